@@ -1,0 +1,143 @@
+/**
+ * What is said to the client: gathered while commands run and written once for a batch. Strings have one character per byte.
+ * Over TLS no write is larger than 16 KiB and each waits for the one before: Node keeps a ring as large as the largest
+ * write for as long as the socket lives.
+ */
+import type { Socket } from 'node:net';
+import { WRITE_PIECE_BYTES } from '../../net/write.ts';
+
+/** From here on a command that produces more must wait for the client. */
+const FULL_BYTES = 64 * 1024;
+/** Pieces of messages up to this size are joined with the text around them. */
+const JOINED_BYTES = 4096;
+
+export class Output {
+  #socket: Socket;
+  #isTls: boolean;
+  #text = '';
+  /** TLS: pieces that wait for the one that is being written. */
+  #queue: Uint8Array[] | null = null;
+  #queued = 0;
+  #isWriting = false;
+  #ends = false;
+  #waiters: (() => void)[] | null = null;
+
+  constructor(socket: Socket, isTls: boolean) {
+    this.#socket = socket;
+    this.#isTls = isTls;
+  }
+
+  /** After STARTTLS. */
+  use(socket: Socket, isTls: boolean): void {
+    this.#socket = socket;
+    this.#isTls = isTls;
+  }
+
+  write(text: string): void {
+    this.#text += text;
+  }
+
+  bytes(bytes: Uint8Array): void {
+    if (bytes.length <= JOINED_BYTES) {
+      this.#text += Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+      return;
+    }
+    this.flush();
+    if (this.#isTls) this.#enqueue(bytes);
+    else this.#socket.write(bytes);
+  }
+
+  get hasText(): boolean {
+    return this.#text !== '';
+  }
+
+  /** Bytes not yet taken by the system. */
+  get pending(): number {
+    return this.#text.length + this.#queued + this.#socket.writableLength;
+  }
+
+  get isFull(): boolean {
+    return this.#text.length >= FULL_BYTES || this.pending >= FULL_BYTES;
+  }
+
+  flush(): void {
+    const text = this.#text;
+    if (text === '') return;
+    this.#text = '';
+    if (!this.#isTls) this.#socket.write(text, 'latin1');
+    else if (text.length <= WRITE_PIECE_BYTES && !this.#isWriting) {
+      this.#isWriting = true;
+      this.#socket.write(text, 'latin1', this.#wrote);
+    } else this.#enqueue(Buffer.from(text, 'latin1'));
+  }
+
+  /** A buffer that many sessions are sent; it is not copied. */
+  shared(bytes: Uint8Array): void {
+    this.flush();
+    if (this.#isTls) this.#enqueue(bytes);
+    else this.#socket.write(bytes);
+  }
+
+  #enqueue(bytes: Uint8Array): void {
+    this.#queue ??= [];
+    for (let at = 0; at < bytes.length; at += WRITE_PIECE_BYTES) this.#queue.push(bytes.subarray(at, at + WRITE_PIECE_BYTES));
+    this.#queued += bytes.length;
+    if (!this.#isWriting) this.#next();
+  }
+
+  #next(): void {
+    const piece = this.#queue?.shift();
+    if (piece === undefined) {
+      this.#queue = null;
+      if (this.#ends) this.#socket.end();
+      return;
+    }
+    this.#queued -= piece.length;
+    this.#isWriting = true;
+    this.#socket.write(piece, this.#wrote);
+  }
+
+  // One closure for each session, made on the first use of TLS would save little: a bound field is simplest.
+  readonly #wrote = (): void => {
+    this.#isWriting = false;
+    if (this.#socket.destroyed) {
+      this.#queue = null;
+      this.#queued = 0;
+    } else this.#next();
+    if (!this.#isWriting) this.#wake();
+  };
+
+  /** Writes everything and resolves once the client has taken it, or is gone. */
+  drain(): Promise<void> {
+    this.flush();
+    return new Promise((resolve) => {
+      if (this.#isTls && this.#isWriting) {
+        this.#waiters ??= [];
+        this.#waiters.push(resolve);
+      } else if (this.#socket.destroyed || this.#socket.writableLength === 0) resolve();
+      // The callback of an empty write comes after all writes before it, also when they fail.
+      else this.#socket.write('', () => resolve());
+    });
+  }
+
+  #wake(): void {
+    const waiters = this.#waiters;
+    this.#waiters = null;
+    if (waiters !== null) for (const wake of waiters) wake();
+  }
+
+  /** The connection is gone: nobody waits any longer. */
+  closed(): void {
+    this.#queue = null;
+    this.#queued = 0;
+    this.#isWriting = false;
+    this.#wake();
+  }
+
+  /** Says what is left and closes our side. */
+  end(): void {
+    this.flush();
+    this.#ends = true;
+    if (!this.#isWriting) this.#socket.end();
+  }
+}

@@ -1,0 +1,242 @@
+/**
+ * Does a message match a search key? Decided with as little as possible: a probe knows at first only what the view knows
+ * (flags, uid, modseq), and what needs more answers "unknown" until the probe has read it. What is unknown on one side of
+ * AND or OR often need not be known, so most messages are never opened.
+ */
+import { decodeCharset } from '../../mail/charset.ts';
+import { decodeWords } from '../../mail/encoded-word.ts';
+import { firstField, isField, scanHeaders } from '../../mail/header.ts';
+import { decodeHeaderValue, headerText } from '../../mail/text.ts';
+import type { MessageTuple } from '../../ports.ts';
+import type { SearchKey } from '../../wire/imap/search.ts';
+import { hasPosition, type Ranges } from './sequence.ts';
+import type { Selected } from './selected.ts';
+
+/** What must have been read before a test can answer. */
+export const LEVEL = { view: 0, row: 1, envelope: 2, header: 3, text: 4 } as const;
+export type Level = (typeof LEVEL)[keyof typeof LEVEL];
+
+/** One message being looked at. `level` says which of the fields are filled. */
+export interface Probe {
+  level: Level;
+  position: number;
+  /** In the view. */
+  index: number;
+  row: MessageTuple | null;
+  envelope: string;
+  header: Uint8Array;
+  /** Decoded text of the body, in lower case. */
+  text: string;
+}
+
+export interface Test {
+  /** The highest level it may ask for: cheap tests are tried first. */
+  readonly cost: Level;
+  run(probe: Probe): boolean | undefined;
+}
+
+const DAY_MS = 86_400_000;
+
+/** Text as it is compared: without regard to case (i;unicode-casemap, near enough: RFC 5051). */
+export function folded(text: string): string {
+  return text.toLowerCase();
+}
+
+/** Turns the key into tests, the cheap ones first. `charset` is that of the strings; `now` in milliseconds for OLDER and YOUNGER. */
+export function compile(key: SearchKey, selected: Selected, charset: string, now: number): Test {
+  const { view } = selected;
+  const atView = (run: (probe: Probe) => boolean): Test => ({ cost: LEVEL.view, run });
+  const sub = (inner: SearchKey): Test => compile(inner, selected, charset, now);
+  const needle = (value: Buffer): string => folded(decodeCharset(value, charset));
+  switch (key.kind) {
+    case 'all':
+      return atView(() => true);
+    case 'recent':
+      return atView((probe) => selected.isRecent(view.uids[probe.index]!));
+    case 'new':
+      return atView((probe) => selected.isRecent(view.uids[probe.index]!) && !view.isSeen(probe.index));
+    case 'old':
+      return atView((probe) => !selected.isRecent(view.uids[probe.index]!));
+    case 'flag': {
+      const wanted = key.isSet ? key.bit : 0;
+      return atView((probe) => (view.flags[probe.index]! & key.bit) === wanted);
+    }
+    case 'keyword': {
+      const word = key.word.toLowerCase();
+      const sets = new Map<number, boolean>();
+      return atView((probe) => {
+        const id = view.keywords[probe.index]!;
+        let has = sets.get(id);
+        if (has === undefined) {
+          has = view.keywordTexts[id]!.toLowerCase().split(' ').includes(word);
+          sets.set(id, has);
+        }
+        return has === key.isSet;
+      });
+    }
+    case 'sequence':
+    case 'uid': {
+      const ranges: Ranges = selected.ranges(key.set, key.kind === 'uid');
+      return atView((probe) => hasPosition(ranges, probe.position));
+    }
+    case 'modseq':
+      return atView((probe) => view.modseqs[probe.index]! >= key.modseq);
+    case 'larger':
+      return atRow((row) => row[5] > key.size);
+    case 'smaller':
+      return atRow((row) => row[5] < key.size);
+    case 'before':
+      return atRow((row) => Math.floor(row[4] / DAY_MS) < key.day);
+    case 'on':
+      return atRow((row) => Math.floor(row[4] / DAY_MS) === key.day);
+    case 'since':
+      return atRow((row) => Math.floor(row[4] / DAY_MS) >= key.day);
+    case 'older':
+      return atRow((row) => row[4] <= now - key.seconds * 1000);
+    case 'younger':
+      return atRow((row) => row[4] >= now - key.seconds * 1000);
+    case 'sentBefore':
+      return atSent((day) => day < key.day);
+    case 'sentOn':
+      return atSent((day) => day === key.day);
+    case 'sentSince':
+      return atSent((day) => day >= key.day);
+    case 'header':
+      return headerTest(key.name, needle(key.value));
+    case 'body': {
+      const value = needle(key.value);
+      if (value === '') return atView(() => true);
+      return { cost: LEVEL.text, run: (probe) => (probe.level < LEVEL.text ? undefined : probe.text.includes(value)) };
+    }
+    case 'text': {
+      const value = needle(key.value);
+      if (value === '') return atView(() => true);
+      return {
+        cost: LEVEL.text,
+        run: (probe) => {
+          if (probe.level < LEVEL.header) return undefined;
+          if (folded(headerText(probe.header)).includes(value)) return true;
+          return probe.level < LEVEL.text ? undefined : probe.text.includes(value);
+        },
+      };
+    }
+    case 'not': {
+      const inner = sub(key.key);
+      return {
+        cost: inner.cost,
+        run: (probe) => {
+          const answer = inner.run(probe);
+          return answer === undefined ? undefined : !answer;
+        },
+      };
+    }
+    case 'and':
+      return combine(key.keys.map(sub), false);
+    case 'or':
+      return combine(key.keys.map(sub), true);
+    default:
+      return key satisfies never;
+  }
+}
+
+/** AND ends at the first false, OR at the first true; else one unknown makes the whole unknown. */
+function combine(tests: Test[], decisive: boolean): Test {
+  tests.sort((a, b) => a.cost - b.cost);
+  return {
+    cost: tests.at(-1)!.cost,
+    run: (probe) => {
+      let answer: boolean | undefined = !decisive;
+      for (const test of tests) {
+        const one = test.run(probe);
+        if (one === decisive) return decisive;
+        if (one === undefined) answer = undefined;
+      }
+      return answer;
+    },
+  };
+}
+
+function atRow(run: (row: MessageTuple) => boolean): Test {
+  return { cost: LEVEL.row, run: (probe) => (probe.row === null ? undefined : run(probe.row)) };
+}
+
+/** Day of the Date field as it is written, whatever its time and zone (RFC 9051 section 6.4.4); a message without one never matches. */
+function atSent(run: (day: number) => boolean): Test {
+  return {
+    cost: LEVEL.envelope,
+    run: (probe) => {
+      if (probe.level < LEVEL.envelope) return undefined;
+      const day = sentDay(probe.envelope);
+      return day !== null && run(day);
+    },
+  };
+}
+
+const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
+
+/** The first string of the envelope is the Date field: "Wed, 17 Jul 1996 02:23:25 -0700". */
+function sentDay(envelope: string): number | null {
+  const match = /^\(("|\{\d{1,4}\}\r\n)[^"]{0,20}?(\d{1,2})[ \t-]+([A-Za-z]{3})[a-z]*[ \t-]+(\d{2,4})/.exec(envelope.slice(0, 120));
+  if (match === null) return null;
+  const month = MONTHS.indexOf(match[3]!.toLowerCase());
+  const digits = match[4]!;
+  // RFC 5322 section 4.3
+  const year = digits.length === 4 ? Number(digits) : digits.length === 3 || Number(digits) >= 50 ? 1900 + Number(digits) : 2000 + Number(digits);
+  return month === -1 ? null : Math.floor(Date.UTC(year, month, Number(match[2])) / DAY_MS);
+}
+
+/** Position in the envelope of the fields that it holds in full. */
+const ENVELOPE_STRINGS = new Map([['subject', 1]]);
+
+/** A header field of that name that has the text; with an empty text, any field of that name. */
+function headerTest(name: string, needle: string): Test {
+  if (ENVELOPE_STRINGS.has(name) && needle !== '') {
+    return {
+      cost: LEVEL.envelope,
+      run: (probe) => {
+        if (probe.level < LEVEL.envelope) return undefined;
+        const subject = envelopeSubject(probe.envelope);
+        if (subject !== null) return folded(decodeWords(subject)).includes(needle);
+        return probe.level < LEVEL.header ? undefined : fieldMatches(probe.header, name, needle);
+      },
+    };
+  }
+  return { cost: LEVEL.header, run: (probe) => (probe.level < LEVEL.header ? undefined : fieldMatches(probe.header, name, needle)) };
+}
+
+/**
+ * The subject, when date and subject are quoted strings or NIL, as nearly always; null when the header must be read.
+ * NIL is an absent subject: ''.
+ */
+function envelopeSubject(envelope: string): string | null {
+  const afterDate = skipString(envelope, 1);
+  if (afterDate === -1 || envelope[afterDate] !== ' ') return null;
+  const start = afterDate + 1;
+  const end = skipString(envelope, start);
+  if (end === -1) return null;
+  if (envelope[start] !== '"') return '';
+  const text = envelope.slice(start + 1, end - 1);
+  return text.includes('\\') ? text.replace(/\\(.)/g, '$1') : text;
+}
+
+/** Offset past a quoted string or NIL, or -1. */
+function skipString(text: string, at: number): number {
+  if (text.startsWith('NIL', at)) return at + 3;
+  if (text[at] !== '"') return -1;
+  for (let i = at + 1; i < text.length; i += 1) {
+    const c = text[i];
+    if (c === '\\') i += 1;
+    else if (c === '"') return i + 1;
+  }
+  return -1;
+}
+
+function fieldMatches(header: Uint8Array, name: string, needle: string): boolean {
+  const { fields } = scanHeaders(header);
+  if (needle === '') return firstField(header, fields, name) !== null;
+  for (const field of fields) {
+    if (!isField(header, field, name)) continue;
+    if (folded(decodeHeaderValue(header.subarray(field.valueStart, field.valueEnd))).includes(needle)) return true;
+  }
+  return false;
+}

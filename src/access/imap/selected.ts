@@ -1,0 +1,237 @@
+/**
+ * A selected mailbox as one client knows it: which uid each of its sequence numbers is, and up to where it has heard of
+ * changes. The view may be ahead; updates() says what the client must hear to come level, as far as it may be said now.
+ */
+import type { SequenceSet } from '../../wire/imap/cursor.ts';
+import { ALL_SYSTEM_FLAGS, formatFlags } from '../../wire/imap/format.ts';
+import { type Ranges, savedRanges, sequenceRanges, uidRanges } from './sequence.ts';
+import { type FormattedUpdate, indexOfUid, lowerBound, type MailboxView } from './view.ts';
+
+/** How a client wants its updates; part of the key under which they are shared between sessions. */
+export const FLAVOUR = { expunge: 1, condstore: 2, rev2: 4 } as const;
+
+export class Selected {
+  readonly view: MailboxView;
+  readonly name: string;
+  readonly isReadOnly: boolean;
+  /** What the client's sequence numbers 1 to count stand for. Shared with the view; never written to. */
+  uids: Uint32Array;
+  count: number;
+  /** The result saved by SEARCH RETURN (SAVE), or null. */
+  saved: Uint32Array | null = null;
+  /** [from, to) pairs of uids that are \Recent for this session alone. */
+  recents: number[] | null = null;
+  #version: number;
+  #removals: number;
+  #cursor: number;
+  #toldModseq: number;
+  #keywordsTold: number;
+  /** Removals that could not be told yet. */
+  #isHoldingBack = false;
+
+  constructor(view: MailboxView, name: string, isReadOnly: boolean) {
+    this.view = view;
+    this.name = name;
+    this.isReadOnly = isReadOnly;
+    this.uids = view.uids;
+    this.count = view.count;
+    this.#version = view.version;
+    this.#removals = view.removals;
+    this.#cursor = view.changesFrom + view.changes.length;
+    this.#toldModseq = view.highestModseq;
+    this.#keywordsTold = view.keywordNames.size;
+  }
+
+  /**
+   * Takes the messages that nobody saw as \Recent yet. Answers the uid below which all are claimed now, or 0.
+   * To be called before updates(), which counts them.
+   */
+  claimRecent(): number {
+    const { view } = this;
+    if (this.isReadOnly || view.recentUid >= view.uidNext) return 0;
+    this.recents ??= [];
+    if (this.recents.at(-1) === view.recentUid) this.recents[this.recents.length - 1] = view.uidNext;
+    else this.recents.push(view.recentUid, view.uidNext);
+    view.recentUid = view.uidNext;
+    return view.uidNext;
+  }
+
+  isRecent(uid: number): boolean {
+    const { recents } = this;
+    if (recents === null) return false;
+    for (let i = 0; i < recents.length; i += 2) if (uid >= recents[i]! && uid < recents[i + 1]!) return true;
+    return false;
+  }
+
+  recentCount(): number {
+    const { recents } = this;
+    let total = 0;
+    if (recents !== null)
+      for (let i = 0; i < recents.length; i += 2) total += lowerBound(this.uids, this.count, recents[i + 1]!) - lowerBound(this.uids, this.count, recents[i]!);
+    return total;
+  }
+
+  ranges(set: SequenceSet, isUid: boolean): Ranges {
+    if (set === null) return savedRanges(this.saved, this.uids, this.count);
+    return isUid ? uidRanges(set, this.uids, this.count) : sequenceRanges(set, this.count);
+  }
+
+  /** Position of a uid in the client's numbering, or -1. */
+  position(uid: number): number {
+    return indexOfUid(this.uids, this.count, uid);
+  }
+
+  /** Is the client level with the view? */
+  get isCurrent(): boolean {
+    return this.#version === this.view.version && !this.#isHoldingBack;
+  }
+
+  /** Are there keywords in the mailbox that the client has not been told of? */
+  get hasNewKeywords(): boolean {
+    return this.#keywordsTold !== this.view.keywordNames.size;
+  }
+
+  /** FLAGS of a message by its index in the view. */
+  flagsText(index: number): string {
+    const { view } = this;
+    return formatFlags(view.flags[index]!, view.keywordText(index), this.recents !== null && this.isRecent(view.uids[index]!));
+  }
+
+  /** `* FLAGS (…)` and PERMANENTFLAGS: what may be set here. */
+  flagLines(): string {
+    const keywords = [...this.view.keywordNames.values()].sort().join(' ');
+    const flags = keywords === '' ? ALL_SYSTEM_FLAGS : `${ALL_SYSTEM_FLAGS} ${keywords}`;
+    const permanent = this.isReadOnly ? '' : `${flags} \\*`;
+    this.#keywordsTold = this.view.keywordNames.size;
+    return `* FLAGS (${flags})\r\n* OK [PERMANENTFLAGS (${permanent})] ${this.isReadOnly ? 'Read-only mailbox' : 'Flags and new keywords can be set'}\r\n`;
+  }
+
+  /**
+   * The untagged responses that bring the client level. Without FLAVOUR.expunge nothing that moves sequence numbers is said
+   * (RFC 9051 section 7.5.1): removals wait, and new messages behind them. `own`: modseq by uid of flag changes that the
+   * client made itself and has been answered. The Buffer is shared between sessions that stood at the same place.
+   */
+  updates(flavour: number, own: ReadonlyMap<number, number> | null): string | Buffer {
+    if (this.isCurrent) return '';
+    const { view } = this;
+    const isPlain = own === null && this.recents === null && !this.#isHoldingBack;
+    if (isPlain) {
+      const known = view.lastUpdate;
+      if (known !== null && this.#matches(known, flavour)) {
+        this.#follow();
+        if (known.text === '') return '';
+        known.bytes ??= Buffer.from(known.text, 'latin1');
+        return known.bytes;
+      }
+    }
+    const from = { fromVersion: this.#version, fromUids: this.uids, fromCount: this.count, keywordsTold: this.#keywordsTold };
+    const text = this.#format(flavour, own);
+    if (isPlain && !this.#isHoldingBack) view.lastUpdate = { ...from, toVersion: view.version, flavour, text, bytes: null };
+    return text;
+  }
+
+  #matches(known: FormattedUpdate, flavour: number): boolean {
+    return (
+      known.fromVersion === this.#version &&
+      known.toVersion === this.view.version &&
+      known.fromUids === this.uids &&
+      known.fromCount === this.count &&
+      known.flavour === flavour &&
+      known.keywordsTold === this.#keywordsTold
+    );
+  }
+
+  /** Level with the view without saying so again: another session's text says it. */
+  #follow(): void {
+    const { view } = this;
+    this.uids = view.uids;
+    this.count = view.count;
+    this.#keywordsTold = view.keywordNames.size;
+    this.#markTold();
+  }
+
+  #markTold(): void {
+    const { view } = this;
+    this.#version = view.version;
+    this.#cursor = view.changesFrom + view.changes.length;
+    this.#toldModseq = view.highestModseq;
+  }
+
+  #format(flavour: number, own: ReadonlyMap<number, number> | null): string {
+    const { view } = this;
+    const lastTold = this.count === 0 ? 0 : this.uids[this.count - 1]!;
+    const recentBefore = this.recents === null ? 0 : this.recentCount();
+    let text = '';
+    if (this.#removals !== view.removals) {
+      if ((flavour & FLAVOUR.expunge) !== 0) {
+        text += this.#expunges(lastTold);
+        this.#isHoldingBack = false;
+      } else this.#isHoldingBack = true;
+    }
+    if (!this.#isHoldingBack) {
+      this.#removals = view.removals;
+      this.uids = view.uids;
+      if (view.count !== this.count) {
+        this.count = view.count;
+        text += `* ${this.count} EXISTS\r\n`;
+      }
+    }
+    if ((flavour & FLAVOUR.rev2) === 0 && this.recents !== null) {
+      const recent = this.recentCount();
+      if (recent !== recentBefore) text += `* ${recent} RECENT\r\n`;
+    }
+    if (this.hasNewKeywords) text += this.flagLines();
+    text += this.#flagChanges(flavour, lastTold, own);
+    this.#markTold();
+    return text;
+  }
+
+  /** The removals among what the client knows, each numbered as the client counts after the ones before it. */
+  #expunges(lastTold: number): string {
+    const { view } = this;
+    const toldCount = this.count;
+    let text = '';
+    let number = 1;
+    let at = 0;
+    for (let i = 0; i < toldCount; i += 1) {
+      const uid = this.uids[i]!;
+      while (at < view.count && view.uids[at]! < uid) at += 1;
+      if (at < view.count && view.uids[at] === uid) number += 1;
+      else text += `* ${number} EXPUNGE\r\n`;
+    }
+    // From here on the client's numbers are the view's, up to the last message it knew.
+    this.uids = view.uids;
+    this.count = lowerBound(view.uids, view.count, lastTold + 1);
+    return text;
+  }
+
+  #flagChanges(flavour: number, lastTold: number, own: ReadonlyMap<number, number> | null): string {
+    const { view } = this;
+    let text = '';
+    if (this.#cursor >= view.changesFrom) {
+      const start = this.#cursor - view.changesFrom;
+      const behind = view.changes.length - start;
+      if (behind === 0) return '';
+      const seen = behind > 1 ? new Set<number>() : null;
+      for (let i = start; i < view.changes.length; i += 1) {
+        const uid = view.changes[i]!;
+        if (uid > lastTold || seen?.has(uid)) continue;
+        seen?.add(uid);
+        text += this.#flagChange(uid, view.find(uid), flavour, own);
+      }
+      return text;
+    }
+    for (let index = 0; index < view.count && view.uids[index]! <= lastTold; index += 1)
+      if (view.modseqs[index]! > this.#toldModseq) text += this.#flagChange(view.uids[index]!, index, flavour, own);
+    return text;
+  }
+
+  #flagChange(uid: number, index: number, flavour: number, own: ReadonlyMap<number, number> | null): string {
+    if (index === -1 || own?.get(uid) === this.view.modseqs[index]) return '';
+    const position = this.position(uid);
+    if (position === -1) return '';
+    const flags = this.flagsText(index);
+    if ((flavour & FLAVOUR.condstore) === 0) return `* ${position + 1} FETCH (FLAGS ${flags})\r\n`;
+    return `* ${position + 1} FETCH (UID ${uid} FLAGS ${flags} MODSEQ (${this.view.modseqs[index]}))\r\n`;
+  }
+}

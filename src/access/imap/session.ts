@@ -1,0 +1,532 @@
+/**
+ * One IMAP connection. Bytes come in, whole commands are run one after another, and what they say is written once for a
+ * batch. Commands that need not wait run without a promise. State changes here and in the command files that say so.
+ */
+import { idle } from '../../net/idle.ts';
+import type { Account, Connection, LoopContext, Session, SessionFactory } from '../../ports.ts';
+import { FAILURES, Failure } from '../../system/failure.ts';
+import { SP, scan, TAG_CHAR } from '../../wire/imap/chars.ts';
+import { Cursor, ImapSyntaxError } from '../../wire/imap/cursor.ts';
+import { IMAP_LIMITS } from '../../wire/imap/limits.ts';
+import { CommandReader, type ReaderEvent } from '../../wire/imap/reader.ts';
+import type { Append } from './append.ts';
+import { beginAppend, endAppend, finishAppend, nextAppend, receiveAppend } from './append.ts';
+import type { SaslLogin } from './authenticate.ts';
+import { continueSasl } from './authenticate.ts';
+import { capabilityLine } from './capability.ts';
+import { COMMANDS, type Command } from './commands.ts';
+import { idleLine } from './idle.ts';
+import { UnknownEncoding } from './open-message.ts';
+import { Output } from './output.ts';
+import { FLAVOUR, type Selected } from './selected.ts';
+import type { ImapSettings } from './settings.ts';
+import { Shared } from './shared.ts';
+import type { Idler } from './view.ts';
+
+export type State = 'notAuthenticated' | 'authenticated' | 'selected';
+/** What the next bytes are: commands, the lines of a SASL exchange, IDLE's DONE, or the parts of an APPEND. */
+type Mode = 'commands' | 'sasl' | 'idle' | 'append';
+export type Result = string | null | Promise<string | null>;
+
+/** Which untagged updates may come before the tagged response (RFC 9051 section 7.5.1). */
+export type Updates = 'all' | 'noExpunge' | 'none';
+
+/** Commands run in one go before other sessions get their turn. */
+const BURST = 100;
+/** Unread input above which the client must wait. */
+const BUFFERED_MAX = 256 * 1024;
+/** Until login, nobody needs long commands. */
+const EARLY_LINE_BYTES = 16 * 1024;
+const EARLY_LITERAL_BYTES = 4 * 1024;
+
+/** As a tag, the first word of a web request. */
+const HTTP_METHODS = new Set(['GET', 'POST', 'HEAD', 'PUT', 'CONNECT', 'OPTIONS']);
+
+const SESSION = Symbol('imap session');
+type Sessioned = Connection['socket'] & { [SESSION]?: ImapSession };
+
+// Shared by all sessions, so that thousands of connections do not have a closure each.
+function onData(this: Sessioned, chunk: Buffer): void {
+  this[SESSION]?.received(chunk);
+}
+function onClose(this: Sessioned): void {
+  if (this[SESSION]?.connection.socket === this) this[SESSION].closed();
+}
+function onError(): void {
+  // 'close' follows and is what we act on.
+}
+
+/** The factory for listeners of 'imap' and 'imaps'; one for each thread, as the views of mailboxes are shared below it. */
+export function createImapSession(context: LoopContext<ImapSettings>): SessionFactory {
+  const shared = new Shared(context);
+  return (connection) => new ImapSession(connection, shared);
+}
+
+export class ImapSession implements Session, Idler {
+  readonly connection: Connection;
+  readonly shared: Shared;
+  readonly context: LoopContext<ImapSettings>;
+  readonly out: Output;
+  state: State = 'notAuthenticated';
+  account: Account | null = null;
+  selected: Selected | null = null;
+  isCondstore = false;
+  isUtf8 = false;
+  isRev2 = false;
+  /** Seen by IdleSweeper. */
+  deadline: number;
+  isClosed = false;
+  append: Append | null = null;
+  sasl: SaslLogin | null = null;
+  /** Tag of the IDLE in progress. */
+  idleTag = '';
+  loginFailures = 0;
+  readonly #reader: CommandReader;
+  readonly #limits: { lineBytesMax: number; literalBytesMax: number };
+  #mode: Mode = 'commands';
+  #isBusy = false;
+  #isPaused = false;
+  #isEnding = false;
+  #isDraining = false;
+  #badCommands = 0;
+  #lastInput: number;
+  #lastNotice = 0;
+  readonly #startedAt: number;
+  /** Modseq by uid of flag changes that the running command made and has answered. */
+  #own: Map<number, number> | null = null;
+
+  constructor(connection: Connection, shared: Shared) {
+    this.connection = connection;
+    this.shared = shared;
+    this.context = shared.context;
+    this.#limits = { lineBytesMax: EARLY_LINE_BYTES, literalBytesMax: EARLY_LITERAL_BYTES };
+    this.#reader = new CommandReader(this.#limits);
+    this.out = new Output(connection.socket, connection.tls !== null);
+    this.#startedAt = idle.now;
+    this.#lastInput = idle.now;
+    this.deadline = idle.now + this.context.settings()['imap.loginTimeout'];
+    shared.sessions.add(this);
+    idle.watch(this);
+    this.out.write(`* OK [${capabilityLine(this)}] Posthorn is ready\r\n`);
+    this.attach();
+    this.out.flush();
+  }
+
+  /** Listens to the connection's socket, a new one after STARTTLS. */
+  attach(): void {
+    const socket = this.connection.socket as Sessioned;
+    socket[SESSION] = this;
+    socket.on('data', onData);
+    socket.on('close', onClose);
+    socket.on('error', onError);
+    socket.resume();
+  }
+
+  // ── Input ──
+
+  received(chunk: Buffer): void {
+    if (this.isClosed || this.#isEnding) return;
+    this.#lastInput = idle.now;
+    this.#reader.push(chunk);
+    if (!this.#isBusy) this.#pump();
+    else if (this.#reader.buffered > BUFFERED_MAX && !this.#isPaused) {
+      this.#isPaused = true;
+      this.connection.socket.pause();
+    }
+  }
+
+  /** Works off what has arrived, until something must be waited for. */
+  #pump(): void {
+    let burst = 0;
+    while (!this.#isBusy && !this.isClosed && !this.#isEnding) {
+      if (this.#isDraining && this.#mode !== 'append') {
+        this.bye('Server is shutting down');
+        return;
+      }
+      if (this.#reader.literalLeft > 0) {
+        const piece = this.#reader.takeLiteral();
+        if (piece === null) break;
+        this.#step(() => receiveAppend(this, piece));
+        continue;
+      }
+      if (this.append?.isReceiving) {
+        this.#step(() => nextAppend(this));
+        continue;
+      }
+      const event = this.#reader.next();
+      if (event === null) break;
+      this.#event(event);
+      burst += 1;
+      if (burst >= BURST || (burst >= 4 && this.out.isFull)) {
+        this.#rest();
+        break;
+      }
+    }
+    this.out.flush();
+    if (this.#isPaused && !this.#isBusy && this.#reader.buffered <= BUFFERED_MAX && !this.isClosed) {
+      this.#isPaused = false;
+      this.connection.socket.resume();
+    }
+  }
+
+  /** A client that sends a great many commands, or does not read its answers, waits a turn. */
+  #rest(): void {
+    this.#isBusy = true;
+    const resume = (): void => {
+      this.#isBusy = false;
+      this.#pump();
+    };
+    if (this.out.isFull) void this.out.drain().then(resume);
+    else setImmediate(resume);
+  }
+
+  #event(event: ReaderEvent): void {
+    const { bytes } = this.#reader;
+    switch (event) {
+      case 'command':
+        if (this.#mode === 'commands') this.#command(bytes);
+        else if (this.#mode === 'sasl') this.#step(() => continueSasl(this, bytes.toString('latin1')));
+        else idleLine(this, bytes);
+        return;
+      case 'continue':
+        this.out.write('+ OK\r\n');
+        return;
+      case 'append': {
+        const literal = this.#reader.literal!;
+        this.#step(() => beginAppend(this, bytes, literal));
+        return;
+      }
+      case 'appendEnd':
+        this.#step(() => endAppend(this, bytes));
+        return;
+      case 'tooLong':
+        this.#refuseDropped(bytes, 'BAD [TOOBIG] Command line is too long');
+        return;
+      case 'literalTooBig':
+        this.#refuseDropped(bytes, 'BAD [TOOBIG] Literal is too large');
+        return;
+      case 'bareLf':
+        this.#refuseDropped(bytes, 'BAD Lines must end in CRLF');
+        return;
+      default:
+        this.bye('Too much input');
+    }
+  }
+
+  #refuseDropped(head: Buffer, text: string): void {
+    const end = scan(TAG_CHAR, head, 0);
+    const hasTag = this.#mode === 'commands' && end > 0 && end <= IMAP_LIMITS.tagBytes && head[end] === SP;
+    if (this.#mode === 'sasl') this.endSasl();
+    this.tagged(hasTag ? head.toString('latin1', 0, end) : '*', text, 'none');
+  }
+
+  /** One command: tag, verb, arguments. */
+  #command(bytes: Buffer): void {
+    const tagEnd = scan(TAG_CHAR, bytes, 0);
+    if (tagEnd === 0 || tagEnd > IMAP_LIMITS.tagBytes || bytes[tagEnd] !== SP) {
+      this.tagged('*', bytes.length === 0 ? 'BAD Empty line' : 'BAD A command begins with a tag and a space', 'none');
+      return;
+    }
+    const tag = bytes.toString('latin1', 0, tagEnd);
+    this.runCommand(tag, new Cursor(bytes, tagEnd + 1));
+  }
+
+  runCommand(tag: string, cursor: Cursor): void {
+    let updates: Updates = 'none';
+    try {
+      let verb = HTTP_METHODS.has(tag) ? '' : cursor.word();
+      if (verb === 'UID') {
+        cursor.sp();
+        verb = `UID ${cursor.word()}`;
+      }
+      const command = COMMANDS.get(verb);
+      if (command === undefined) {
+        // A web browser, or a proxy that believes it speaks to a web server: nothing good can come of it.
+        if (HTTP_METHODS.has(tag)) this.bye('This is an IMAP server');
+        else this.tagged(tag, 'BAD Unknown command', 'none');
+        return;
+      }
+      if (!command.from.includes(this.state)) {
+        this.tagged(tag, `BAD ${this.#whyNotNow(verb, command)}`, 'none');
+        return;
+      }
+      updates = command.updates;
+      const args = command.parse(cursor);
+      this.#finish(tag, updates, command.run(this, args, tag));
+    } catch (error) {
+      this.tagged(tag, this.#refusal(error), updates);
+    }
+  }
+
+  #whyNotNow(verb: string, command: Command): string {
+    if (this.state === 'notAuthenticated') return `${verb} needs a login first`;
+    return command.from.includes('selected') ? `${verb} needs a selected mailbox` : `${verb} is not possible after login`;
+  }
+
+  #finish(tag: string, updates: Updates, result: Result): void {
+    if (!(result instanceof Promise)) {
+      if (result !== null) this.tagged(tag, result, updates);
+      return;
+    }
+    this.#isBusy = true;
+    result.then(
+      (text) => {
+        this.#isBusy = false;
+        if (text !== null) this.tagged(tag, text, updates);
+        this.#pump();
+      },
+      (error) => {
+        this.#isBusy = false;
+        this.tagged(tag, this.#refusal(error), updates);
+        this.#pump();
+      },
+    );
+  }
+
+  /** A step of APPEND or of a SASL exchange, which say their own answers. */
+  #step(run: () => void | Promise<void>): void {
+    try {
+      const step = run();
+      if (!(step instanceof Promise)) return;
+      this.#isBusy = true;
+      step.then(
+        () => {
+          this.#isBusy = false;
+          this.#pump();
+        },
+        (error) => {
+          this.#isBusy = false;
+          this.#stepFailed(error);
+          this.#pump();
+        },
+      );
+    } catch (error) {
+      this.#stepFailed(error);
+    }
+  }
+
+  #stepFailed(error: unknown): void {
+    const text = this.#refusal(error);
+    if (this.append !== null) {
+      // The rest of the command may still be on its way: it must be read, or it would be taken for commands.
+      if (this.append.isComplete) finishAppend(this, this.append, text);
+      else this.append.refuse(text);
+      return;
+    }
+    const tag = this.sasl?.tag ?? '*';
+    this.endSasl();
+    this.tagged(tag, text, 'none');
+  }
+
+  #refusal(error: unknown): string {
+    if (error instanceof ImapSyntaxError) return `BAD ${error.message}`;
+    if (error instanceof Failure) {
+      if (error.code === 'corruptBlob' || error.code === 'storeBusy' || error.code === 'diskFull')
+        this.context.log.error('imap.store.failed', { session: this.connection.id, account: this.account?.id, code: error.code, cause: error.message });
+      return FAILURES[error.code].imap;
+    }
+    if (error instanceof UnknownEncoding) return 'NO [UNKNOWN-CTE] The part is in an encoding that cannot be undone';
+    this.context.log.error('imap.bug', { session: this.connection.id, account: this.account?.id, cause: error instanceof Error ? error.stack : String(error) });
+    return 'NO [SERVERBUG] Internal error, see the server log';
+  }
+
+  // ── Output ──
+
+  /** Ends a command: what else the client must hear now, then the tagged response (OK, NO or BAD with its text). */
+  tagged(tag: string, text: string, updates: Updates): void {
+    if (this.isClosed) return;
+    if (text.startsWith('BAD')) {
+      this.#badCommands += 1;
+      this.context.metrics.count('imap.bad');
+    } else {
+      this.#badCommands = 0;
+      if (updates !== 'none') this.tellUpdates(updates === 'all');
+    }
+    this.#own = null;
+    this.out.write(`${tag} ${text}\r\n`);
+    if (this.#badCommands >= this.context.settings()['imap.badCommandsMax']) this.bye('Too many bad commands');
+    else if (this.loginFailures >= this.context.settings()['imap.loginFailuresMax']) this.bye('Too many failed logins');
+  }
+
+  tellUpdates(withExpunge: boolean): void {
+    const { selected } = this;
+    if (selected === null) return;
+    if (selected.view.isGone) {
+      this.bye('The selected mailbox was deleted or renamed');
+      return;
+    }
+    if (selected.isCurrent) return;
+    if (!this.isRev2) this.claimRecent();
+    const flavour = (withExpunge ? FLAVOUR.expunge : 0) | (this.isCondstore ? FLAVOUR.condstore : 0) | (this.isRev2 ? FLAVOUR.rev2 : 0);
+    const updates = selected.updates(flavour, this.#own);
+    if (typeof updates === 'string') this.out.write(updates);
+    else this.out.shared(updates);
+  }
+
+  claimRecent(): void {
+    const { selected } = this;
+    const uid = selected?.claimRecent() ?? 0;
+    if (selected === null || uid === 0) return;
+    const { accountId, mailboxId } = selected.view;
+    this.context.writer.claimRecent(accountId, mailboxId, uid).catch((cause: unknown) => {
+      // The next session sees them as recent again; nothing is lost.
+      this.context.log.debug('imap.recent.failed', { session: this.connection.id, cause: String(cause) });
+    });
+  }
+
+  /** The client has been told of this flag change of its own. */
+  tellOwn(uid: number, modseq: number): void {
+    this.#own ??= new Map();
+    this.#own.set(uid, modseq);
+  }
+
+  /** RFC 7162 section 3.1: the first such command of a session with a mailbox selected is answered with HIGHESTMODSEQ. */
+  enableCondstore(): void {
+    if (this.isCondstore) return;
+    this.isCondstore = true;
+    if (this.selected !== null) this.out.write(`* OK [HIGHESTMODSEQ ${this.selected.view.highestModseq}] CONDSTORE is on\r\n`);
+  }
+
+  // ── Changes of state ──
+
+  /** After a successful login. */
+  authenticated(account: Account): void {
+    const settings = this.context.settings();
+    this.account = account;
+    this.state = 'authenticated';
+    this.#limits.lineBytesMax = settings['imap.lineBytesMax'];
+    this.#limits.literalBytesMax = settings['imap.literalBytesMax'];
+    this.deadline = idle.now + settings['imap.inactivityTimeout'];
+  }
+
+  unselect(): void {
+    const { selected } = this;
+    if (selected === null) return;
+    this.selected = null;
+    this.state = 'authenticated';
+    selected.view.idlers.delete(this);
+    this.shared.views.release(selected.view);
+  }
+
+  beginSasl(login: SaslLogin): void {
+    this.sasl = login;
+    this.#mode = 'sasl';
+  }
+
+  endSasl(): void {
+    this.sasl = null;
+    if (this.#mode === 'sasl') this.#mode = 'commands';
+  }
+
+  beginIdle(tag: string): void {
+    this.idleTag = tag;
+    this.#mode = 'idle';
+    this.#lastNotice = idle.now;
+    this.deadline = Math.min(this.deadline, idle.now + this.context.settings()['imap.idleNotice']);
+    this.selected?.view.idlers.add(this);
+  }
+
+  endIdle(): void {
+    this.#mode = 'commands';
+    this.selected?.view.idlers.delete(this);
+  }
+
+  beginAppendMode(append: Append): void {
+    this.append = append;
+    this.#mode = 'append';
+  }
+
+  endAppendMode(): void {
+    this.append = null;
+    this.#mode = 'commands';
+  }
+
+  /** The client has not sent the message of its APPEND and will not. */
+  cancelLiteral(): void {
+    this.#reader.cancelLiteral();
+  }
+
+  /** STARTTLS: the connection is another one now, and what was sent in clear is forgotten. */
+  async startTls(): Promise<void> {
+    this.out.flush();
+    this.#reader.reset();
+    await this.connection.startTls();
+    this.out.use(this.connection.socket, true);
+    this.#reader.reset();
+    this.attach();
+  }
+
+  viewChanged(): void {
+    // A client that does not read gets everything at once when it does.
+    if (this.isClosed || this.#mode !== 'idle' || this.out.isFull) return;
+    this.tellUpdates(true);
+    this.out.flush();
+  }
+
+  // ── The end ──
+
+  onIdle(now: number): void {
+    const settings = this.context.settings();
+    if (this.state === 'notAuthenticated') {
+      if (now - this.#startedAt < settings['imap.loginTimeout']) this.deadline = this.#startedAt + settings['imap.loginTimeout'];
+      else this.bye('Login took too long');
+      return;
+    }
+    const logoutAt = this.#lastInput + settings['imap.inactivityTimeout'];
+    if (now >= logoutAt) {
+      // A command that still runs is cut off only when the client has stopped reading its answer.
+      if (!this.#isBusy) this.bye('Logged out after inactivity');
+      else if (this.out.isFull) this.connection.socket.destroy();
+      else this.deadline = now + 60_000;
+      return;
+    }
+    this.deadline = logoutAt;
+    if (this.#mode !== 'idle') return;
+    if (now - this.#lastNotice >= settings['imap.idleNotice']) {
+      this.#lastNotice = now;
+      if (!this.out.isFull) {
+        this.tellUpdates(true);
+        this.out.write('* OK Still here\r\n');
+        this.out.flush();
+      }
+    }
+    this.deadline = Math.min(logoutAt, this.#lastNotice + settings['imap.idleNotice']);
+  }
+
+  /** Says goodbye and closes. */
+  bye(text: string, code = ''): void {
+    if (this.isClosed || this.#isEnding) return;
+    this.out.write(`* BYE ${code === '' ? '' : `[${code}] `}${text}\r\n`);
+    this.end();
+  }
+
+  /** Sends what is left and closes; nothing more is read. */
+  end(): void {
+    this.#isEnding = true;
+    this.out.end();
+    // The client may never close its side; give it as long as a sweep of the idle timer.
+    this.connection.socket.resume();
+    this.deadline = Number.POSITIVE_INFINITY;
+    idle.unwatch(this);
+    const { socket } = this.connection;
+    this.shared.linger(socket);
+  }
+
+  drain(): void {
+    this.#isDraining = true;
+    if (this.#mode === 'idle') this.endIdle();
+    if (!this.#isBusy) this.#pump();
+  }
+
+  closed(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    idle.unwatch(this);
+    this.out.closed();
+    this.append?.abandon();
+    this.append = null;
+    this.unselect();
+    this.shared.left(this);
+    this.#reader.reset();
+  }
+}

@@ -1,0 +1,54 @@
+/** Options of IMAP, `[imap]` in posthorn.toml. */
+import { bytes, count, duration, KiB, list, MiB, MINUTE, type SettingsOf } from '../../system/declare.ts';
+
+export const IMAP_SETTINGS = {
+  'imap.lineBytesMax': bytes({
+    default: 64 * KiB,
+    least: 8 * KiB,
+    most: 1 * MiB,
+    doc: 'Longest command, its literals not counted.',
+    see: 'Dovecot imap_max_line_length; RFC 7162 section 4 asks for at least 8 KiB',
+  }),
+  'imap.literalBytesMax': bytes({
+    default: 64 * KiB,
+    least: 4 * KiB,
+    most: 1 * MiB,
+    doc: 'Most bytes of all literals of one command; the message of APPEND is not counted.',
+    see: 'RFC 7888 section 3',
+  }),
+  'imap.appendBytesMax': bytes({
+    default: 50 * MiB,
+    least: 64 * KiB,
+    doc: 'Largest message that APPEND takes; announced as APPENDLIMIT.',
+    see: 'RFC 7889',
+  }),
+  'imap.appendMessagesMax': count({ default: 1000, least: 1, doc: 'Most messages in one APPEND.', see: 'RFC 3502' }),
+  'imap.connectionsPerUserMax': count({
+    default: 50,
+    least: 20,
+    doc: 'Connections of one account from one client address, for each network thread; a client keeps one for each folder it watches.',
+    see: 'Dovecot mail_max_userip_connections',
+  }),
+  'imap.loginFailuresMax': count({ default: 5, least: 1, doc: 'Failed logins after which the connection is closed.' }),
+  'imap.badCommandsMax': count({ default: 20, least: 3, doc: 'Malformed commands in a row after which the connection is closed.' }),
+  'imap.loginTimeout': duration({ default: 3 * MINUTE, least: 10_000, doc: 'A client that has not logged in by then is disconnected.' }),
+  'imap.inactivityTimeout': duration({
+    default: 30 * MINUTE,
+    least: 30 * MINUTE,
+    doc: 'A client that has sent nothing for so long is logged out, also from IDLE.',
+    see: 'RFC 9051 section 5.4',
+  }),
+  'imap.idleNotice': duration({
+    default: 2 * MINUTE,
+    least: 10_000,
+    doc: 'How often an idling client hears "Still here", so that NAT routers and phones keep the connection.',
+    see: 'Dovecot imap_idle_notify_interval',
+  }),
+  'imap.capabilitiesHidden': list({
+    default: [],
+    accepts: 'a list of capability names: ["CONDSTORE"]',
+    doc: 'Capabilities that are not announced, for clients that stumble over them.',
+    check: (name) => (/^[A-Za-z0-9=+-]+$/.test(name) ? undefined : 'is no capability name'),
+  }),
+};
+export type ImapSettings = SettingsOf<typeof IMAP_SETTINGS>;

@@ -1,0 +1,60 @@
+/** What the IMAP sessions of one thread have in common: the views, and who is logged in from where. */
+import type { Account, Connection, LoopContext } from '../../ports.ts';
+import type { ImapSession } from './session.ts';
+import type { ImapSettings } from './settings.ts';
+import { Views } from './views.ts';
+
+/** How long a client may take to close its side after we closed ours. */
+const LINGER_MS = 5000;
+
+export class Shared {
+  readonly context: LoopContext<ImapSettings>;
+  readonly views: Views;
+  readonly sessions = new Set<ImapSession>();
+  /** Connections by account and client address. */
+  readonly #connections = new Map<string, number>();
+
+  constructor(context: LoopContext<ImapSettings>) {
+    this.context = context;
+    this.views = new Views(context.reader, context.announcements);
+    context.announcements.on('directory', () => this.#checkAccounts());
+  }
+
+  /** Counts one more connection of the account; false when there are too many. */
+  enter(session: ImapSession, account: Account): boolean {
+    const key = keyOf(session, account);
+    const count = this.#connections.get(key) ?? 0;
+    if (count >= this.context.settings()['imap.connectionsPerUserMax']) return false;
+    this.#connections.set(key, count + 1);
+    return true;
+  }
+
+  left(session: ImapSession): void {
+    this.sessions.delete(session);
+    if (session.account === null) return;
+    const key = keyOf(session, session.account);
+    const count = (this.#connections.get(key) ?? 1) - 1;
+    if (count > 0) this.#connections.set(key, count);
+    else this.#connections.delete(key);
+  }
+
+  /** An account that was removed or switched off is logged out at once. */
+  #checkAccounts(): void {
+    for (const session of this.sessions) {
+      if (session.account === null) continue;
+      const account = this.context.directory.account(session.account.id);
+      if (account === null || account.isDisabled) session.bye('The account was switched off');
+    }
+  }
+
+  /** Destroys a socket whose other end does not close; the timer belongs to closing connections only. */
+  linger(socket: Connection['socket']): void {
+    const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+    timer.unref();
+    socket.once('close', () => clearTimeout(timer));
+  }
+}
+
+function keyOf(session: ImapSession, account: Account): string {
+  return `${account.id} ${session.connection.client.ip}`;
+}

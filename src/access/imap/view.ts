@@ -1,0 +1,322 @@
+/**
+ * What is in a mailbox, in memory: one for each mailbox that somebody in this thread has selected, shared by all of them.
+ *
+ * It is brought forward by announcements and by the results of our own writes, in whatever order they come: a message is
+ * added when its uid is above all others, a flag change counts when its modseq is higher than what the message has, and
+ * removing what is gone does nothing.
+ *
+ * Invariant: the first `count` elements of `uids` never change once published; adding goes behind them, removing makes a
+ * new array. Sessions keep (uids, count) as what their client knows, at the price of a reference.
+ */
+import type { Announcement, FlagChange, MailboxRow, MessageTuple, StoreReader } from '../../ports.ts';
+import { FLAG } from '../../ports.ts';
+
+/** Rows read in one go: about 2 ms. */
+const PAGE_ROWS = 5000;
+/** Flag changes remembered for sessions that are behind; a session behind these looks at every message. */
+const CHANGES_MAX = 10_000;
+
+/** What one session hears; kept for the next one that stands where it stood. */
+export interface FormattedUpdate {
+  readonly fromVersion: number;
+  readonly fromUids: Uint32Array;
+  readonly fromCount: number;
+  readonly toVersion: number;
+  readonly flavour: number;
+  readonly keywordsTold: number;
+  readonly text: string;
+  bytes: Buffer | null;
+}
+
+/** A session in IDLE. */
+export interface Idler {
+  viewChanged(): void;
+}
+
+export class MailboxView {
+  readonly accountId: number;
+  readonly mailboxId: number;
+  readonly uidValidity: number;
+  uids = new Uint32Array(16);
+  count = 0;
+  flags = new Uint8Array(16);
+  /** Index into keywordTexts. */
+  keywords = new Uint32Array(16);
+  modseqs = new Float64Array(16);
+  uidNext: number;
+  /** All changes up to this modseq have been applied (announcements come in order; own results may be ahead). */
+  highestModseq: number;
+  /** Raised by each change that clients may see. */
+  version = 1;
+  /** Raised by each removal: while it stands still, an older `uids` is a prefix of the present one. */
+  removals = 0;
+  /** Uids whose flags changed; the first has number `changesFrom`. */
+  changes: number[] = [];
+  changesFrom = 0;
+  /** Messages from this uid on were not yet shown as \Recent to anybody. */
+  recentUid: number;
+  isGone = false;
+  readonly keywordTexts: string[] = [''];
+  readonly #keywordIds = new Map<string, number>([['', 0]]);
+  /** Every keyword in use, by its lower-case form. */
+  readonly keywordNames = new Map<string, string>();
+  lastUpdate: FormattedUpdate | null = null;
+  readonly idlers = new Set<Idler>();
+  users = 0;
+  stopWatching: () => void = () => {};
+  readonly #reader: StoreReader;
+  /** Announcements that came while rows were being read; null when none are. */
+  #waiting: Announcement[] | null = null;
+
+  constructor(reader: StoreReader, row: MailboxRow) {
+    this.#reader = reader;
+    this.accountId = row.accountId;
+    this.mailboxId = row.id;
+    this.uidValidity = row.uidValidity;
+    this.uidNext = row.uidNext;
+    this.highestModseq = Math.max(1, row.highestModseq);
+    this.recentUid = row.recentUid;
+  }
+
+  /** Reads all rows. At once when they are few, else in pages with a pause between them. */
+  load(): void | Promise<void> {
+    const rows = this.#reader.messages(this.accountId, this.mailboxId, 0, 0xffffffff, PAGE_ROWS);
+    this.#take(rows);
+    if (rows.length < PAGE_ROWS) return undefined;
+    this.#waiting = [];
+    return this.#loadRest();
+  }
+
+  async #loadRest(): Promise<void> {
+    for (;;) {
+      await new Promise((resolve) => setImmediate(resolve));
+      const rows = this.#reader.messages(this.accountId, this.mailboxId, this.uids[this.count - 1]! + 1, 0xffffffff, PAGE_ROWS);
+      this.#take(rows);
+      if (rows.length < PAGE_ROWS) break;
+    }
+    this.#applyWaiting();
+  }
+
+  #take(rows: readonly MessageTuple[]): void {
+    this.#reserve(this.count + rows.length);
+    for (const row of rows) this.#append(row);
+  }
+
+  #applyWaiting(): void {
+    const waiting = this.#waiting;
+    this.#waiting = null;
+    for (const announcement of waiting ?? []) this.apply(announcement);
+  }
+
+  #reserve(size: number): void {
+    if (size <= this.uids.length) return;
+    const capacity = Math.max(16, Math.ceil(size * 1.25));
+    this.uids = grown(new Uint32Array(capacity), this.uids, this.count);
+    this.flags = grown(new Uint8Array(capacity), this.flags, this.count);
+    this.keywords = grown(new Uint32Array(capacity), this.keywords, this.count);
+    this.modseqs = grown(new Float64Array(capacity), this.modseqs, this.count);
+  }
+
+  #append(row: MessageTuple): void {
+    this.#reserve(this.count + 1);
+    const at = this.count;
+    this.uids[at] = row[0];
+    this.modseqs[at] = row[1];
+    this.flags[at] = row[2];
+    this.keywords[at] = row[3] === null ? 0 : this.#keywordId(row[3]);
+    this.count += 1;
+    if (row[0] >= this.uidNext) this.uidNext = row[0] + 1;
+  }
+
+  #keywordId(text: string): number {
+    let id = this.#keywordIds.get(text);
+    if (id === undefined) {
+      id = this.keywordTexts.length;
+      this.keywordTexts.push(text);
+      this.#keywordIds.set(text, id);
+      for (const word of text.split(' ')) if (!this.keywordNames.has(word.toLowerCase())) this.keywordNames.set(word.toLowerCase(), word);
+    }
+    return id;
+  }
+
+  get lastUid(): number {
+    return this.count === 0 ? 0 : this.uids[this.count - 1]!;
+  }
+
+  /** Index of a uid, or -1. */
+  find(uid: number): number {
+    return indexOfUid(this.uids, this.count, uid);
+  }
+
+  keywordText(index: number): string {
+    return this.keywordTexts[this.keywords[index]!]!;
+  }
+
+  isSeen(index: number): boolean {
+    return (this.flags[index]! & FLAG.seen) !== 0;
+  }
+
+  // ── Changes ──
+
+  /** An announcement of this mailbox. */
+  apply(announcement: Announcement): void {
+    if (this.#waiting !== null) {
+      this.#waiting.push(announcement);
+      return;
+    }
+    if (announcement.kind === 'mailboxGone') {
+      this.isGone = true;
+      this.#changed();
+      return;
+    }
+    if (announcement.kind !== 'messages') return;
+    if (announcement.isResync) {
+      this.#resync(announcement.modseq, announcement.uidNext);
+      return;
+    }
+    for (const row of announcement.added) this.#add(row);
+    for (const change of announcement.flags) this.#setFlags(change);
+    if (announcement.expunged.length > 0) this.#remove(announcement.expunged);
+    if (announcement.modseq > this.highestModseq) this.highestModseq = announcement.modseq;
+    if (announcement.uidNext > this.uidNext) this.uidNext = announcement.uidNext;
+    this.#changed();
+  }
+
+  /** The result of our own STORE. */
+  applyFlags(changes: readonly FlagChange[]): void {
+    for (const change of changes) this.#setFlags(change);
+    if (changes.length > 0) this.#changed();
+  }
+
+  /** The result of our own EXPUNGE or MOVE. */
+  applyExpunged(uids: readonly number[]): void {
+    this.#remove(uids);
+    this.#changed();
+  }
+
+  /** Our own APPEND or COPY came to this mailbox: reads what is new, so that the client hears of it before the OK. */
+  catchUp(): void {
+    if (this.#waiting !== null) return;
+    const before = this.count;
+    for (;;) {
+      const rows = this.#reader.messages(this.accountId, this.mailboxId, this.lastUid + 1, 0xffffffff, PAGE_ROWS);
+      for (const row of rows) this.#append(row);
+      if (rows.length < PAGE_ROWS) break;
+    }
+    if (this.count !== before) this.#changed();
+  }
+
+  #add(row: MessageTuple): void {
+    if (row[0] > this.lastUid) this.#append(row);
+    else this.#setFlags({ uid: row[0], flags: row[2], keywords: row[3], modseq: row[1] });
+  }
+
+  #setFlags(change: FlagChange): void {
+    const index = this.find(change.uid);
+    if (index === -1 || change.modseq <= this.modseqs[index]!) return;
+    this.flags[index] = change.flags;
+    this.keywords[index] = change.keywords === null ? 0 : this.#keywordId(change.keywords);
+    this.modseqs[index] = change.modseq;
+    this.changes.push(change.uid);
+  }
+
+  #remove(uids: readonly number[]): void {
+    const gone = new Set(uids);
+    let first = 0;
+    while (first < this.count && !gone.has(this.uids[first]!)) first += 1;
+    if (first === this.count) return;
+    const kept = new Uint32Array(this.uids.length);
+    kept.set(this.uids.subarray(0, first));
+    let to = first;
+    for (let from = first; from < this.count; from += 1) {
+      const uid = this.uids[from]!;
+      if (gone.has(uid)) continue;
+      kept[to] = uid;
+      this.flags[to] = this.flags[from]!;
+      this.keywords[to] = this.keywords[from]!;
+      this.modseqs[to] = this.modseqs[from]!;
+      to += 1;
+    }
+    this.uids = kept;
+    this.count = to;
+    this.removals += 1;
+  }
+
+  /** Too much changed to be spelt out: reads everything again, then compares. */
+  #resync(modseq: number, uidNext: number): void {
+    this.#waiting = [];
+    this.#readAgain(modseq, uidNext).catch(() => {
+      // The next selection of this mailbox reads it from the start; sessions on this view are told that it is gone.
+      this.isGone = true;
+      this.#waiting = null;
+      this.#changed();
+    });
+  }
+
+  async #readAgain(modseq: number, uidNext: number): Promise<void> {
+    const present = new Set<number>();
+    let from = 0;
+    for (;;) {
+      await new Promise((resolve) => setImmediate(resolve));
+      const rows = this.#reader.messages(this.accountId, this.mailboxId, from, 0xffffffff, PAGE_ROWS);
+      for (const row of rows) {
+        present.add(row[0]);
+        this.#add(row);
+      }
+      if (rows.length < PAGE_ROWS) break;
+      from = rows.at(-1)![0] + 1;
+    }
+    const gone: number[] = [];
+    for (let i = 0; i < this.count; i += 1) if (!present.has(this.uids[i]!)) gone.push(this.uids[i]!);
+    if (gone.length > 0) this.#remove(gone);
+    if (modseq > this.highestModseq) this.highestModseq = modseq;
+    if (uidNext > this.uidNext) this.uidNext = uidNext;
+    this.#changed();
+    this.#applyWaiting();
+  }
+
+  #isNotifying = false;
+
+  #changed(): void {
+    this.version += 1;
+    if (this.changes.length > CHANGES_MAX) {
+      this.changesFrom += this.changes.length;
+      this.changes = [];
+    }
+    if (this.idlers.size > 0 && !this.#isNotifying) {
+      this.#isNotifying = true;
+      setImmediate(() => this.#notify([...this.idlers], 0));
+    }
+  }
+
+  /** Some hundred sessions at a time, so that thousands of them do not hold up everybody else. */
+  #notify(idlers: readonly Idler[], from: number): void {
+    if (from === 0) this.#isNotifying = false;
+    const to = Math.min(idlers.length, from + 400);
+    for (let i = from; i < to; i += 1) if (this.idlers.has(idlers[i]!)) idlers[i]!.viewChanged();
+    if (to < idlers.length) setImmediate(() => this.#notify(idlers, to));
+  }
+}
+
+function grown<T extends Uint8Array | Uint32Array | Float64Array>(larger: T, old: T, count: number): T {
+  larger.set(old.subarray(0, count));
+  return larger;
+}
+
+/** Binary search in the first `count` elements; -1 when the uid is not among them. */
+export function indexOfUid(uids: Uint32Array, count: number, uid: number): number {
+  const at = lowerBound(uids, count, uid);
+  return at < count && uids[at] === uid ? at : -1;
+}
+
+/** Index of the first of `count` ascending uids that is >= `uid`. */
+export function lowerBound(uids: Uint32Array, count: number, uid: number): number {
+  let low = 0;
+  let high = count;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (uids[middle]! < uid) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,61 @@
+/** posthorn config show, check, docs. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { SETTINGS } from '../settings.ts';
+import { configReference, showConfig } from '../system/config/show.ts';
+import { programDir } from '../system/version.ts';
+import { commandsReference } from './commands-reference.ts';
+import type { CliContext } from './context.ts';
+import { eventsReference, metricsReference } from './events-reference.ts';
+
+export function registerConfig(program: Command, context: CliContext): void {
+  const { io } = context;
+  const config = program.command('config').summary('show, check and document the configuration').description('Shows, checks and documents the configuration.');
+
+  config
+    .command('show')
+    .summary('print the values in force')
+    .description('Prints every option with the value in force, as TOML that can be used as a configuration.')
+    .option('--changed', 'only what differs from the defaults')
+    .option('--defaults', 'the defaults instead of the values in force')
+    .action((options: { changed?: boolean; defaults?: boolean }) => {
+      if (options.defaults === true) {
+        const values = Object.fromEntries(Object.entries(SETTINGS).map(([key, setting]) => [key, setting.default]));
+        io.print(showConfig(SETTINGS, values as never).trimEnd());
+        return;
+      }
+      const { settings, file } = context.config();
+      io.note(`# from ${file ?? 'the development profile (there is no configuration file)'}`);
+      io.print(showConfig(SETTINGS, settings, options.changed === true ? 'changed' : 'all').trimEnd());
+    });
+
+  config
+    .command('check')
+    .summary('report every mistake with its line and column')
+    .description('Reads the configuration and the certificates it names. The exit code is 1 when something is wrong.')
+    .action(async () => {
+      const { settings, file, baseDir, warnings } = context.config();
+      const { expiryWarnings, loadTlsMaterial, tlsFilesOf } = await import('../system/tls.ts');
+      const material = loadTlsMaterial(tlsFilesOf(settings, baseDir));
+      for (const warning of [...warnings, ...expiryWarnings(material, Date.now())]) io.note(`warning: ${warning}`);
+      io.print(file === null ? 'There is no configuration file; the development profile is in force.' : `${file} is in order.`);
+    });
+
+  config
+    .command('docs')
+    .summary('print the reference of all options')
+    .description('Prints the reference of all options in Markdown.')
+    .option('--commands', 'the reference of all commands instead')
+    .option('--write', 'write the generated pages under docs/ of the source tree')
+    .action((options: { commands?: boolean; write?: boolean }) => {
+      if (options.write !== true) return io.print((options.commands === true ? commandsReference(program) : configReference(SETTINGS)).trimEnd());
+      const folder = join(programDir(), 'docs');
+      mkdirSync(folder, { recursive: true });
+      writeFileSync(join(folder, 'configuration.md'), configReference(SETTINGS));
+      writeFileSync(join(folder, 'commands.md'), commandsReference(program));
+      writeFileSync(join(folder, 'log-events.md'), eventsReference(join(programDir(), 'src')));
+      writeFileSync(join(folder, 'metrics.md'), metricsReference());
+      io.print(`Written: configuration.md, commands.md, log-events.md and metrics.md in ${folder}`);
+    });
+}

@@ -1,0 +1,64 @@
+/** What every command is given: the configuration in force, the way to the server, the terminal. */
+import type { Admin } from '../ports.ts';
+import { type AllSettings, SETTINGS } from '../settings.ts';
+import { devProfile, findConfig } from '../system/config/find.ts';
+import { type LoadedConfig, loadConfig } from '../system/config/load.ts';
+import { connectControl, controlPath, ServerNotRunning } from '../system/control.ts';
+import { REQUIRED_SETTINGS, systemRules } from '../system/settings.ts';
+import type { CliIo } from './io.ts';
+
+export type Config = LoadedConfig<typeof SETTINGS>;
+
+/** What main.ts hands in: the heavy parts, imported only when they are called. */
+export interface CliHooks {
+  /** Runs the server until it has stopped. `isDev` when there is no configuration file. */
+  serve(config: Config, options: { readonly isDev: boolean }): Promise<void>;
+  /** The same handlers in this process, on a data folder that no server uses. Rejects when one does. */
+  openLocalAdmin(settings: AllSettings): Promise<Admin>;
+}
+
+export interface CliContext {
+  readonly io: CliIo;
+  readonly hooks: CliHooks;
+  /** Reads the configuration once. Throws ConfigError, or Error with a sentence. */
+  config(): Config;
+  /** File that is, or would be, read; null for the development profile. */
+  configFile(): string | null;
+  /** The running server, or the data folder itself when there is none. */
+  open(): Promise<Admin>;
+  /** The running server. Rejects with ServerNotRunning. */
+  openServer(): Promise<Admin>;
+}
+
+/** `named` answers the file given with --config. */
+export function cliContext(io: CliIo, hooks: CliHooks, named: () => string | undefined): CliContext {
+  let loaded: Config | null = null;
+  const configFile = (): string | null => findConfig(named(), process.env, process.cwd());
+  const config = (): Config => (loaded ??= readConfig(configFile()));
+  const openServer = (): Promise<Admin> => connectControl(controlPath(config().settings.dataDir));
+  return {
+    io,
+    hooks,
+    configFile,
+    config,
+    openServer,
+    open: () => openAdmin(config().settings, hooks),
+  };
+}
+
+/** The configuration in `file`, or the development profile for null. */
+export function readConfig(file: string | null): Config {
+  return file === null
+    ? loadConfig(null, SETTINGS, { overrides: devProfile() })
+    : loadConfig(file, SETTINGS, { required: REQUIRED_SETTINGS, rules: systemRules });
+}
+
+/** The running server when one answers, else the data folder itself. */
+export async function openAdmin(settings: AllSettings, hooks: CliHooks): Promise<Admin> {
+  try {
+    return await connectControl(controlPath(settings.dataDir));
+  } catch (error) {
+    if (error instanceof ServerNotRunning) return hooks.openLocalAdmin(settings);
+    throw error;
+  }
+}

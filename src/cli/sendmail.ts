@@ -1,0 +1,31 @@
+/** posthorn sendmail: the classic command that cron, PHP and mutt call. Its options are its own; all of them are passed on. */
+import { join, resolve } from 'node:path';
+import type { Command } from 'commander';
+import type { CliContext } from './context.ts';
+
+/** Only for the list of commands: runCli takes the arguments before commander sees them. */
+export function registerSendmail(program: Command): void {
+  program
+    .command('sendmail')
+    .summary('hand in a message, as the classic sendmail command does')
+    .description(
+      'Reads a message from the standard input and hands it in. Takes the classic options: -t, -i, -f, -F, -bp, -bs and others. A link named sendmail to posthorn does the same.',
+    )
+    .argument('[options-and-recipients...]')
+    .helpOption(false);
+}
+
+/** Exit code as in sysexits.h: 0, 64 (usage), 75 (try again) … */
+export async function sendmail(argv: readonly string[], context: CliContext): Promise<number> {
+  const { settings, baseDir } = context.config();
+  const { runSendmail } = await import('../receive/pickup/sendmail.ts');
+  const directory = settings['pickup.directory'];
+  return runSendmail(argv, {
+    stdin: process.stdin,
+    stdout: (text) => void process.stdout.write(text),
+    stderr: (text) => void process.stderr.write(text),
+    directory: directory === '' ? join(settings.dataDir, 'pickup') : resolve(baseDir, directory),
+    hostname: settings.hostname,
+    messageBytesMax: settings['smtp.messageBytesMax'],
+  });
+}

@@ -1,0 +1,109 @@
+/** posthorn store check, backup, restore, export, import. */
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import type { CliContext } from './context.ts';
+import { humanBytes } from './table.ts';
+
+const progressLine =
+  (context: CliContext) =>
+  (progress: any): void => {
+    if (context.io.isInteractive) context.io.note(`${progress.mailbox}: ${progress.done}${progress.total === null ? '' : ` of ${progress.total}`}`);
+  };
+
+export function registerStore(program: Command, context: CliContext): void {
+  const { io } = context;
+  const store = program.command('store').summary('check and repair what is kept').description('Checks and repairs the store.');
+  store
+    .command('check')
+    .summary('read every message and count everything again')
+    .description('Reads every message and compares every count. Works beside the running server. The exit code is 1 when something is wrong.')
+    .option('--repair', 'set wrong counts right')
+    .option('--json', 'as one JSON object')
+    .action(async (options: { repair?: boolean; json?: boolean }) => {
+      const admin = await context.open();
+      try {
+        let result = await admin.call('store.check', {});
+        if (options.repair === true && result.isRepairable) {
+          const { repaired } = await admin.call('store.repair', {});
+          io.note(`${repaired} counts were set right.`);
+          result = await admin.call('store.check', {});
+        }
+        if (options.json === true) io.print(JSON.stringify(result));
+        else {
+          io.print(
+            `${result.accounts} accounts, ${result.mailboxes} mailboxes, ${result.messages} messages, ${result.queued} in the queue; ${result.blobs} blobs with ${humanBytes(result.bytes)} read.`,
+          );
+          for (const problem of result.problems) io.print(`- ${problem}`);
+          io.print(
+            result.problems.length === 0
+              ? 'All is well.'
+              : `${result.problems.length} problems${result.isRepairable ? '; wrong counts are set right by: posthorn store check --repair' : ''}.`,
+          );
+        }
+        if (result.problems.length > 0) process.exitCode = 1;
+      } finally {
+        await admin.close();
+      }
+    });
+
+  program
+    .command('backup <directory>')
+    .summary('copy everything into a new folder, while the server runs')
+    .description('Copies messages, queue, accounts, keys and configuration into a new folder: one consistent moment, also under load.')
+    .action(async (directory: string) => {
+      const admin = await context.open();
+      try {
+        const result = await admin.call('store.backup', { directory: resolve(directory) });
+        io.print(
+          `Backup in ${result.directory}: database ${humanBytes(result.databaseBytes)}, ${result.files} large messages with ${humanBytes(result.fileBytes)}.`,
+        );
+      } finally {
+        await admin.close();
+      }
+    });
+
+  program
+    .command('restore <directory>')
+    .summary('put a backup into the empty data folder; the server must be stopped')
+    .description('Puts a backup into the data folder of the configuration, which must be empty or absent. The server must be stopped.')
+    .action(async (directory: string) => {
+      const { restoreStore } = await import('../store/backup.ts');
+      const dataDir = context.config().settings.dataDir;
+      await restoreStore(resolve(directory), dataDir);
+      io.print(`Restored into ${dataDir}. Check it with: posthorn store check`);
+    });
+
+  program
+    .command('export <account> <target>')
+    .summary("write an account's mail as Maildir or mbox")
+    .description(
+      'Writes all mailboxes of an account into the new folder <target>, as Maildir++ or as one mbox file for each mailbox; flags, keywords and dates go along.',
+    )
+    .option('--format <format>', 'maildir or mbox', 'maildir')
+    .action(async (login: string, target: string, options: { format: string }) => {
+      const admin = await context.open();
+      try {
+        const result = await admin.call('store.export', { login, target: resolve(target), format: options.format }, progressLine(context));
+        io.print(`${result.messages} messages of ${result.mailboxes} mailboxes are in ${resolve(target)}.`);
+        for (const which of result.damaged) io.note(`Could not be read: ${which}`);
+        if (result.damaged.length > 0) process.exitCode = 1;
+      } finally {
+        await admin.close();
+      }
+    });
+
+  program
+    .command('import <account> <source>')
+    .summary('add the mail of a Maildir or an mbox file to an account')
+    .description('Adds the messages of a Maildir (with its folders) or of one mbox file to an account. Flags, keywords and dates are kept.')
+    .option('--mailbox <name>', 'mailbox that takes the messages (default: the same names; INBOX for mbox)')
+    .action(async (login: string, source: string, options: { mailbox?: string }) => {
+      const admin = await context.open();
+      try {
+        const result = await admin.call('store.import', { login, source: resolve(source), mailbox: options.mailbox ?? null }, progressLine(context));
+        io.print(`${result.messages} messages were added to ${result.mailboxes} mailboxes of ${login}.`);
+      } finally {
+        await admin.close();
+      }
+    });
+}

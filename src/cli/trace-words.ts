@@ -1,0 +1,108 @@
+/** Journey events in the words of a person. One row an event; what has no row is shown as it is. Pure. */
+import type { JourneyMessage } from '../system/journey.ts';
+import { humanBytes, printable } from './table.ts';
+
+type Fields = Readonly<Record<string, any>>;
+type Words = (fields: Fields, at: number) => string[];
+
+const SOURCES: Readonly<Record<string, string>> = {
+  smtp: 'by SMTP',
+  submission: 'by submission',
+  lmtp: 'by LMTP',
+  pickup: 'from the sendmail command',
+  fetch: 'fetched',
+};
+
+/** "a@x", "a@x and b@x", "a@x, b@x and 7 more". */
+export function people(addresses: unknown, total?: number): string {
+  const all = (Array.isArray(addresses) ? addresses : addresses === undefined || addresses === null ? [] : [addresses]).map(String);
+  const count = Math.max(total ?? 0, all.length);
+  if (count === 0) return 'nobody';
+  if (count <= 3 && all.length === count) return all.length === 1 ? all[0]! : `${all.slice(0, -1).join(', ')} and ${all.at(-1)}`;
+  return `${all.slice(0, 2).join(', ')} and ${count - Math.min(2, all.length)} more`;
+}
+
+/** "mx.example.net [192.0.2.1]", as far as known. */
+function host(name: unknown, ip: unknown): string {
+  if (name !== undefined && name !== null && ip !== undefined && ip !== null) return `${name} [${ip}]`;
+  return name === undefined || name === null ? `[${ip ?? 'unknown'}]` : String(name);
+}
+/** What the other side said: "550 5.1.1 No such user"; its reply often begins with its code already. */
+function said(fields: Fields): string {
+  const reply = String(fields.reply ?? '').trim();
+  if (reply !== '' && (fields.code === undefined || fields.code === null || reply.startsWith(String(fields.code)))) return reply;
+  return [fields.code, fields.enhanced, reply].filter((part) => part !== undefined && part !== null && part !== '').join(' ') || 'nothing';
+}
+const isHere = (fields: Fields): boolean => fields.host === 'local' || fields.host === undefined || fields.host === null || fields.host === '';
+
+/** Time of day, with the date in front when it is another day than `beside`. */
+export function clock(at: number, beside?: number): string {
+  const date = new Date(at);
+  const two = (n: number): string => String(n).padStart(2, '0');
+  const time = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+  const isSameDay = beside !== undefined && new Date(beside).toDateString() === date.toDateString();
+  return isSameDay ? time : `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${time}`;
+}
+
+const WORDS: ReadonlyMap<string, Words> = new Map<string, Words>([
+  [
+    'accepted',
+    (f) => {
+      const from = f.ip === undefined && f.helo === undefined ? '' : ` from ${host(f.name ?? f.helo, f.ip)}`;
+      const how = `${SOURCES[f.source] ?? f.source ?? ''}${f.tls ? ` (${f.tls})` : ''}`;
+      const login = f.login === undefined ? '' : `, signed in as ${f.login}`;
+      const size = typeof f.size === 'number' ? `, ${humanBytes(f.size)}` : '';
+      const what = f.source === 'bounce' ? `a report made here${size}, for` : `received${from} ${how}${login}${size}, from ${f.from ?? '<>'} for`;
+      const lines = [`${what} ${people(f.to, f.recipients)}`];
+      if (f.delivered !== undefined) lines.push(`delivered to the mailbox of ${people(f.delivered)}`);
+      if (f.queued !== undefined) lines.push(`queued for ${people(f.queued)}`);
+      if (f.waiting !== undefined) lines.push(`waiting in the queue: the mailbox of ${people(f.waiting)} is full`);
+      if (f.refused !== undefined) lines.push(`refused for ${people(f.refused)}`);
+      return lines;
+    },
+  ],
+  ['delivered', (f) => [isHere(f) ? `delivered to the mailbox of ${people(f.to)}` : `handed over for ${people(f.to)}: ${f.host} said ${said(f)}`]],
+  ['relayed', (f) => [`handed over for ${people(f.to)}: ${f.host ?? 'the other side'} said ${said(f)}`]],
+  [
+    'deferred',
+    (f, at) => {
+      const next = typeof f.nextAttemptAt === 'number' ? `, next attempt ${clock(f.nextAttemptAt, at)}` : '';
+      return [`deferred for ${people(f.to)}: ${isHere(f) ? said(f) : `${f.host} said ${said(f)}`}${next}`];
+    },
+  ],
+  ['failed', (f) => [`failed for ${people(f.to)}: ${isHere(f) ? said(f) : `${f.host} said ${said(f)}`}`]],
+  ['expired', (f) => [`given up for ${people(f.to)}: ${said(f)}`]],
+  ['bounced', (f) => [`a report of the failure was sent to ${people(f.to)}`]],
+  ['held', () => ['held by the administrator']],
+  ['hold', () => ['held by the administrator']],
+  ['released', () => ['released by the administrator']],
+  ['release', () => ['released by the administrator']],
+  ['retry', () => ['to be tried again at once, by the administrator']],
+  ['retried', () => ['to be tried again at once, by the administrator']],
+  ['deleted', () => ['deleted from the queue by the administrator']],
+  ['delete', () => ['deleted from the queue by the administrator']],
+]);
+
+/** The path of one message: a heading and a line a step. */
+export function messageWords(message: JourneyMessage): string {
+  const first = message.events[0]?.at;
+  const lines: string[] = [];
+  const messageId = message.events.map((event) => event.fields.messageId).find((id) => id !== undefined);
+  lines.push(`Message ${message.id}${messageId === undefined ? '' : `  ${messageId}`}`);
+  for (const event of message.events) {
+    const words = WORDS.get(event.event)?.(event.fields, event.at) ?? [`${event.stage}: ${event.event}${rest(event.fields)}`];
+    let time = clock(event.at, lines.length === 1 ? undefined : first);
+    for (const text of words) {
+      lines.push(`  ${time.padStart(19)}  ${text}`);
+      time = '';
+    }
+  }
+  return lines.map(printable).join('\n');
+}
+
+function rest(fields: Fields): string {
+  return Object.entries(fields)
+    .filter(([, value]) => value !== undefined && value !== null)
+    .map(([key, value]) => ` ${key}=${typeof value === 'object' ? JSON.stringify(value) : value}`)
+    .join('');
+}

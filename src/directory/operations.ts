@@ -1,0 +1,24 @@
+/** All writer operations of the directory, by name. Inputs are validated by the caller (admin.ts) and hold canonical addresses. */
+import type { Operations } from '../store/transaction.ts';
+import { accountAdd, accountDisable, accountPasswd, accountQuota, accountRemove } from './operations/account.ts';
+import { aliasAdd, aliasRemove } from './operations/alias.ts';
+import { credentialAdd, credentialRehash, credentialRemove, credentialUsed } from './operations/credential.ts';
+import { domainAdd, domainCatchAll, domainDisable, domainRemove } from './operations/domain.ts';
+
+export const DIRECTORY_OPERATIONS = {
+  'domain.add': domainAdd,
+  'domain.remove': domainRemove,
+  'domain.catchall': domainCatchAll,
+  'domain.disable': domainDisable,
+  'account.add': accountAdd,
+  'account.remove': accountRemove,
+  'account.passwd': accountPasswd,
+  'account.disable': accountDisable,
+  'account.quota': accountQuota,
+  'alias.add': aliasAdd,
+  'alias.remove': aliasRemove,
+  'credential.add': credentialAdd,
+  'credential.remove': credentialRemove,
+  'credential.used': credentialUsed,
+  'credential.rehash': credentialRehash,
+} satisfies Operations;

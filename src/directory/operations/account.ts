@@ -1,0 +1,132 @@
+/** Writer operations on accounts. */
+import type { Role } from '../../ports.ts';
+import { releaseEmail } from '../../store/operations/blob.ts';
+import type { Transaction } from '../../store/transaction.ts';
+import { Failure } from '../../system/failure.ts';
+import { domainAdd, requireDomain } from './domain.ts';
+
+/** Every account starts with these, all subscribed: clients look for them by role and create rivals when one is missing. */
+const FIRST_MAILBOXES: readonly (readonly [name: string, role: Role])[] = [
+  ['INBOX', 'inbox'],
+  ['Sent', 'sent'],
+  ['Drafts', 'drafts'],
+  ['Trash', 'trash'],
+  ['Junk', 'junk'],
+  ['Archive', 'archive'],
+];
+
+export interface AccountAddInput {
+  readonly login: string;
+  readonly displayName: string | null;
+  readonly hash: string;
+  readonly scram: string | null;
+  readonly quotaBytes: number;
+  readonly quotaMessages: number;
+  /** Creates the domain too when it is not one of ours yet. */
+  readonly withDomain: boolean;
+}
+
+export function accountAdd(tx: Transaction, input: AccountAddInput): { id: number; isDomainNew: boolean } {
+  const { login } = input;
+  const domain = login.slice(login.lastIndexOf('@') + 1);
+  if (tx.get('SELECT 1 FROM account WHERE login=?', login) !== undefined) throw new Failure('exists', `there is a user ${login} already`);
+  const isDomainNew = tx.get('SELECT 1 FROM domain WHERE name=?', domain) === undefined;
+  if (isDomainNew && input.withDomain) domainAdd(tx, { name: domain });
+  else requireDomain(tx, domain);
+
+  const id = tx.nextId('account');
+  // Seconds: above any UIDVALIDITY an account of this name had before (RFC 9051 section 2.3.1.1).
+  const firstUidValidity = Math.floor(tx.now / 1000);
+  tx.run(
+    'INSERT INTO account (id, login, display_name, quota_bytes, quota_messages, next_uid_validity, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    id,
+    login,
+    input.displayName,
+    input.quotaBytes,
+    input.quotaMessages,
+    firstUidValidity + FIRST_MAILBOXES.length,
+    tx.now,
+  );
+  for (const [n, [name, role]] of FIRST_MAILBOXES.entries())
+    tx.run(
+      'INSERT INTO mailbox (id, account_id, name, role, uid_validity, highest_modseq, created_at) VALUES (?, ?, ?, ?, ?, 1, ?)',
+      tx.nextId('mailbox'),
+      id,
+      name,
+      role,
+      firstUidValidity + n,
+      tx.now,
+    );
+  insertPassword(tx, id, input.hash, input.scram);
+  tx.announce({ kind: 'directory' });
+  return { id, isDomainNew };
+}
+
+function insertPassword(tx: Transaction, accountId: number, hash: string, scram: string | null): void {
+  tx.run(
+    "INSERT INTO credential (id, account_id, kind, hash, scram, created_at) VALUES (?, ?, 'password', ?, ?, ?)",
+    tx.nextId('credential'),
+    accountId,
+    hash,
+    scram,
+    tx.now,
+  );
+}
+
+/**
+ * One step of removing an account: takes away at most `limit` messages, and with the last of them the account itself.
+ * The first step switches the account off, so that a removal cut short leaves a user who gets no mail. Call until `isDone`.
+ */
+export function accountRemove(tx: Transaction, input: { id: number; limit: number }): { isDone: boolean; messages: number } {
+  const { id } = input;
+  const account = tx.get('SELECT login, is_disabled FROM account WHERE id=?', id) as [string, number] | undefined;
+  if (account === undefined) throw new Failure('noSuchAccount', 'there is no such user');
+  if (account[1] === 0) {
+    tx.run('UPDATE account SET is_disabled=1 WHERE id=?', id);
+    tx.announce({ kind: 'directory' });
+  }
+
+  const messages = tx.all('SELECT mailbox_id, uid, email_id FROM message WHERE account_id=? LIMIT ?', id, input.limit) as [number, number, number][];
+  for (const [mailboxId, uid, emailId] of messages) {
+    tx.run('DELETE FROM message WHERE account_id=? AND mailbox_id=? AND uid=?', id, mailboxId, uid);
+    releaseEmail(tx, emailId);
+  }
+  if (messages.length === input.limit) return { isDone: false, messages: messages.length };
+
+  const mailboxes = tx.all('SELECT id FROM mailbox WHERE account_id=?', id) as [number][];
+  tx.run('DELETE FROM expunged WHERE account_id=?', id);
+  tx.run('DELETE FROM subscription WHERE account_id=?', id);
+  tx.run('DELETE FROM mailbox WHERE account_id=?', id);
+  tx.run('DELETE FROM credential WHERE account_id=?', id);
+  tx.run('DELETE FROM alias WHERE target=?', account[0]);
+  tx.run('UPDATE domain SET catch_all=NULL WHERE catch_all=?', account[0]);
+  tx.run('DELETE FROM account WHERE id=?', id);
+  for (const [mailboxId] of mailboxes) tx.announce({ kind: 'mailboxGone', accountId: id, mailboxId });
+  tx.announce({ kind: 'directory' });
+  return { isDone: true, messages: messages.length };
+}
+
+/** A new password in place of the old one; app passwords stay. */
+export function accountPasswd(tx: Transaction, input: { id: number; hash: string; scram: string | null }): void {
+  requireAccount(tx, input.id);
+  tx.run("DELETE FROM credential WHERE account_id=? AND kind='password'", input.id);
+  insertPassword(tx, input.id, input.hash, input.scram);
+  tx.announce({ kind: 'directory' });
+}
+
+export function accountDisable(tx: Transaction, input: { id: number; isDisabled: boolean }): void {
+  requireAccount(tx, input.id);
+  tx.run('UPDATE account SET is_disabled=? WHERE id=?', input.isDisabled ? 1 : 0, input.id);
+  tx.announce({ kind: 'directory' });
+}
+
+/** 0 = no limit. */
+export function accountQuota(tx: Transaction, input: { id: number; quotaBytes: number; quotaMessages: number }): void {
+  requireAccount(tx, input.id);
+  tx.run('UPDATE account SET quota_bytes=?, quota_messages=? WHERE id=?', input.quotaBytes, input.quotaMessages, input.id);
+  tx.announce({ kind: 'directory' });
+}
+
+function requireAccount(tx: Transaction, id: number): void {
+  if (tx.get('SELECT 1 FROM account WHERE id=?', id) === undefined) throw new Failure('noSuchAccount', 'there is no such user');
+}

@@ -1,0 +1,508 @@
+/**
+ * The ports: every interface between two rooms, on one page. Types only; nothing here runs.
+ * A room imports this file and `system/`, `net/`, `wire/`, `mail/`; it never imports the inside of another stage.
+ */
+import type { Socket } from 'node:net';
+import type { SecureContext, TLSSocket } from 'node:tls';
+
+// ── Names ────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Journey and queue id of an accepted message: 16 characters of [0-9a-z], ordered by time, never reused. */
+export type MessageId = string;
+export type AccountId = number;
+export type MailboxId = number;
+export type EmailId = number;
+export type BlobId = number;
+/** Unix time in milliseconds. */
+export type Milliseconds = number;
+
+/**
+ * A mailbox as it travels in an envelope (RFC 5321 section 4.1.2): local part unquoted, domain in lower case
+ * (A-labels when the client sent A-labels or U-labels), or an address literal with its brackets.
+ */
+export interface Address {
+  readonly local: string;
+  readonly domain: string;
+}
+
+// ── Connections ──────────────────────────────────────────────────────────────────────────────────────
+
+export type Protocol = 'smtp' | 'submission' | 'submissions' | 'lmtp' | 'imap' | 'imaps' | 'pop3' | 'pop3s';
+
+/** What is known of the TLS layer of a connection; null in clear text. */
+export interface TlsInfo {
+  readonly version: string;
+  readonly cipher: string;
+  readonly bits: number;
+  readonly servername: string | null /** tls-exporter bytes for SCRAM-…-PLUS (RFC 9266). */;
+  exporter(): Uint8Array | null;
+}
+
+/** The other end, as PROXY, XCLIENT or the socket says. `ip` is canonical text without zone. */
+export interface Client {
+  readonly ip: string;
+  readonly port: number;
+  readonly name: string | null;
+}
+
+/** An accepted connection, after implicit TLS and the PROXY header; counted against the limits until closed. */
+export interface Connection {
+  readonly id: string;
+  readonly protocol: Protocol;
+  socket: Socket | TLSSocket;
+  readonly client: Client;
+  readonly localAddress: string;
+  readonly localPort: number;
+  tls: TlsInfo | null;
+  /** Upgrades in place (STARTTLS, STLS); bytes already received in clear are dropped first. Resolves once the handshake is done. */
+  startTls(): Promise<void>;
+  /** True for loopback peers without PROXY (where `auth.plainOnLoopback` may allow credentials in clear). */
+  readonly isLoopback: boolean;
+}
+
+/** One protocol session on a connection. */
+export interface Session {
+  /** Asked at shutdown: finish what is being done, say the protocol's goodbye, close. */
+  drain(): void;
+}
+export type SessionFactory = (connection: Connection) => Session;
+
+/** Current certificates; replaced as a whole on reload. */
+export interface TlsProvider {
+  context(): SecureContext | null;
+  options(): import('node:tls').TlsOptions | null;
+}
+
+// ── Directory ────────────────────────────────────────────────────────────────────────────────────────
+
+export interface Account {
+  readonly id: AccountId;
+  /** The login name and primary address: "local@domain". */
+  readonly login: string;
+  readonly isDisabled: boolean;
+  /** 0 = no limit. */
+  readonly quotaBytes: number;
+  readonly quotaMessages: number;
+}
+
+/** Where one address leads, after aliases, catch-all and plus addressing. */
+export type Resolution =
+  | { kind: 'deliver'; local: LocalTarget[]; remote: Address[] } // ours; aliases may lead to remote addresses too
+  | { kind: 'unknown' } // our domain, no such user: 550 5.1.1
+  | { kind: 'disabled' } // our user, switched off: 550 5.2.1
+  | { kind: 'loop' } // aliases that expand without end: 550 5.4.6
+  | { kind: 'foreign' }; // not our domain: relay only for the authorised
+
+export interface LocalTarget {
+  readonly accountId: AccountId /** Final address, for Delivered-To. */;
+  readonly address: Address /** Plus detail, or null. */;
+  readonly detail: string | null;
+}
+
+/** Reads only; answers from the loop's own database connection and a small cache that announcements empty. */
+export interface Directory {
+  resolve(address: Address): Resolution;
+  isLocalDomain(domain: string): boolean;
+  account(id: AccountId): Account | null;
+  /** By login name or any address that is an alias of exactly this account. Case-insensitive. */
+  accountByLogin(login: string): Account | null;
+  /** May this account use `address` as sender (its own, an alias that leads to it, its catch-all, with or without detail)? */
+  maySendAs(accountId: AccountId, address: Address): boolean;
+}
+
+export interface AuthContext {
+  readonly protocol: Protocol;
+  readonly client: Client;
+  readonly session: string;
+}
+export type AuthOutcome =
+  | { kind: 'ok'; account: Account }
+  | { kind: 'refused' } // wrong user, wrong password, disabled: one answer, one duration
+  | { kind: 'locked'; retryAfterMs: number } // too many failures for this account or network
+  | { kind: 'unavailable'; cause: unknown };
+
+export interface Authenticator {
+  /** Verifies a password (the account's or one of its app passwords whose scope covers the protocol). */
+  password(login: string, password: string, context: AuthContext): Promise<AuthOutcome>;
+  /** Begins a SASL exchange; null when the mechanism is not offered on this connection. */
+  sasl(mechanism: string, connection: Connection, context: AuthContext): SaslExchange | null;
+  /** Mechanism names to announce now, strongest first; empty when credentials must wait for TLS. */
+  mechanisms(connection: Connection): readonly string[];
+}
+
+export type SaslStep =
+  | { kind: 'challenge'; data: Uint8Array }
+  | { kind: 'done'; outcome: AuthOutcome /** To be sent with the success (SCRAM server-final), when the protocol can. */; data: Uint8Array | null }
+  | { kind: 'malformed' };
+export interface SaslExchange {
+  /** The client's (decoded) response; null for "no initial response". `*` is the protocol's business, not ours. */
+  step(response: Uint8Array | null): Promise<SaslStep>;
+}
+
+// ── A message on its way in ──────────────────────────────────────────────────────────────────────────
+
+export type DsnNotify = 'never' | ReadonlySet<'success' | 'failure' | 'delay'>;
+
+export interface Recipient {
+  readonly address: Address;
+  /** As given (before aliases), for replies and reports. */
+  readonly resolution: Resolution;
+  /** RFC 3461 section 4.1; null = not given (failure, and delay at our choice). */
+  readonly notify: DsnNotify | null;
+  /** ORCPT as "rfc822;user@example.org" decoded from xtext, or null. */
+  readonly orcpt: string | null;
+}
+
+/** One SMTP, LMTP, pickup or fetch transaction, before anyone judged it. */
+export interface Envelope {
+  readonly id: MessageId;
+  readonly source: 'smtp' | 'submission' | 'lmtp' | 'pickup' | 'fetch' | 'bounce';
+  /** null is the null reverse-path `<>`. */
+  readonly sender: Address | null;
+  readonly recipients: readonly Recipient[];
+  readonly client: Client | null;
+  readonly helo: string | null;
+  readonly auth: Account | null;
+  readonly dsn: { readonly envid: string | null; readonly ret: 'FULL' | 'HDRS' | null };
+  readonly smtputf8: boolean;
+  readonly body: '7BIT' | '8BITMIME';
+  readonly at: Milliseconds;
+  readonly tls: string | null;
+}
+
+/** A message on stable storage, or small enough to travel with the transaction that will put it there. */
+export interface StagedMessage {
+  /** Bytes as stored: trace headers of this hop and the message as received. */
+  readonly size: number;
+  readonly blob: { kind: 'inline'; codec: number; data: Uint8Array } | { kind: 'file'; path: string; frames: Uint8Array; codec: number };
+  readonly digest: Digest;
+}
+
+/**
+ * What is derived from a message once, at arrival, and kept in serialised form.
+ * Offsets count from the first byte of the staged message.
+ */
+export interface Digest {
+  /** Offset of the body: just past the blank line (or the size, when there is none). */
+  readonly headerBytes: number;
+  /** IMAP ENVELOPE, in parentheses, ASCII (RFC 9051 section 7.5.2). */
+  readonly envelope: string;
+  /** IMAP BODYSTRUCTURE, in parentheses, ASCII. */
+  readonly bodyStructure: string;
+  /** Section offsets as `mail/mime` encodes them; null for a message of one part. */
+  readonly parts: Uint8Array | null;
+  /** Message-ID with its angle brackets, or null. At most 998 bytes. */
+  readonly messageId: string | null;
+  /** Date field in Unix milliseconds, or null. */
+  readonly sentAt: number | null;
+  readonly has8bit: boolean;
+  readonly hasLongLine: boolean;
+  /** Number of Received fields and the addresses of Delivered-To fields (at most 100), for loop detection. */
+  readonly receivedCount: number;
+  readonly deliveredTo: readonly string[];
+  /** Mime nesting or counts passed a limit: structure is truncated there, bytes are complete. */
+  readonly isTruncated: boolean;
+}
+
+/** Takes the bytes of one message and makes it durable or ready to be. Small ones stay in memory, larger ones go to a file. */
+export interface MessageWriter {
+  readonly size: number;
+  /** Copies `chunk`. Returns a promise only when the caller must wait for the disk. Throws Failure 'diskFull' | 'storeBusy'. */
+  write(chunk: Uint8Array): void | Promise<void>;
+  finish(): StagedMessage | Promise<StagedMessage>;
+  /** Idempotent; also after finish() when the message is not to be kept. */
+  abort(): void;
+}
+export interface Staging {
+  open(): MessageWriter /** A whole small message at once. */;
+  stage(message: Uint8Array): StagedMessage;
+}
+
+export interface Reply {
+  readonly code: number;
+  readonly enhanced: string;
+  readonly text: string;
+}
+
+/** The door into the queue and the store: judge, route, one transaction. Used by smtp, lmtp, submission, pickup and bounces. */
+export interface Intake {
+  /**
+   * Resolves after fsync. One reply for the transaction; for LMTP, one for each recipient in `perRecipient`.
+   * Rejects only on bugs: every failure is a reply (452 4.3.1 disk full, 451 4.3.0 store busy, 554 5.4.6 loop …).
+   */
+  accept(envelope: Envelope, message: StagedMessage): Promise<{ reply: Reply; perRecipient: Reply[] }>;
+  /** Quota and other early checks at RCPT time; null = go on. `sizeBytes` is the declared size, or 0. */
+  checkRecipient(recipient: Recipient, sizeBytes: number): Reply | null;
+}
+
+// ── Failures: one name, one row, each protocol reads its column ──────────────────────────────────────
+
+export type FailureCode =
+  | 'overQuota'
+  | 'noSuchMailbox'
+  | 'mailboxExists'
+  | 'noSuchMessage'
+  | 'messageTooBig'
+  | 'diskFull'
+  | 'storeBusy'
+  | 'corruptBlob'
+  | 'cannot'
+  | 'noSuchAccount'
+  | 'exists'
+  | 'noSuchEntry'
+  | 'staleLease'
+  | 'limit';
+
+// ── Store: reads (synchronous, in the asking thread, own read-only connection) ───────────────────────
+
+/** System flags as bits. */
+export const FLAG = { seen: 1, answered: 2, flagged: 4, deleted: 8, draft: 16 } as const;
+
+export type Role = 'inbox' | 'sent' | 'drafts' | 'trash' | 'junk' | 'archive';
+
+export interface MailboxRow {
+  readonly id: MailboxId;
+  readonly accountId: AccountId;
+  /** Full name in Unicode, levels joined by "/"; the inbox is "INBOX". */
+  readonly name: string;
+  readonly role: Role | null;
+  readonly isSubscribed: boolean;
+  /** False for a name that only exists as the parent of others (RFC 9051 \NonExistent, RFC 3501 \Noselect). */
+  readonly isSelectable: boolean;
+  readonly uidValidity: number;
+  readonly uidNext: number;
+  readonly highestModseq: number;
+  readonly exists: number;
+  readonly unseen: number;
+  readonly deleted: number;
+  readonly bytes: number;
+  /** Messages with uid >= this were never shown as \Recent to a session. */
+  readonly recentUid: number;
+}
+
+/** [uid, modseq, flags, keywords (space separated) or null, internalDate ms, size (with prefix), emailId] */
+export type MessageTuple = [uid: number, modseq: number, flags: number, keywords: string | null, internalDate: number, size: number, emailId: EmailId];
+
+export interface EmailRow {
+  readonly id: EmailId;
+  readonly blobId: BlobId;
+  /** Trace headers of this account's copy (Return-Path, Delivered-To), to be put before the blob's bytes. */
+  readonly prefix: Uint8Array;
+  /** Blob bytes, uncompressed, without the prefix. */
+  readonly blobBytes: number;
+  readonly headerBytes: number;
+  readonly envelope: string;
+  readonly bodyStructure: string;
+  readonly parts: Uint8Array | null;
+  readonly messageId: string | null;
+  readonly sentAt: number | null;
+  readonly savedAt: number;
+}
+
+/** The bytes of one stored message: prefix, then blob. Holds at most one 256 KiB frame of it. */
+export interface MessageReader {
+  readonly size: number;
+  readonly prefixBytes: number;
+  /** Bytes [start, end) clamped to the size. Small messages answer without a promise. Throws Failure 'corruptBlob'. */
+  slice(start: number, end: number): Uint8Array | Promise<Uint8Array>;
+  /** The same in pieces of at most 64 KiB. */
+  stream(start: number, end: number): AsyncIterable<Uint8Array>;
+  close(): void;
+}
+
+export interface StoreReader {
+  mailboxes(accountId: AccountId): MailboxRow[];
+  mailboxByName(accountId: AccountId, name: string): MailboxRow | null;
+  mailboxById(accountId: AccountId, id: MailboxId): MailboxRow | null;
+  /** In uid order, at most `limit`, uid in [from, to]. */
+  messages(accountId: AccountId, mailboxId: MailboxId, fromUid: number, toUid: number, limit: number): MessageTuple[];
+  message(accountId: AccountId, mailboxId: MailboxId, uid: number): MessageTuple | null;
+  /** [modseq, uid] of expunged messages with modseq > since. */
+  expungedSince(accountId: AccountId, mailboxId: MailboxId, since: number, limit: number): [modseq: number, uid: number][];
+  email(accountId: AccountId, id: EmailId): EmailRow | null;
+  /** In uid order: [uid, envelope, bodyStructure, emailId, prefixBytes+headerBytes] for a page of messages, uid in [from, to]. */
+  envelopes(
+    accountId: AccountId,
+    mailboxId: MailboxId,
+    fromUid: number,
+    toUid: number,
+    limit: number,
+  ): [uid: number, envelope: string, bodyStructure: string, emailId: EmailId, headerBytes: number][];
+  open(email: EmailRow): MessageReader;
+  /** The queue's view of a blob (no prefix). */
+  openBlob(blobId: BlobId): MessageReader;
+  usage(accountId: AccountId): { bytes: number; messages: number; quotaBytes: number; quotaMessages: number } | null;
+  /** Prepared read-only SQL for the rooms that keep their own tables (directory, queue); rows as arrays. */
+  rows(sql: string, ...parameters: (string | number | null)[]): unknown[][];
+}
+
+// ── Store: writes (asynchronous; the promise settles after fsync; rejects with Failure) ──────────────
+
+export interface NewMessage {
+  readonly message: StagedMessage;
+  readonly flags: number;
+  readonly keywords: string | null;
+  readonly internalDate: Milliseconds;
+}
+export interface FlagChange {
+  readonly uid: number;
+  readonly flags: number;
+  readonly keywords: string | null;
+  readonly modseq: number;
+}
+
+export interface QueueRecipientRow {
+  readonly id: number;
+  readonly address: string;
+  readonly domain: string;
+  readonly orcpt: string | null;
+  readonly notify: string | null;
+}
+
+export interface StoreWriter {
+  /** IMAP APPEND; all or none. */
+  append(accountId: AccountId, mailboxId: MailboxId, messages: readonly NewMessage[]): Promise<{ uidValidity: number; uids: number[] }>;
+  /** COPY or MOVE; all or none; keeps flags, internal date and email ids. Pairs are in uid order. */
+  copy(
+    accountId: AccountId,
+    from: MailboxId,
+    uids: readonly number[],
+    to: MailboxId,
+    move: boolean,
+  ): Promise<{ uidValidity: number; pairs: [from: number, to: number][] }>;
+  /** `unchangedSince` refuses (in `modified`) messages with a higher modseq (RFC 7162). Flags that are as wished already do not change the modseq. */
+  flags(
+    accountId: AccountId,
+    mailboxId: MailboxId,
+    uids: readonly number[],
+    mode: 'add' | 'remove' | 'replace',
+    flags: number,
+    keywords: readonly string[],
+    unchangedSince?: number,
+  ): Promise<{ changed: FlagChange[]; modified: number[] }>;
+  /** Removes messages; `onlyDeleted` skips those without \Deleted. `uids` null means all. */
+  expunge(accountId: AccountId, mailboxId: MailboxId, uids: readonly number[] | null, onlyDeleted: boolean): Promise<{ uids: number[]; modseq: number }>;
+  /** Creates parents too (RFC 9051 section 6.3.4). */
+  createMailbox(accountId: AccountId, name: string, role?: Role | null): Promise<MailboxRow>;
+  /** Keeps the row as \NonExistent while children exist; never removes INBOX. */
+  deleteMailbox(accountId: AccountId, id: MailboxId): Promise<void>;
+  /** Renames children too. Renaming INBOX moves its messages into a new mailbox (RFC 9051 section 6.3.6). */
+  renameMailbox(accountId: AccountId, id: MailboxId, name: string): Promise<void>;
+  subscribe(accountId: AccountId, name: string, isSubscribed: boolean): Promise<void>;
+  /** Says that all messages below `uid` have been shown as \Recent. Not awaited by anyone. */
+  claimRecent(accountId: AccountId, mailboxId: MailboxId, uid: number): Promise<void>;
+  /** Any other operation by name, for the rooms that keep their own tables (see src/store/operations/). */
+  run<T>(operation: string, input: unknown): Promise<T>;
+}
+
+// ── Announcements: after each commit, to every loop, in commit order ─────────────────────────────────
+
+export type Announcement =
+  | {
+      readonly kind: 'messages';
+      readonly accountId: AccountId;
+      readonly mailboxId: MailboxId;
+      /** The mailbox's highest modseq after the change; apply only what is newer than what you have, by uid and modseq. */
+      readonly modseq: number;
+      readonly uidNext: number;
+      readonly added: readonly MessageTuple[];
+      readonly flags: readonly FlagChange[];
+      readonly expunged: readonly number[];
+      /** The change was too large to spell out: read the mailbox again. */
+      readonly isResync: boolean;
+    }
+  | { readonly kind: 'mailboxes'; readonly accountId: AccountId } // names, subscriptions or roles changed
+  | { readonly kind: 'mailboxGone'; readonly accountId: AccountId; readonly mailboxId: MailboxId }
+  | { readonly kind: 'directory' }
+  | { readonly kind: 'queue'; readonly entries: readonly QueueAnnouncement[] };
+
+/** New work for the courier, as stored. */
+export interface QueueAnnouncement {
+  readonly entryId: number;
+  readonly id: MessageId;
+  /** Not new: held, released, deleted, or to be tried again by the administrator's wish. */
+  readonly isChange?: boolean;
+}
+
+export interface Announcements {
+  /** Mailbox events of one mailbox; returns the way to stop. */
+  watchMailbox(accountId: AccountId, mailboxId: MailboxId, listener: (a: Announcement) => void): () => void;
+  /** Mailbox list changes of one account. */
+  watchAccount(accountId: AccountId, listener: (a: Announcement) => void): () => void;
+  on(kind: 'directory' | 'queue', listener: (a: Announcement) => void): () => void;
+}
+
+// ── Journey, log, metrics, clock ─────────────────────────────────────────────────────────────────────
+
+export type JourneyStage = 'receive' | 'judge' | 'queue' | 'route' | 'deliver' | 'store' | 'access';
+/** One row of a message's path. `keys` are what `posthorn trace` finds it by (addresses, Message-ID, client address). */
+export interface JourneyEvent {
+  readonly id: MessageId;
+  readonly at: Milliseconds;
+  readonly stage: JourneyStage;
+  readonly event: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly keys?: readonly string[];
+}
+export interface Journey {
+  write(event: JourneyEvent): void;
+}
+
+export type LogFields = Readonly<Record<string, unknown>>;
+/** Events have stable dotted names. No passwords, no message text. */
+export interface Log {
+  debug(event: string, fields?: LogFields): void;
+  info(event: string, fields?: LogFields): void;
+  warn(event: string, fields?: LogFields): void;
+  error(event: string, fields?: LogFields): void;
+}
+
+/** Counters and gauges by name, declared in `system/metrics.ts`; a thread keeps its own, main adds them up. */
+export interface Metrics {
+  count(name: string, by?: number, label?: string): void;
+  gauge(name: string, value: number, label?: string): void;
+}
+
+/** All that a protocol room is given in a loop thread. `settings()` answers the values now in force. */
+export interface LoopContext<S = unknown> {
+  settings(): S;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly journey: Journey;
+  readonly directory: Directory;
+  readonly authenticator: Authenticator;
+  readonly reader: StoreReader;
+  readonly writer: StoreWriter;
+  readonly announcements: Announcements;
+  readonly staging: Staging;
+  readonly intake: Intake;
+  readonly tls: TlsProvider;
+  newId(): MessageId;
+  /** Milliseconds; does not step back. */
+  now(): Milliseconds;
+}
+
+// ── Administration: the same handlers behind the control socket and, with the server stopped, in the CLI's own process ──
+
+export interface AdminContext {
+  readonly reader: StoreReader;
+  readonly writer: StoreWriter;
+  readonly staging: Staging;
+  readonly intake: Intake;
+  readonly directory: Directory;
+  readonly log: Log;
+  settings(): any;
+  readonly dataDir: string;
+  readonly isServerRunning: boolean;
+  newId(): MessageId;
+  now(): Milliseconds;
+}
+/** `emit` sends progress to the caller; `signal` aborts when the caller goes away. The result is plain data. */
+export type AdminHandler = (context: AdminContext, args: any, emit: (progress: unknown) => void, signal: AbortSignal) => Promise<unknown>;
+/** By name, "room.verb": 'user.add', 'queue.list'. Each room exports its own from `admin.ts`. */
+export type AdminHandlers = Readonly<Record<string, AdminHandler>>;
+/** What a CLI command is given. Rejects with Failure or Error whose message is a sentence for the terminal. */
+export interface Admin {
+  call(name: string, args: unknown, onProgress?: (progress: unknown) => void): Promise<any>;
+  close(): Promise<void>;
+}

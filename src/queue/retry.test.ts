@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { DAY, defaultsOf, HOUR, MINUTE } from '../system/declare.ts';
+import { afterFailure, isDelayWarningDue, waitAfter, wants } from './retry.ts';
+import { QUEUE_SETTINGS } from './settings.ts';
+
+const settings = defaultsOf(QUEUE_SETTINGS);
+const middle = (): number => 0.5;
+
+test('waits double from five minutes to four hours', () => {
+  const waits = [1, 2, 3, 4, 5, 6, 7, 8, 1000].map((attempts) => waitAfter(attempts, settings, middle) / MINUTE);
+  assert.deepEqual(waits, [5, 10, 20, 40, 80, 160, 240, 240, 240]);
+});
+test('waits are spread by an eighth to both sides', () => {
+  assert.equal(waitAfter(1, settings, () => 0), Math.round(5 * MINUTE * 0.88));
+  assert.ok(waitAfter(1, settings, () => 0.999) <= 5 * MINUTE * 1.12);
+});
+test('the last attempt comes at the end of the lifetime, and a failure after that is final', () => {
+  const near = afterFailure(5 * DAY - MINUTE, 0, 30, false, 0, settings, middle);
+  assert.deepEqual(near, { kind: 'retry', at: 5 * DAY });
+  assert.deepEqual(afterFailure(5 * DAY, 0, 31, false, 0, settings, middle), { kind: 'expired' });
+});
+test('bounces are given up after a day', () => {
+  assert.deepEqual(afterFailure(DAY, 0, 5, true, 0, settings, middle), { kind: 'expired' });
+  assert.equal(afterFailure(DAY - HOUR, 0, 5, true, 0, settings, middle).kind, 'retry');
+});
+test('a dead destination sets the earliest time', () => {
+  assert.deepEqual(afterFailure(0, 0, 1, false, HOUR, settings, middle), { kind: 'retry', at: HOUR });
+});
+test('one warning after four hours, never for the null sender or against NOTIFY', () => {
+  assert.equal(isDelayWarningDue(4 * HOUR, 0, false, 'a@us.test', null, settings), true);
+  assert.equal(isDelayWarningDue(4 * HOUR - 1, 0, false, 'a@us.test', null, settings), false);
+  assert.equal(isDelayWarningDue(4 * HOUR, 0, true, 'a@us.test', null, settings), false);
+  assert.equal(isDelayWarningDue(4 * HOUR, 0, false, null, null, settings), false);
+  assert.equal(isDelayWarningDue(4 * HOUR, 0, false, 'a@us.test', 'failure', settings), false);
+  assert.equal(isDelayWarningDue(4 * HOUR, 0, false, 'a@us.test', 'never', settings), false);
+});
+test('without NOTIFY failure and delay are reported, success is not', () => {
+  assert.deepEqual([wants(null, 'failure'), wants(null, 'delay'), wants(null, 'success')], [true, true, false]);
+  assert.deepEqual([wants('never', 'failure'), wants('success,failure', 'failure'), wants('success', 'failure')], [false, true, false]);
+});

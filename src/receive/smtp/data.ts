@@ -1,0 +1,21 @@
+/** DATA (RFC 5321 section 4.1.1.4). */
+import { DataReader } from '../../wire/smtp/data.ts';
+import { beginMessage, finishMessage } from './message.ts';
+import type { Command } from './service.ts';
+import type { SmtpSession } from './session.ts';
+
+function data(session: SmtpSession, rest: string): void {
+  const transaction = session.transaction;
+  if (rest !== '') session.reply(501, '5.5.4', 'DATA takes no argument');
+  else if (transaction === null) session.reply(503, '5.5.1', 'Send MAIL first');
+  else if (transaction.recipients.length === 0) session.reply(554, '5.5.1', 'No valid recipients');
+  else if (transaction.isChunked) session.reply(503, '5.5.1', 'BDAT and DATA do not mix');
+  else {
+    beginMessage(session, transaction);
+    const reader = new DataReader(session.settings['smtp.bareLf'] === 'normalize');
+    session.write('354 End data with <CR><LF>.<CR><LF>\r\n');
+    session.expectData(reader, () => finishMessage(session, transaction, reader));
+  }
+}
+
+export const dataCommand: Command = { syntax: 'DATA', from: ['greeted', 'mail', 'rcpt'], run: data };

@@ -1,0 +1,367 @@
+/** `posthorn start`: brings the threads up, opens the ports, and takes all down again in order. */
+import { randomBytes, randomInt } from 'node:crypto';
+import { chownSync, existsSync, lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { MessageChannel } from 'node:worker_threads';
+import { ADMIN_HANDLERS } from './admin-handlers.ts';
+import { createDirectory } from './directory/embedded.ts';
+import type { AdminContext, Protocol } from './ports.ts';
+import { ensureDevelopmentAccount, ensureDomain } from './first-start.ts';
+import { createIntake } from './queue/intake.ts';
+import type { AllSettings, SETTINGS } from './settings.ts';
+import { AnnouncementHub } from './store/announcements.ts';
+import { createStaging } from './store/blobs/staging.ts';
+import { lockDataDirectory } from './store/lock.ts';
+import { storePaths } from './store/paths.ts';
+import { openStoreReader } from './store/reader.ts';
+import { connectWriter } from './store/writer/client.ts';
+import { systemAdmin } from './system/admin.ts';
+import { banner } from './system/banner.ts';
+import { checkRuntime, prepareDataDir } from './system/checks.ts';
+import type { LoadedConfig } from './system/config/load.ts';
+import { type ControlServer, controlPath, serveControl } from './system/control.ts';
+import { messageIds, steadyClock } from './system/ids.ts';
+import { MetricsBoard, ThreadMetrics } from './system/metrics.ts';
+import { type MetricsServer, startMetricsServer } from './system/metrics-server.ts';
+import { ensureSelfSigned } from './system/self-signed.ts';
+import { expiryWarnings, loadTlsMaterial, type TlsMaterial, tlsFilesOf } from './system/tls.ts';
+import { Crew, type CrewMember } from './threads/crew.ts';
+import { journeyTo, openThreadLog } from './threads/start.ts';
+
+type Config = LoadedConfig<typeof SETTINGS>;
+
+export interface ServeOptions {
+  readonly version: string;
+  readonly config: Config;
+  /** Reads the configuration again (posthorn reload, SIGHUP); throws with sentences. */
+  reload(): Config;
+  /** Without a configuration file: one account is made at the first start and everything is printed. */
+  readonly isDevelopment: boolean;
+}
+
+const LISTENED: readonly Protocol[] = ['smtp', 'submission', 'submissions', 'lmtp', 'imap', 'imaps', 'pop3', 'pop3s'];
+/** The launcher starts the program again after this code (as after a fault). */
+const EXIT_START_AGAIN = 134;
+
+/** Resolves with the exit code when the server has stopped. Rejects with a sentence when it cannot start. */
+export async function serve(options: ServeOptions): Promise<number> {
+  checkRuntime();
+  process.umask(0o077);
+  let config = options.config;
+  const settings = (): AllSettings => config.settings as AllSettings;
+  const dataDir = settings().dataDir;
+  const isTerminal = process.stdout.isTTY === true;
+  const startedAt = Date.now();
+  prepareDataDir(dataDir);
+  const paths = storePaths(dataDir);
+  const unlock = lockDataDirectory(paths.lock);
+  if (unlock === null) throw new Error(`Another Posthorn is running with the data folder ${dataDir}.`);
+  const log = openThreadLog(settings(), 'main', isTerminal);
+  for (const warning of config.warnings) log.warn('config.warning', { warning });
+
+  const stopped = Promise.withResolvers<number>();
+  let isStopping = false;
+  const metrics = new ThreadMetrics();
+  const board = new MetricsBoard();
+  const restarts = new Map<string, number>();
+  const crew = new Crew({
+    log,
+    isTerminal,
+    settings,
+    onLost: (member, cause) => lost(member, cause),
+    onStuck: (member) => fatal(`thread ${member.name} stands still`),
+  });
+
+  function fatal(why: string): void {
+    log.error('server.fatal', { why });
+    log.flush();
+    process.exit(EXIT_START_AGAIN);
+  }
+
+  function lost(member: CrewMember, cause: Error): void {
+    log.error('thread.lost', { thread: member.name, cause });
+    board.retire(member.name);
+    metrics.count('thread.restarts', 1, member.name);
+    restarts.set(member.name, (restarts.get(member.name) ?? 0) + 1);
+    if (isStopping || !isUp) return;
+    // The writer and the keeper hold the ends of everybody's ports: without them the process starts again as a whole.
+    if (member.name === 'writer' || member.name === 'keeper') fatal(`thread ${member.name} ended`);
+    else
+      setTimeout(
+        () =>
+          void (member.name === 'courier' ? startCourierThread() : startLoop(member.name, bound)).catch((error) =>
+            log.error('thread.restart.failed', { cause: error }),
+          ),
+        1000,
+      );
+  }
+
+  // TLS material is read here, while we may still be root.
+  const ticketKeys = randomBytes(48);
+  async function readTls(): Promise<TlsMaterial[]> {
+    let files = tlsFilesOf(settings(), config.baseDir);
+    if (files.length === 0)
+      files = [await ensureSelfSigned(join(dataDir, 'tls'), [...new Set([settings().hostname, settings().domain, 'localhost', '127.0.0.1'])], Date.now())];
+    const material = loadTlsMaterial(files);
+    for (const warning of expiryWarnings(material, Date.now())) log.warn('tls.expiry', { warning });
+    metrics.gauge('tls.certificateExpirySeconds', Math.round((Math.min(...material.map((m) => m.expiresAt)) - Date.now()) / 1000));
+    return material;
+  }
+  let material = await readTls();
+
+  // Keeper first (the writer sends it the journey), but it needs the store that the writer makes.
+  const journeyPorts = (): { near: MessageChannel['port1']; far: MessageChannel['port2'] } => {
+    const { port1, port2 } = new MessageChannel();
+    return { near: port1, far: port2 };
+  };
+  const writerJourney = journeyPorts();
+  const writerThread = crew.start('writer', 'writer', { keeperPort: writerJourney.near }, [writerJourney.near]);
+  const found = await writerThread.ready;
+  if (found.foundVersion > 0) log.debug('store.opened', { version: found.foundVersion });
+  const keeper = crew.start('keeper', 'keeper', {});
+  await keeper.ready;
+  keeper.link.tell('connect', { port: writerJourney.far }, [writerJourney.far]);
+
+  const connectToWriter = (wantsAnnouncements: boolean) => {
+    const { port1, port2 } = new MessageChannel();
+    writerThread.link.tell('connect', { port: port2, wantsAnnouncements }, [port2]);
+    return port1;
+  };
+  const connectToKeeper = () => {
+    const { port1, port2 } = new MessageChannel();
+    keeper.link.tell('connect', { port: port2 }, [port2]);
+    return port1;
+  };
+
+  // Main's own view of the store, for administration.
+  const announcements = new AnnouncementHub((error) => log.error('store.announcement.failed', { cause: error }));
+  const writer = connectWriter(connectToWriter(true), (news) => announcements.publish(news));
+  const reader = openStoreReader(paths.database, paths.blobs);
+  const now = steadyClock();
+  const directory = createDirectory(reader, announcements, settings);
+  const journey = journeyTo(connectToKeeper());
+  const staging = createStaging({ blobDir: paths.blobs, inlineBytesMax: settings()['store.inlineBytesMax'] });
+  const context: AdminContext = {
+    reader,
+    writer,
+    staging,
+    directory,
+    intake: createIntake({ directory, reader, writer, journey, log, metrics, receivedMax: () => settings()['smtp.receivedMax'] }),
+    log,
+    settings,
+    dataDir,
+    isServerRunning: true,
+    newId: messageIds(randomInt(36 ** 3), now),
+    now,
+  };
+
+  async function startCourierThread(): Promise<void> {
+    const [writerPort, keeperPort] = [connectToWriter(true), connectToKeeper()];
+    await crew.start('courier', 'courier', { writerPort, keeperPort }, [writerPort, keeperPort]).ready;
+  }
+
+  const wanted = Object.fromEntries(LISTENED.map((protocol) => [protocol, settings()[`listen.${protocol}` as 'listen.smtp']]));
+  let bound: Record<string, readonly string[]> = {};
+  const loopCount = settings()['threads.loops'] || Math.min(8, Math.max(1, availableParallelism() - 1));
+  async function startLoop(name: string, addresses: Record<string, readonly string[]>): Promise<Record<string, readonly string[]>> {
+    const [writerPort, keeperPort] = [connectToWriter(true), connectToKeeper()];
+    const loop = crew.start(name, 'loop', { writerPort, keeperPort, tls: { material, ticketKeys } }, [writerPort, keeperPort]);
+    await loop.ready;
+    return loop.link.call('listen', { addresses, reusePort: loopCount > 1, isFirst: name === 'loop1' });
+  }
+
+  await ensureDomain(context);
+  const account = options.isDevelopment ? await ensureDevelopmentAccount(context) : null;
+  await startCourierThread();
+  // The first loop finds the ports; the others share them.
+  bound = await startLoop('loop1', wanted);
+  for (let i = 2; i <= loopCount; i += 1)
+    await startLoop(
+      `loop${i}`,
+      Object.fromEntries(Object.entries(bound).map(([protocol, list]) => [protocol, list.filter((address) => !address.startsWith('unix:'))])),
+    );
+
+  async function refreshMetrics(): Promise<void> {
+    await Promise.all([...crew.members.values()].map(async (member) => board.update(member.name, await member.link.call('metrics'))));
+    board.update('main', metrics.snapshot());
+  }
+  let metricsServer: MetricsServer | null = null;
+  if (settings()['listen.metrics'].length > 0) {
+    metricsServer = await startMetricsServer(
+      settings()['listen.metrics'],
+      async () => {
+        await refreshMetrics();
+        return board.render();
+      },
+      () => ({ isHealthy: isUp && !isStopping, detail: isStopping ? 'stopping' : 'ready' }),
+    );
+    bound['metrics'] = metricsServer.addresses;
+  }
+
+  const handlers = {
+    ...ADMIN_HANDLERS,
+    'store.backup': async (_context: AdminContext, args: { directory: string }) => {
+      await writerThread.link.call('holdFiles', true);
+      try {
+        return await keeper.link.call('backup', { target: args.directory, configFile: config.file });
+      } finally {
+        await writerThread.link.call('holdFiles', false);
+      }
+    },
+    'store.check': async () => keeper.link.call('check'),
+    ...systemAdmin({
+      status: async () => {
+        await refreshMetrics();
+        const sessions: Record<string, number> = {};
+        for (const member of crew.members.values()) {
+          if (!member.name.startsWith('loop')) continue;
+          for (const [protocol, n] of Object.entries(await member.link.call<Record<string, number>>('sessions')))
+            sessions[protocol] = (sessions[protocol] ?? 0) + n;
+        }
+        const queued = Number(reader.rows('SELECT count(*) FROM queue_recipient')[0]![0]);
+        const messages = Number(reader.rows('SELECT coalesce(sum(used_messages),0) FROM account')[0]![0]);
+        return {
+          version: options.version,
+          pid: process.pid,
+          startedAt,
+          configFile: config.file,
+          dataDir,
+          listen: bound,
+          sessions,
+          threads: [...crew.members.values()].map((member) => ({
+            name: member.name,
+            state: member.isReported ? 'standing still' : 'running',
+            restarts: restarts.get(member.name) ?? 0,
+          })),
+          facts: { 'recipients in the queue': queued, 'messages in mailboxes': messages },
+        };
+      },
+      reload: () => reloadConfig(),
+      stop: () => void stop('posthorn stop'),
+      trace: (query) => keeper.link.call('trace', query),
+    }),
+  };
+  let control: ControlServer | null = await serveControl(controlPath(dataDir), handlers, context);
+
+  if (settings().user !== '' && process.getuid?.() === 0) becomeUser(settings().user, dataDir);
+  const isUp = true;
+  log.info('server.ready', {
+    version: options.version,
+    pid: process.pid,
+    listen: bound,
+    dataDir,
+    config: config.file ?? undefined,
+    startMs: Date.now() - startedAt,
+  });
+  if (account !== null || (options.isDevelopment && isTerminal))
+    process.stdout.write(banner({ version: options.version, listen: bound, account, dataDir, file: config.file }));
+  if (account !== null) log.info('server.firstStart', { account: account.login });
+
+  // What grows by itself is cut by itself: a little at a time, so that no delivery waits for it.
+  const housekeeping = setInterval(() => {
+    const before = now() - settings()['store.expungedKeep'];
+    const cut = (): Promise<void> => writer.run<number>('message.pruneExpunged', { before }).then((rows) => (rows > 0 && !isStopping ? cut() : undefined));
+    cut().catch((cause) => log.warn('store.prune.failed', { cause }));
+  }, 3_600_000);
+
+  async function reloadConfig(): Promise<{ changed: string[]; needRestart: string[]; warnings: readonly string[] }> {
+    const next = options.reload();
+    const before = settings();
+    const { SETTINGS: declared } = await import('./settings.ts');
+    const changed: string[] = [];
+    const needRestart: string[] = [];
+    const merged: Record<string, unknown> = { ...next.settings };
+    for (const key of Object.keys(declared) as (keyof typeof declared)[]) {
+      if (JSON.stringify(before[key]) === JSON.stringify((next.settings as AllSettings)[key])) continue;
+      if (declared[key].takes === 'restart') {
+        needRestart.push(key);
+        merged[key] = before[key];
+      } else changed.push(key);
+    }
+    const previous = config;
+    config = { ...next, settings: merged as Config['settings'] };
+    try {
+      material = await readTls();
+    } catch (error) {
+      config = previous;
+      throw error;
+    }
+    log.setLevel(settings()['log.level']);
+    log.reopen();
+    for (const member of crew.members.values()) {
+      member.link.tell('settings', settings());
+      if (member.name.startsWith('loop')) member.link.tell('tls', material);
+    }
+    log.info('server.reloaded', { changed, needRestart });
+    return { changed, needRestart, warnings: next.warnings };
+  }
+
+  async function stop(why: string): Promise<void> {
+    if (isStopping) return;
+    isStopping = true;
+    clearInterval(housekeeping);
+    const graceMs = settings()['shutdown.grace'];
+    log.info('server.stopping', { why, graceMs });
+    await control?.close();
+    control = null;
+    const loops = [...crew.members.values()].filter((member) => member.name.startsWith('loop'));
+    const courier = crew.members.get('courier');
+    await Promise.all([...loops.map((loop) => loop.link.call('drain', graceMs).catch(() => {})), courier?.link.call('drain', graceMs).catch(() => {})]);
+    await Promise.all([...loops, ...(courier === undefined ? [] : [courier])].map((member) => crew.end(member)));
+    await crew.end(writerThread);
+    await crew.end(keeper);
+    await metricsServer?.close();
+    reader.close();
+    crew.close();
+    unlock?.();
+    log.info('server.stopped', {});
+    log.flush();
+    stopped.resolve(0);
+  }
+
+  process.on('SIGTERM', () => void stop('SIGTERM'));
+  process.on('SIGINT', () => void stop('SIGINT'));
+  process.on('SIGHUP', () => void reloadConfig().catch((cause) => log.error('server.reload.failed', { cause })));
+  // The launcher is our parent; when it is gone, nobody would start us again.
+  if (process.channel !== undefined) process.on('disconnect', () => void stop('the launcher has ended'));
+  return stopped.promise;
+}
+
+/** Ports are bound and files open: the rest is done as an ordinary user, who owns the data from now on. */
+function becomeUser(user: string, dataDir: string): void {
+  const { initgroups, setgid, setuid } = process as typeof process & { initgroups?: (user: string, group: number) => void };
+  if (initgroups === undefined || setgid === undefined || setuid === undefined) throw new Error('This system cannot change users.');
+  const { uid, gid } = lookUpUser(user);
+  if (statSync(dataDir).uid !== uid) chownTree(dataDir, uid, gid);
+  else for (const name of readdirSync(dataDir)) if (lstatSync(join(dataDir, name)).uid !== uid) chownTree(join(dataDir, name), uid, gid);
+  initgroups.call(process, user, gid);
+  setgid.call(process, gid);
+  setuid.call(process, uid);
+}
+
+function lookUpUser(user: string): { uid: number; gid: number } {
+  // Not node:os: userInfo() knows only the present user. /etc/passwd is what a system user of a daemon is in.
+  const line = process.platform === 'linux' && existsSync('/etc/passwd') ? passwdLine(user) : undefined;
+  if (line === undefined) throw new Error(`There is no system user "${user}" in /etc/passwd: create it (useradd --system ${user}) or set user to "".`);
+  return line;
+}
+
+function passwdLine(user: string): { uid: number; gid: number } | undefined {
+  for (const line of readLines('/etc/passwd')) {
+    const fields = line.split(':');
+    if (fields[0] === user) return { uid: Number(fields[2]), gid: Number(fields[3]) };
+  }
+  return undefined;
+}
+
+function chownTree(path: string, uid: number, gid: number): void {
+  const info = lstatSync(path);
+  if (info.isSymbolicLink()) return;
+  chownSync(path, uid, gid);
+  if (info.isDirectory()) for (const name of readdirSync(path)) chownTree(join(path, name), uid, gid);
+}
+
+function readLines(file: string): string[] {
+  return readFileSync(file, 'utf8').split('\n');
+}

@@ -1,0 +1,217 @@
+/** Administration of the store: repair, and export and import of an account as Maildir or mbox. */
+import { createReadStream } from 'node:fs';
+import { mkdir, open, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Account, AdminContext, AdminHandlers, MailboxRow, MessageReader, NewMessage } from '../ports.ts';
+import { Failure } from '../system/failure.ts';
+import { lines, type MboxMessage, mboxEntry, mboxMessages } from './formats/mbox.ts';
+import { MaildirWriter, maildirFolders, maildirMessages } from './formats/maildir.ts';
+
+const PAGE = 200;
+/** Messages of one import transaction, and their bytes. */
+const BATCH_MESSAGES = 100;
+const BATCH_BYTES = 4 * 1024 * 1024;
+const MBOX_MESSAGE_BYTES_MAX = 512 * 1024 * 1024;
+
+export interface Progress {
+  readonly mailbox: string;
+  readonly done: number;
+  readonly total: number | null;
+}
+type Emit = (progress: Progress) => void;
+
+function accountOf(context: AdminContext, login: unknown): Account {
+  const account = typeof login === 'string' ? context.directory.accountByLogin(login) : null;
+  if (account === null) throw new Failure('noSuchAccount', `There is no account "${String(login)}".`);
+  return account;
+}
+
+async function* readAll(reader: MessageReader): AsyncIterable<Uint8Array> {
+  try {
+    yield* reader.stream(0, reader.size);
+  } finally {
+    reader.close();
+  }
+}
+
+interface Exported {
+  readonly mailboxes: number;
+  readonly messages: number;
+  /** Messages whose bytes cannot be read; the others are complete. */
+  readonly damaged: string[];
+}
+
+async function exportAccount(context: AdminContext, args: any, emit: Emit, signal: AbortSignal): Promise<Exported> {
+  const account = accountOf(context, args.login);
+  const target = String(args.target);
+  if (args.format !== 'maildir' && args.format !== 'mbox') throw new Error('The format must be maildir or mbox.');
+  if (await stat(target).catch(() => null)) throw new Error(`${target} exists already: name a new one.`);
+  const boxes = context.reader.mailboxes(account.id).filter((box) => box.isSelectable);
+  await mkdir(target, { recursive: true, mode: 0o700 });
+  const damaged: string[] = [];
+  let messages = 0;
+  for (const box of boxes) {
+    messages +=
+      args.format === 'maildir'
+        ? await exportMaildir(context, box, target, damaged, emit, signal)
+        : await exportMbox(context, box, target, damaged, emit, signal);
+  }
+  return { mailboxes: boxes.length, messages, damaged };
+}
+
+/** Every message of a mailbox with its bytes; pages of rows, one message at a time. */
+async function eachMessage(
+  context: AdminContext,
+  box: MailboxRow,
+  damaged: string[],
+  emit: Emit,
+  signal: AbortSignal,
+  take: (bytes: AsyncIterable<Uint8Array>, size: number, flags: number, keywords: string | null, internalDate: number, prefix: Uint8Array) => Promise<void>,
+): Promise<number> {
+  let done = 0;
+  for (let from = 1; ; ) {
+    const page = context.reader.messages(box.accountId, box.id, from, 0xffffffff, PAGE);
+    if (page.length === 0) break;
+    for (const [uid, , flags, keywords, internalDate, size, emailId] of page) {
+      if (signal.aborted) throw new Error('Stopped before the end.');
+      const email = context.reader.email(box.accountId, emailId);
+      try {
+        if (email === null) throw new Failure('corruptBlob');
+        const reader = context.reader.open(email);
+        const first = await reader.slice(0, Math.min(reader.size, 1)); // a blob that does not decompress is found before anything is written
+        if (first.length > 0 || reader.size === 0) await take(readAll(reader), size, flags, keywords, internalDate, email.prefix);
+        done += 1;
+      } catch (error) {
+        if (!(error instanceof Failure) || error.code !== 'corruptBlob') throw error;
+        damaged.push(`${box.name}, UID ${uid}`);
+      }
+      from = uid + 1;
+    }
+    emit({ mailbox: box.name, done, total: box.exists });
+  }
+  return done;
+}
+
+async function exportMaildir(context: AdminContext, box: MailboxRow, target: string, damaged: string[], emit: Emit, signal: AbortSignal): Promise<number> {
+  const writer = new MaildirWriter(target, box.name);
+  await writer.open();
+  const count = await eachMessage(context, box, damaged, emit, signal, (bytes, size, flags, keywords, date) => writer.add(bytes, size, flags, keywords, date));
+  await writer.close();
+  return count;
+}
+
+async function exportMbox(context: AdminContext, box: MailboxRow, target: string, damaged: string[], emit: Emit, signal: AbortSignal): Promise<number> {
+  const path = join(target, `${box.name}.mbox`);
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  const file = await open(path, 'wx', 0o600);
+  try {
+    return await eachMessage(context, box, damaged, emit, signal, async (bytes, _size, flags, keywords, date, prefix) => {
+      const sender = /^Return-Path: <([^>]*)>/i.exec(Buffer.from(prefix).toString('latin1'))?.[1] ?? '';
+      for await (const piece of mboxEntry(bytes, sender, flags, keywords, date)) await file.writeFile(piece);
+    });
+  } finally {
+    await file.sync();
+    await file.close();
+  }
+}
+
+interface Imported {
+  readonly mailboxes: number;
+  readonly messages: number;
+}
+
+/** Collects messages and appends them in batches: memory stays flat, and the commits are few. */
+class Importer {
+  readonly #context: AdminContext;
+  readonly #accountId: number;
+  #mailboxId = 0;
+  #batch: NewMessage[] = [];
+  #bytes = 0;
+  count = 0;
+
+  constructor(context: AdminContext, accountId: number) {
+    this.#context = context;
+    this.#accountId = accountId;
+  }
+
+  async openMailbox(name: string): Promise<void> {
+    await this.flush();
+    const box = this.#context.reader.mailboxByName(this.#accountId, name);
+    this.#mailboxId = box?.isSelectable ? box.id : (await this.#context.writer.createMailbox(this.#accountId, name)).id;
+  }
+
+  async add(chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, flags: number, keywords: string | null, internalDate: number): Promise<void> {
+    const writer = this.#context.staging.open();
+    try {
+      for await (const chunk of chunks) await writer.write(chunk);
+      this.#batch.push({ message: await writer.finish(), flags, keywords, internalDate });
+    } catch (error) {
+      writer.abort();
+      throw error;
+    }
+    this.#bytes += writer.size;
+    if (this.#batch.length >= BATCH_MESSAGES || this.#bytes >= BATCH_BYTES) await this.flush();
+  }
+
+  async flush(): Promise<void> {
+    const batch = this.#batch;
+    this.#batch = [];
+    this.#bytes = 0;
+    if (batch.length === 0) return;
+    await this.#context.writer.append(this.#accountId, this.#mailboxId, batch);
+    this.count += batch.length;
+  }
+}
+
+/** Line ends as they must be in the store: CRLF. */
+async function* withCrlf(path: string): AsyncIterable<Uint8Array> {
+  for await (const line of lines(createReadStream(path))) {
+    if (line.at(-1) !== 10 || line.at(-2) === 13) yield line;
+    else {
+      const fixed = Buffer.allocUnsafe(line.length + 1);
+      line.copy(fixed, 0, 0, line.length - 1);
+      fixed[line.length - 1] = 13;
+      fixed[line.length] = 10;
+      yield fixed;
+    }
+  }
+}
+
+async function importAccount(context: AdminContext, args: any, emit: Emit, signal: AbortSignal): Promise<Imported> {
+  const account = accountOf(context, args.login);
+  const source = String(args.source);
+  const importer = new Importer(context, account.id);
+  const info = await stat(source).catch(() => null);
+  if (info === null) throw new Error(`${source} does not exist or cannot be read.`);
+  const into = args.mailbox === undefined || args.mailbox === null ? null : String(args.mailbox);
+  let mailboxes = 0;
+  if (info.isDirectory()) {
+    for (const folder of await maildirFolders(source)) {
+      const name = into === null ? folder.mailbox : folder.mailbox === 'INBOX' ? into : `${into}/${folder.mailbox}`;
+      await importer.openMailbox(name);
+      mailboxes += 1;
+      for await (const message of maildirMessages(folder.directory)) {
+        if (signal.aborted) throw new Error('Stopped before the end.');
+        await importer.add(withCrlf(message.path), message.flags, message.keywords, message.internalDate);
+        if (importer.count % 1000 < BATCH_MESSAGES) emit({ mailbox: name, done: importer.count, total: null });
+      }
+      await importer.flush();
+    }
+  } else {
+    await importer.openMailbox(into ?? 'INBOX');
+    mailboxes = 1;
+    for await (const message of mboxMessages(source, MBOX_MESSAGE_BYTES_MAX) as AsyncIterable<MboxMessage>) {
+      if (signal.aborted) throw new Error('Stopped before the end.');
+      await importer.add(message.chunks, message.flags, message.keywords, message.internalDate);
+      if (importer.count % 1000 < BATCH_MESSAGES) emit({ mailbox: into ?? 'INBOX', done: importer.count, total: null });
+    }
+    await importer.flush();
+  }
+  return { mailboxes, messages: importer.count };
+}
+
+export const STORE_ADMIN: AdminHandlers = {
+  'store.export': (context, args, emit, signal) => exportAccount(context, args, emit as Emit, signal),
+  'store.import': (context, args, emit, signal) => importAccount(context, args, emit as Emit, signal),
+  'store.repair': (context) => context.writer.run('store.repair', null),
+};

@@ -1,0 +1,150 @@
+/**
+ * Messages on their way in. Up to 256 KiB stay in memory and travel with the transaction that commits them;
+ * beyond that the bytes go to a file, frame by frame, which is synced before anyone names it.
+ * A crash leaves at most a file that no row names; the sweep at the next start removes it.
+ */
+import { type FileHandle, open, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { DigestBuilder, digestMessage } from '../../mail/digest.ts';
+import type { MessageWriter, StagedMessage, Staging } from '../../ports.ts';
+import { Failure } from '../../system/failure.ts';
+import { CODEC, compressFrame, encodeFrames, FRAME_BYTES } from './codec.ts';
+import { newBlobName, syncDirectory } from './files.ts';
+
+export interface StagingOptions {
+  readonly blobDir: string;
+  /** Compressed size up to which a message lives in the database. */
+  readonly inlineBytesMax: number;
+}
+
+/** What a failed write to disk means to the sender. */
+export function diskFailure(cause: unknown): Failure {
+  const code = (cause as NodeJS.ErrnoException | null)?.code;
+  return new Failure(code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG' ? 'diskFull' : 'storeBusy', undefined, { cause });
+}
+
+class Staged implements MessageWriter {
+  size = 0;
+  readonly #options: StagingOptions;
+  /** The current frame; grows by doubling up to one frame. */
+  #buffer: Buffer = Buffer.allocUnsafeSlow(8192);
+  #fill = 0;
+  #digest: DigestBuilder | null = null;
+  #file: FileHandle | null = null;
+  #name = '';
+  #frames: number[] = [];
+  #isAborted = false;
+
+  constructor(options: StagingOptions) {
+    this.#options = options;
+  }
+
+  write(chunk: Uint8Array): void | Promise<void> {
+    this.size += chunk.length;
+    if (this.#fill + chunk.length <= FRAME_BYTES) {
+      this.#append(chunk);
+      return undefined;
+    }
+    return this.#spill(chunk);
+  }
+
+  #append(chunk: Uint8Array): void {
+    const need = this.#fill + chunk.length;
+    if (need > this.#buffer.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.min(FRAME_BYTES, Math.max(need, this.#buffer.length * 4)));
+      this.#buffer.copy(larger, 0, 0, this.#fill);
+      this.#buffer = larger;
+    }
+    this.#buffer.set(chunk, this.#fill);
+    this.#fill = need;
+  }
+
+  async #spill(chunk: Uint8Array): Promise<void> {
+    let at = 0;
+    while (at < chunk.length) {
+      const piece = chunk.subarray(at, at + FRAME_BYTES - this.#fill);
+      this.#append(piece);
+      at += piece.length;
+      if (this.#fill === FRAME_BYTES && at < chunk.length) await this.#flushFrame();
+    }
+  }
+
+  async #flushFrame(): Promise<void> {
+    const bytes = this.#buffer.subarray(0, this.#fill);
+    this.#digest ??= new DigestBuilder();
+    this.#digest.push(bytes);
+    await this.#writeFrame(compressFrame(bytes));
+    this.#fill = 0;
+  }
+
+  async #writeFrame(frame: Uint8Array): Promise<void> {
+    try {
+      if (this.#file === null) {
+        this.#name = newBlobName();
+        this.#file = await open(join(this.#options.blobDir, this.#name), 'wx', 0o600);
+      }
+      if (this.#isAborted) throw new Failure('storeBusy', 'aborted');
+      await this.#file.writeFile(frame);
+      this.#frames.push(frame.length);
+    } catch (cause) {
+      await this.#discard();
+      throw cause instanceof Failure ? cause : diskFailure(cause);
+    }
+  }
+
+  finish(): StagedMessage | Promise<StagedMessage> {
+    if (this.#frames.length > 0) return this.#finishFile();
+    const bytes = this.#buffer.subarray(0, this.#fill);
+    const data = compressFrame(bytes);
+    const digest = digestMessage(bytes);
+    if (data.length <= this.#options.inlineBytesMax) return { size: this.size, blob: { kind: 'inline', codec: CODEC.zstd, data }, digest };
+    return this.#writeFrame(data).then(async () => ({ size: this.size, blob: await this.#seal(), digest }));
+  }
+
+  async #finishFile(): Promise<StagedMessage> {
+    if (this.#fill > 0) await this.#flushFrame();
+    const digest = this.#digest!.end();
+    return { size: this.size, blob: await this.#seal(), digest };
+  }
+
+  async #seal(): Promise<StagedMessage['blob']> {
+    try {
+      await this.#file!.sync();
+      await this.#file!.close();
+      this.#file = null;
+      await syncDirectory(dirname(join(this.#options.blobDir, this.#name)));
+    } catch (cause) {
+      await this.#discard();
+      throw diskFailure(cause);
+    }
+    return { kind: 'file', path: this.#name, frames: encodeFrames(this.#frames), codec: CODEC.zstd };
+  }
+
+  abort(): void {
+    if (this.#isAborted) return;
+    this.#isAborted = true;
+    // An unlink that fails leaves a file which the sweep finds.
+    this.#discard().catch(() => {});
+  }
+
+  async #discard(): Promise<void> {
+    const file = this.#file;
+    const name = this.#name;
+    this.#file = null;
+    this.#name = '';
+    if (file !== null) await file.close().catch(() => {});
+    if (name !== '') await unlink(join(this.#options.blobDir, name)).catch(() => {});
+  }
+}
+
+/** The staging area of one store; stateless, one for each thread. */
+export function createStaging(options: StagingOptions): Staging {
+  return {
+    open: () => new Staged(options),
+    stage(message: Uint8Array): StagedMessage {
+      if (message.length > FRAME_BYTES) throw new Error('stage() is for messages up to 256 KiB: use open()');
+      // Always in the database, even where the compressed form is above the usual limit: these are our own short messages.
+      return { size: message.length, blob: { kind: 'inline', codec: CODEC.zstd, data: compressFrame(message) }, digest: digestMessage(message) };
+    },
+  };
+}

@@ -1,0 +1,162 @@
+/** 'posthorn store check': every blob is readable, every count is what it should be. Reads only; repair is an operation. */
+import type { StorePaths } from './paths.ts';
+import { CODEC, decompressFrame, frameOffsets } from './blobs/codec.ts';
+import { openReader } from './engines/sqlite.ts';
+import { open, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+
+export interface CheckResult {
+  readonly accounts: number;
+  readonly mailboxes: number;
+  readonly messages: number;
+  readonly emails: number;
+  readonly blobs: number;
+  readonly bytes: number;
+  readonly queued: number;
+  /** Sentences, at most 1,000. Empty: all is well. */
+  readonly problems: string[];
+  /** True when some of them are counts that 'store check --repair' sets right. */
+  readonly isRepairable: boolean;
+}
+
+const PROBLEMS_MAX = 1000;
+
+/** Counters that are kept beside the rows they count, with the query that finds where they differ. */
+export const COUNT_CHECKS: readonly { readonly what: string; readonly sql: string; readonly repair: string }[] = [
+  {
+    what: 'mailbox % has wrong counts',
+    sql: `SELECT b.id FROM mailbox b LEFT JOIN (SELECT account_id, mailbox_id, count(*) n, sum(size) s, sum(flags & 1 = 0) u, sum(flags & 8 != 0) d, max(uid) x, max(modseq) q FROM message GROUP BY account_id, mailbox_id) m
+      ON m.mailbox_id=b.id AND m.account_id=b.account_id
+      WHERE b.message_count != coalesce(m.n,0) OR b.bytes != coalesce(m.s,0) OR b.unseen_count != coalesce(m.u,0) OR b.deleted_count != coalesce(m.d,0) OR b.uid_next <= coalesce(m.x,0) OR b.highest_modseq < coalesce(m.q,0)`,
+    repair: `UPDATE mailbox SET
+      message_count=(SELECT count(*) FROM message m WHERE m.account_id=mailbox.account_id AND m.mailbox_id=mailbox.id),
+      bytes=(SELECT coalesce(sum(size),0) FROM message m WHERE m.account_id=mailbox.account_id AND m.mailbox_id=mailbox.id),
+      unseen_count=(SELECT count(*) FROM message m WHERE m.account_id=mailbox.account_id AND m.mailbox_id=mailbox.id AND m.flags & 1 = 0),
+      deleted_count=(SELECT count(*) FROM message m WHERE m.account_id=mailbox.account_id AND m.mailbox_id=mailbox.id AND m.flags & 8 != 0),
+      uid_next=max(uid_next, (SELECT coalesce(max(uid),0)+1 FROM message m WHERE m.account_id=mailbox.account_id AND m.mailbox_id=mailbox.id)),
+      highest_modseq=max(highest_modseq, (SELECT coalesce(max(modseq),0) FROM message m WHERE m.account_id=mailbox.account_id AND m.mailbox_id=mailbox.id))`,
+  },
+  {
+    what: 'account % has a wrong usage count',
+    sql: `SELECT a.id FROM account a LEFT JOIN (SELECT account_id, count(*) n, sum(size) s FROM message GROUP BY account_id) m ON m.account_id=a.id
+      WHERE a.used_messages != coalesce(m.n,0) OR a.used_bytes != coalesce(m.s,0)`,
+    repair: `UPDATE account SET used_messages=(SELECT count(*) FROM message m WHERE m.account_id=account.id), used_bytes=(SELECT coalesce(sum(size),0) FROM message m WHERE m.account_id=account.id)`,
+  },
+  {
+    what: 'email % has a wrong reference count',
+    sql: 'SELECT e.id FROM email e LEFT JOIN (SELECT email_id, count(*) n FROM message GROUP BY email_id) m ON m.email_id=e.id WHERE e.refs != coalesce(m.n,0)',
+    repair:
+      'UPDATE email SET refs=(SELECT count(*) FROM message m WHERE m.email_id=email.id) WHERE id IN (SELECT e.id FROM email e LEFT JOIN (SELECT email_id, count(*) n FROM message GROUP BY email_id) m ON m.email_id=e.id WHERE e.refs != coalesce(m.n,0))',
+  },
+  {
+    what: 'blob % has a wrong reference count',
+    sql: `SELECT b.id FROM blob b LEFT JOIN (SELECT blob_id, count(*) n FROM (SELECT blob_id FROM email UNION ALL SELECT blob_id FROM queue_entry) GROUP BY blob_id) r ON r.blob_id=b.id WHERE b.refs != coalesce(r.n,0)`,
+    repair: `UPDATE blob SET refs=(SELECT count(*) FROM email e WHERE e.blob_id=blob.id)+(SELECT count(*) FROM queue_entry q WHERE q.blob_id=blob.id) WHERE id IN
+      (SELECT b.id FROM blob b LEFT JOIN (SELECT blob_id, count(*) n FROM (SELECT blob_id FROM email UNION ALL SELECT blob_id FROM queue_entry) GROUP BY blob_id) r ON r.blob_id=b.id WHERE b.refs != coalesce(r.n,0))`,
+  },
+];
+
+/** Rows that point at nothing: these are losses, not counts. */
+const REFERENCE_CHECKS: readonly { readonly what: string; readonly sql: string }[] = [
+  {
+    what: 'message % (mailbox/uid) has no email row',
+    sql: "SELECT m.mailbox_id || '/' || m.uid FROM message m LEFT JOIN email e ON e.id=m.email_id AND e.account_id=m.account_id WHERE e.id IS NULL LIMIT 1000",
+  },
+  {
+    what: 'message % (mailbox/uid) is in no mailbox',
+    sql: "SELECT m.mailbox_id || '/' || m.uid FROM message m LEFT JOIN mailbox b ON b.id=m.mailbox_id AND b.account_id=m.account_id WHERE b.id IS NULL LIMIT 1000",
+  },
+  { what: 'email % has no blob', sql: 'SELECT e.id FROM email e LEFT JOIN blob b ON b.id=e.blob_id WHERE b.id IS NULL LIMIT 1000' },
+  { what: 'queue entry % has no blob', sql: 'SELECT q.id FROM queue_entry q LEFT JOIN blob b ON b.id=q.blob_id WHERE b.id IS NULL LIMIT 1000' },
+  {
+    what: 'queue entry % has no recipient',
+    sql: 'SELECT q.id FROM queue_entry q LEFT JOIN queue_recipient r ON r.entry_id=q.id WHERE r.entry_id IS NULL LIMIT 1000',
+  },
+  {
+    what: 'queue recipient of entry % has no entry',
+    sql: 'SELECT r.entry_id FROM queue_recipient r LEFT JOIN queue_entry q ON q.id=r.entry_id WHERE q.id IS NULL LIMIT 1000',
+  },
+];
+
+/** Looks at everything. Works beside a running server (its own read-only connection, one snapshot for the counts). */
+export async function checkStore(paths: StorePaths, signal: AbortSignal): Promise<CheckResult> {
+  const connection = openReader(paths.database, 16_000);
+  const problems: string[] = [];
+  const say = (text: string): void => {
+    if (problems.length < PROBLEMS_MAX) problems.push(text);
+  };
+  try {
+    for (const [line] of connection.all('PRAGMA quick_check(100)')) if (line !== 'ok') say(`database: ${line}`);
+    connection.exec('BEGIN');
+    let isRepairable = false;
+    for (const check of COUNT_CHECKS) {
+      for (const [id] of connection.all(check.sql)) {
+        isRepairable = true;
+        say(check.what.replace('%', String(id)));
+      }
+    }
+    for (const check of REFERENCE_CHECKS) for (const [id] of connection.all(check.sql)) say(check.what.replace('%', String(id)));
+    const count = (table: string): number => Number(connection.get(`SELECT count(*) FROM ${table}`)![0]);
+    const totals = {
+      accounts: count('account'),
+      mailboxes: count('mailbox'),
+      messages: count('message'),
+      emails: count('email'),
+      queued: count('queue_entry'),
+    };
+    connection.exec('COMMIT');
+    const { blobs, bytes } = await checkBlobs(connection, paths.blobs, say, signal);
+    return { ...totals, blobs, bytes, problems, isRepairable };
+  } finally {
+    connection.close();
+  }
+}
+
+async function checkBlobs(
+  connection: ReturnType<typeof openReader>,
+  blobDir: string,
+  say: (text: string) => void,
+  signal: AbortSignal,
+): Promise<{ blobs: number; bytes: number }> {
+  let blobs = 0;
+  let bytes = 0;
+  let last = 0;
+  while (!signal.aborted) {
+    const rows = connection.all('SELECT id, bytes, codec, data, file, frames FROM blob WHERE id>? ORDER BY id LIMIT 200', last);
+    if (rows.length === 0) break;
+    for (const [id, size, codec, data, file, frames] of rows) {
+      last = id;
+      blobs += 1;
+      bytes += size;
+      try {
+        const found = file === null ? decompressFrame(data, codec, Math.max(size, 1)).length : await fileBytes(join(blobDir, file), codec, frames);
+        if (found !== size) say(`blob ${id} has ${found} bytes instead of ${size}`);
+      } catch (error) {
+        // A blob that vanished between the page and now was released by the running server.
+        if (connection.get('SELECT 1 FROM blob WHERE id=?', id) === undefined) continue;
+        say(`blob ${id}${file === null ? '' : ` (file blobs/${file})`} cannot be read: ${(error as Error).message}`);
+      }
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return { blobs, bytes };
+}
+
+async function fileBytes(path: string, codec: number, frames: Uint8Array): Promise<number> {
+  let handle: FileHandle | null = null;
+  try {
+    handle = await open(path, 'r');
+    const offsets = frameOffsets(frames);
+    let total = 0;
+    for (let i = 0; i + 1 < offsets.length; i += 1) {
+      const length = offsets[i + 1]! - offsets[i]!;
+      const frame = Buffer.allocUnsafe(length);
+      const { bytesRead } = await handle.read(frame, 0, length, offsets[i]!);
+      if (bytesRead !== length) throw new Error('the file is short');
+      total += codec === CODEC.raw ? length : decompressFrame(frame, codec).length;
+    }
+    return total;
+  } finally {
+    await handle?.close();
+  }
+}

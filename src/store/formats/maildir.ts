@@ -1,0 +1,147 @@
+/** One account as Maildir++ and back: folders ".A.B", flags in the name's info part, internal date as modification time. */
+
+import { mkdir, open, readdir, readFile, rename, stat, utimes, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { FLAG } from '../../ports.ts';
+
+const LETTERS: readonly [letter: string, flag: number][] = [
+  ['D', FLAG.draft],
+  ['F', FLAG.flagged],
+  ['R', FLAG.answered],
+  ['S', FLAG.seen],
+  ['T', FLAG.deleted],
+];
+
+/** "DFRST" letters of system flags, then a–z for keywords by their place in `keywords` (dovecot-keywords). */
+export function infoLetters(flags: number, keywords: readonly number[]): string {
+  const letters = LETTERS.filter(([, flag]) => (flags & flag) !== 0).map(([letter]) => letter);
+  return (
+    letters.join('') +
+    keywords
+      .filter((n) => n < 26)
+      .sort((a, b) => a - b)
+      .map((n) => String.fromCharCode(97 + n))
+      .join('')
+  );
+}
+
+export function parseInfo(name: string): { flags: number; keywords: number[] } {
+  const at = name.lastIndexOf(':2,');
+  let flags = 0;
+  const keywords: number[] = [];
+  if (at !== -1) {
+    for (const letter of name.slice(at + 3)) {
+      const row = LETTERS.find(([l]) => l === letter);
+      if (row !== undefined) flags |= row[1];
+      else if (letter >= 'a' && letter <= 'z') keywords.push(letter.charCodeAt(0) - 97);
+    }
+  }
+  return { flags, keywords };
+}
+
+/** ".Work.2024" for "Work/2024"; "" for INBOX. A dot inside a level becomes "_": Maildir++ has no way to write it. */
+export function folderName(mailbox: string): string {
+  return mailbox === 'INBOX'
+    ? ''
+    : `.${mailbox
+        .split('/')
+        .map((level) => level.replaceAll('.', '_'))
+        .join('.')}`;
+}
+
+export function mailboxName(folder: string): string {
+  return folder === '' ? 'INBOX' : folder.slice(1).replaceAll('.', '/');
+}
+
+/** A Maildir being written. Nothing is visible in new/cur before its bytes are synced. */
+export class MaildirWriter {
+  readonly #directory: string;
+  readonly #keywords: string[] = [];
+  #count = 0;
+
+  constructor(root: string, mailbox: string) {
+    this.#directory = join(root, folderName(mailbox));
+  }
+
+  async open(): Promise<void> {
+    for (const part of ['tmp', 'new', 'cur']) await mkdir(join(this.#directory, part), { recursive: true, mode: 0o700 });
+    if (this.#directory.includes('/.')) await writeFile(join(this.#directory, 'maildirfolder'), '', { mode: 0o600 });
+  }
+
+  async add(bytes: AsyncIterable<Uint8Array>, size: number, flags: number, keywords: string | null, internalDate: number): Promise<void> {
+    const letters = (keywords ?? '')
+      .split(' ')
+      .filter((word) => word !== '')
+      .map((word) => this.#keywordNumber(word));
+    this.#count += 1;
+    const unique = `${Math.floor(internalDate / 1000)}.M${this.#count}P${process.pid}.${hostname().replaceAll('/', '_')},S=${size}`;
+    const temporary = join(this.#directory, 'tmp', unique);
+    const file = await open(temporary, 'wx', 0o600);
+    try {
+      for await (const piece of bytes) await file.writeFile(piece);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await utimes(temporary, internalDate / 1000, internalDate / 1000);
+    await rename(temporary, join(this.#directory, 'cur', `${unique}:2,${infoLetters(flags, letters)}`));
+  }
+
+  #keywordNumber(word: string): number {
+    const at = this.#keywords.indexOf(word);
+    if (at !== -1) return at;
+    this.#keywords.push(word);
+    return this.#keywords.length - 1;
+  }
+
+  async close(): Promise<void> {
+    if (this.#keywords.length > 0)
+      await writeFile(join(this.#directory, 'dovecot-keywords'), this.#keywords.map((word, i) => `${i} ${word}\n`).join(''), { mode: 0o600 });
+  }
+}
+
+export interface FoundMessage {
+  readonly path: string;
+  readonly flags: number;
+  readonly keywords: string | null;
+  readonly internalDate: number;
+}
+
+/** Folders of a Maildir++ tree as mailbox names with their directories; INBOX first. Throws with a sentence when `root` is none. */
+export async function maildirFolders(root: string): Promise<{ mailbox: string; directory: string }[]> {
+  const entries = await readdir(root, { withFileTypes: true }).catch((error) => {
+    throw new Error(`${root} cannot be read: ${(error as Error).message}`);
+  });
+  const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+  if (!names.includes('cur') && !names.includes('new')) throw new Error(`${root} is no Maildir: it has neither cur nor new`);
+  const folders = names.filter((name) => name.startsWith('.') && name.length > 1 && name !== '..').sort();
+  return [{ mailbox: 'INBOX', directory: root }, ...folders.map((name) => ({ mailbox: mailboxName(name), directory: join(root, name) }))];
+}
+
+/** Messages of one folder, oldest name first. */
+export async function* maildirMessages(directory: string): AsyncIterable<FoundMessage> {
+  const keywords = await readKeywords(join(directory, 'dovecot-keywords'));
+  const names: { part: string; name: string }[] = [];
+  for (const part of ['cur', 'new'])
+    for (const name of await readdir(join(directory, part)).catch(() => [] as string[])) if (!name.startsWith('.')) names.push({ part, name });
+  names.sort((a, b) => Number.parseInt(a.name, 10) - Number.parseInt(b.name, 10) || (a.name < b.name ? -1 : 1));
+  for (const { part, name } of names) {
+    const path = join(directory, part, name);
+    const info = await stat(path).catch(() => null);
+    if (info === null || !info.isFile()) continue; // moved by another program meanwhile
+    const { flags, keywords: numbers } = parseInfo(name);
+    const words = numbers.map((n) => keywords[n]).filter((word) => word !== undefined);
+    yield { path, flags, keywords: words.length === 0 ? null : words.sort().join(' '), internalDate: Math.floor(info.mtimeMs) };
+  }
+}
+
+async function readKeywords(path: string): Promise<string[]> {
+  const text = await readFile(path, 'utf8').catch(() => '');
+  const words: string[] = [];
+  for (const line of text.split('\n')) {
+    const match = /^(\d+) ([\x21-\x7e]+)$/.exec(line);
+    if (match !== null && Number(match[1]) < 26) words[Number(match[1])] = match[2]!;
+  }
+  return words;
+}

@@ -1,0 +1,6 @@
+/** Schema version 2: the expunge history knows when, so that it can be cut (RFC 7162 section 5 leaves its length to the server). */
+export const SCHEMA_0002 = `
+ALTER TABLE expunged ADD COLUMN at INTEGER NOT NULL DEFAULT 0;
+-- Of each mailbox: history up to this modseq was cut. A client that was last here before must compare all UIDs.
+ALTER TABLE mailbox ADD COLUMN expunged_floor INTEGER NOT NULL DEFAULT 0;
+`;

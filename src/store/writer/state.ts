@@ -1,0 +1,271 @@
+/**
+ * Counters of mailboxes and accounts, kept in memory by the only writer and written back once a commit:
+ * ten messages to one mailbox cost one UPDATE. They are dropped whenever a transaction is rolled back.
+ */
+import type { AccountId, Announcement, FlagChange, MailboxId, MessageTuple } from '../../ports.ts';
+import { FLAG } from '../../ports.ts';
+import { Failure } from '../../system/failure.ts';
+import type { Connection } from '../engines/sqlite.ts';
+import type { IdKind } from '../transaction.ts';
+
+/** Above this many changes in one commit an announcement says "read again" instead of listing them. */
+const CHANGES_ANNOUNCED_MAX = 5000;
+
+export class AccountState {
+  readonly id: AccountId;
+  modseq: number;
+  usedBytes: number;
+  usedMessages: number;
+  readonly quotaBytes: number;
+  readonly quotaMessages: number;
+  readonly isDisabled: boolean;
+  isDirty = false;
+  readonly #dirty: AccountState[];
+
+  constructor(row: any[], dirty: AccountState[]) {
+    this.#dirty = dirty;
+    [this.id, this.modseq, this.usedBytes, this.usedMessages, this.quotaBytes, this.quotaMessages] = row as number[] as [
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+    ];
+    this.isDisabled = row[6] === 1;
+  }
+
+  #mark(): void {
+    if (this.isDirty) return;
+    this.isDirty = true;
+    this.#dirty.push(this);
+  }
+
+  hasRoomFor(bytes: number, messages: number): boolean {
+    return (
+      (this.quotaBytes === 0 || this.usedBytes + bytes <= this.quotaBytes) && (this.quotaMessages === 0 || this.usedMessages + messages <= this.quotaMessages)
+    );
+  }
+
+  use(bytes: number, messages: number): void {
+    this.usedBytes += bytes;
+    this.usedMessages += messages;
+    this.#mark();
+  }
+
+  nextModseq(): number {
+    this.#mark();
+    this.modseq += 1;
+    return this.modseq;
+  }
+}
+
+export class MailboxState {
+  readonly id: MailboxId;
+  readonly accountId: AccountId;
+  readonly uidValidity: number;
+  uidNext: number;
+  highestModseq: number;
+  messageCount: number;
+  unseenCount: number;
+  deletedCount: number;
+  bytes: number;
+  isDirty = false;
+  added: MessageTuple[] = [];
+  flags: FlagChange[] = [];
+  expunged: number[] = [];
+  readonly #dirty: MailboxState[];
+
+  constructor(row: any[], dirty: MailboxState[]) {
+    this.#dirty = dirty;
+    [this.id, this.accountId, this.uidValidity, this.uidNext, this.highestModseq, this.messageCount, this.unseenCount, this.deletedCount, this.bytes] =
+      row as number[] as [number, number, number, number, number, number, number, number, number];
+  }
+
+  #mark(): void {
+    if (this.isDirty) return;
+    this.isDirty = true;
+    this.#dirty.push(this);
+  }
+
+  takeUid(): number {
+    if (this.uidNext >= 0xffffffff) throw new Failure('limit', `mailbox ${this.id} has used all UIDs`);
+    const uid = this.uidNext;
+    this.uidNext += 1;
+    this.#mark();
+    return uid;
+  }
+
+  countIn(flags: number, size: number): void {
+    this.messageCount += 1;
+    this.bytes += size;
+    if ((flags & FLAG.seen) === 0) this.unseenCount += 1;
+    if ((flags & FLAG.deleted) !== 0) this.deletedCount += 1;
+    this.#mark();
+  }
+
+  countOut(flags: number, size: number): void {
+    this.messageCount -= 1;
+    this.bytes -= size;
+    if ((flags & FLAG.seen) === 0) this.unseenCount -= 1;
+    if ((flags & FLAG.deleted) !== 0) this.deletedCount -= 1;
+    this.#mark();
+  }
+
+  countFlags(before: number, after: number): void {
+    if (((before ^ after) & FLAG.seen) !== 0) this.unseenCount += (after & FLAG.seen) !== 0 ? -1 : 1;
+    if (((before ^ after) & FLAG.deleted) !== 0) this.deletedCount += (after & FLAG.deleted) !== 0 ? 1 : -1;
+    this.#mark();
+  }
+
+  raise(modseq: number): void {
+    this.highestModseq = modseq;
+    this.#mark();
+  }
+
+  /** The announcement of what happened since the last call, or null. */
+  takeAnnouncement(): Announcement | null {
+    const changes = this.added.length + this.flags.length + this.expunged.length;
+    if (changes === 0) return null;
+    const isResync = changes > CHANGES_ANNOUNCED_MAX;
+    const announcement: Announcement = {
+      kind: 'messages',
+      accountId: this.accountId,
+      mailboxId: this.id,
+      modseq: this.highestModseq,
+      uidNext: this.uidNext,
+      added: isResync ? [] : this.added,
+      flags: isResync ? [] : this.flags,
+      expunged: isResync ? [] : this.expunged,
+      isResync,
+    };
+    this.added = [];
+    this.flags = [];
+    this.expunged = [];
+    return announcement;
+  }
+}
+
+/** Kept states; the least recently made are dropped beyond this. */
+const STATES_MAX = 20_000;
+
+export class WriterState {
+  readonly #connection: Connection;
+  readonly #accounts = new Map<AccountId, AccountState>();
+  readonly #mailboxes = new Map<MailboxId, MailboxState>();
+  readonly #roles = new Map<string, MailboxId>();
+  readonly #dirtyAccounts: AccountState[] = [];
+  readonly #dirtyMailboxes: MailboxState[] = [];
+  readonly #ids = new Map<IdKind, number>();
+  #idsDirty = false;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    this.#loadIds();
+  }
+
+  #loadIds(): void {
+    this.#ids.clear();
+    for (const [name, value] of this.#connection.all('SELECT name, value FROM counter')) this.#ids.set(name, value);
+    this.#idsDirty = false;
+  }
+
+  nextId(kind: IdKind): number {
+    const id = (this.#ids.get(kind) ?? 0) + 1;
+    this.#ids.set(kind, id);
+    this.#idsDirty = true;
+    return id;
+  }
+
+  /** Throws Failure 'noSuchAccount'. */
+  account(id: AccountId): AccountState {
+    let state = this.#accounts.get(id);
+    if (state === undefined) {
+      const row = this.#connection.get('SELECT id, modseq, used_bytes, used_messages, quota_bytes, quota_messages, is_disabled FROM account WHERE id=?', id);
+      if (row === undefined) throw new Failure('noSuchAccount', `no account ${id}`);
+      state = new AccountState(row, this.#dirtyAccounts);
+      this.#accounts.set(id, state);
+    }
+    return state;
+  }
+
+  /** Throws Failure 'noSuchMailbox' also when the mailbox belongs to another account or only exists as a parent. */
+  mailbox(accountId: AccountId, id: MailboxId): MailboxState {
+    let state = this.#mailboxes.get(id);
+    if (state === undefined) {
+      const row = this.#connection.get(
+        'SELECT id, account_id, uid_validity, uid_next, highest_modseq, message_count, unseen_count, deleted_count, bytes FROM mailbox WHERE id=? AND is_selectable=1',
+        id,
+      );
+      if (row === undefined) throw new Failure('noSuchMailbox', `no mailbox ${id}`);
+      state = new MailboxState(row, this.#dirtyMailboxes);
+      this.#mailboxes.set(id, state);
+    }
+    if (state.accountId !== accountId) throw new Failure('noSuchMailbox', `no mailbox ${id} in account ${accountId}`);
+    return state;
+  }
+
+  /** The mailbox of a role ("inbox") or name; 0 when there is none. */
+  mailboxIdByRole(accountId: AccountId, role: string): MailboxId {
+    const key = `${accountId}/${role}`;
+    let id = this.#roles.get(key);
+    if (id === undefined) {
+      id = Number(this.#connection.get('SELECT id FROM mailbox WHERE account_id=? AND role=? AND is_selectable=1', accountId, role)?.[0] ?? 0);
+      if (id !== 0) this.#roles.set(key, id);
+    }
+    return id;
+  }
+
+  /** Writes the counters that changed; to be called before the commit and before any operation that reads them by SQL. */
+  flush(announce: (announcement: Announcement) => void): void {
+    for (const state of this.#dirtyMailboxes) {
+      state.isDirty = false;
+      this.#connection.run(
+        'UPDATE mailbox SET uid_next=?, highest_modseq=?, message_count=?, unseen_count=?, deleted_count=?, bytes=? WHERE id=?',
+        state.uidNext,
+        state.highestModseq,
+        state.messageCount,
+        state.unseenCount,
+        state.deletedCount,
+        state.bytes,
+        state.id,
+      );
+      const announcement = state.takeAnnouncement();
+      if (announcement !== null) announce(announcement);
+    }
+    this.#dirtyMailboxes.length = 0;
+    for (const state of this.#dirtyAccounts) {
+      if (!state.isDirty) continue;
+      state.isDirty = false;
+      this.#connection.run(
+        'UPDATE account SET modseq=?, used_bytes=?, used_messages=? WHERE id=?',
+        state.modseq,
+        state.usedBytes,
+        state.usedMessages,
+        state.id,
+      );
+    }
+    this.#dirtyAccounts.length = 0;
+    if (this.#idsDirty) {
+      for (const [kind, value] of this.#ids)
+        this.#connection.run('INSERT INTO counter (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value=excluded.value', kind, value);
+      this.#idsDirty = false;
+    }
+    if (this.#mailboxes.size > STATES_MAX || this.#accounts.size > STATES_MAX) this.forget();
+  }
+
+  /** Drops what is known of mailboxes and accounts (all written), after an operation that changed those rows by SQL. */
+  forget(): void {
+    this.#accounts.clear();
+    this.#mailboxes.clear();
+    this.#roles.clear();
+  }
+
+  /** After a rollback nothing in memory is true any more. */
+  reset(): void {
+    this.#dirtyAccounts.length = 0;
+    this.#dirtyMailboxes.length = 0;
+    this.forget();
+    this.#loadIds();
+  }
+}

@@ -1,0 +1,64 @@
+/** The declared metrics: what docs and Prometheus say about each. One row a metric. */
+
+export interface MetricDeclaration {
+  readonly type: 'counter' | 'gauge';
+  readonly help: string;
+  /** Name of the one label, when there is one. */
+  readonly label?: string;
+  /** How the threads' values of a gauge become one; sum unless said. */
+  readonly merge?: 'sum' | 'max';
+}
+
+export const METRICS: ReadonlyMap<string, MetricDeclaration> = new Map<string, MetricDeclaration>([
+  // the program
+  ['tls.certificateExpirySeconds', { type: 'gauge', help: 'Seconds until the first certificate expires.' }],
+  ['thread.restarts', { type: 'counter', help: 'Threads started again after a failure.', label: 'thread' }],
+  ['thread.heapBytes', { type: 'gauge', help: 'JavaScript heap of a thread.', label: 'thread' }],
+  ['thread.externalBytes', { type: 'gauge', help: 'Memory of buffers outside the heap of a thread.', label: 'thread' }],
+  ['log.dropped', { type: 'counter', help: 'Log lines given up because nobody read them.' }],
+  ['journey.events', { type: 'counter', help: 'Rows written to the message journey.' }],
+  ['journey.dropped', { type: 'counter', help: 'Journey rows given up because their database was busy or full.' }],
+  // connections and sign-ins
+  ['net.connections', { type: 'counter', help: 'Connections accepted.', label: 'protocol' }],
+  ['net.connections.refused', { type: 'counter', help: 'Connections refused by a limit.', label: 'reason' }],
+  ['net.proxy.refused', { type: 'counter', help: 'Connections with a bad PROXY header.' }],
+  ['net.tls.failed', { type: 'counter', help: 'TLS handshakes that failed.', label: 'protocol' }],
+  ['auth.ok', { type: 'counter', help: 'Sign-ins.', label: 'protocol' }],
+  ['auth.refused', { type: 'counter', help: 'Sign-ins refused.', label: 'protocol' }],
+  // mail comes in
+  ['smtp.messages', { type: 'counter', help: 'Messages received by SMTP, submission and LMTP.', label: 'protocol' }],
+  ['smtp.mail.refused', { type: 'counter', help: 'Senders refused at MAIL.', label: 'reason' }],
+  ['smtp.rcpt.refused', { type: 'counter', help: 'Recipients refused at RCPT.', label: 'reason' }],
+  ['smtp.data.refused', { type: 'counter', help: 'Messages refused after DATA or BDAT.', label: 'reason' }],
+  ['smtp.auth.ok', { type: 'counter', help: 'Sign-ins at submission.', label: 'mechanism' }],
+  ['smtp.auth.refused', { type: 'counter', help: 'Sign-ins refused at submission.', label: 'mechanism' }],
+  ['smtp.early', { type: 'counter', help: 'Clients that spoke before they were greeted.' }],
+  ['smtp.errors.exceeded', { type: 'counter', help: 'Clients sent away for too many mistakes.' }],
+  ['smtp.foreignProtocol', { type: 'counter', help: 'Clients that spoke another protocol, such as HTTP.' }],
+  ['smtp.timeouts', { type: 'counter', help: 'Clients sent away for their silence.' }],
+  ['pickup.messages', { type: 'counter', help: 'Messages taken from the sendmail command.' }],
+  ['pickup.bad', { type: 'counter', help: 'Files in the pickup folder that made no sense.' }],
+  ['intake.accepted', { type: 'counter', help: 'Messages made durable and acknowledged.', label: 'source' }],
+  ['intake.refused', { type: 'counter', help: 'Messages refused by the store or by routing.', label: 'reason' }],
+  // queue and delivery
+  ['queue.entries', { type: 'gauge', help: 'Messages in the queue.' }],
+  ['queue.memoryRecipients', { type: 'gauge', help: 'Recipients the courier has in memory.' }],
+  ['queue.destinations', { type: 'gauge', help: 'Destinations the courier has work for.' }],
+  ['queue.connections', { type: 'gauge', help: 'Open connections to other servers.' }],
+  ['queue.oldestDueSeconds', { type: 'gauge', help: 'How long the most overdue recipient has been waiting for its attempt.', merge: 'max' }],
+  ['queue.oldestEntrySeconds', { type: 'gauge', help: 'Age of the oldest message in the queue.', merge: 'max' }],
+  ['queue.delivered', { type: 'counter', help: 'Outcomes of delivery attempts by the queue.', label: 'outcome' }],
+  ['deliver.connections', { type: 'counter', help: 'Connections made to other servers.' }],
+  ['deliver.connectFailed', { type: 'counter', help: 'Connections to other servers that failed.' }],
+  // store
+  ['store.commits', { type: 'gauge', help: 'Group commits since the writer started.' }],
+  ['store.operations', { type: 'gauge', help: 'Operations committed since the writer started.' }],
+  ['store.walBytes', { type: 'gauge', help: 'Length of the write-ahead log.' }],
+  // reading mail
+  ['imap.logins', { type: 'counter', help: 'IMAP sessions that signed in.' }],
+  ['imap.appended', { type: 'counter', help: 'Messages appended by IMAP clients.' }],
+  ['imap.bad', { type: 'counter', help: 'IMAP commands answered with BAD.' }],
+  ['pop3.retrieved', { type: 'counter', help: 'Messages fetched by POP3 clients.' }],
+  ['pop3.deleted', { type: 'counter', help: 'Messages deleted by POP3 clients.' }],
+  ['pop3.inUse', { type: 'counter', help: 'POP3 sign-ins refused because the mailbox was in use.' }],
+]);

@@ -1,0 +1,117 @@
+/** A protocol loop: all network protocols, each on its own listening socket. */
+import { join } from 'node:path';
+import { createAuthenticator } from '../directory/authenticator.ts';
+import { createDirectory } from '../directory/embedded.ts';
+import { ConnectionCounts } from '../net/counts.ts';
+import { type Listener, listen } from '../net/listen.ts';
+import type { LoopContext, Protocol, SessionFactory } from '../ports.ts';
+import { createIntake } from '../queue/intake.ts';
+import { type Pickup, startPickup } from '../receive/pickup/watch.ts';
+import type { AllSettings } from '../settings.ts';
+import { createTlsProvider, type TlsMaterial } from '../system/tls.ts';
+import { connectStore, journeyTo, start, startThread } from './start.ts';
+
+const listeners = new Map<Protocol, Listener>();
+let pickup: Pickup | null = null;
+
+const thread = startThread({
+  /** Binds what `listen` names (addresses as main resolved them); answers the bound addresses. */
+  listen: async ({ addresses, reusePort, isFirst }: { addresses: Record<string, readonly string[]>; reusePort: boolean; isFirst: boolean }) => {
+    const bound: Record<string, readonly string[]> = {};
+    for (const [protocol, list] of Object.entries(addresses) as [Protocol, readonly string[]][]) {
+      if (list.length === 0) continue;
+      const isImplicit = protocol === 'submissions' || protocol === 'imaps' || protocol === 'pop3s';
+      const listener = await listen(
+        list,
+        protocol,
+        isImplicit,
+        { tls, settings: thread.settings, log: thread.log, metrics: thread.metrics, counts },
+        await factory(protocol),
+        { reusePort },
+      );
+      listeners.set(protocol, listener);
+      bound[protocol] = listener.addresses;
+    }
+    // One thread looks after the pickup directory.
+    if (isFirst && thread.settings()['pickup.enabled'])
+      pickup = startPickup(context, thread.settings()['pickup.directory'] || join(thread.settings().dataDir, 'pickup'));
+    return bound;
+  },
+  sessions: () => Object.fromEntries([...listeners].map(([protocol, listener]) => [protocol, listener.connections])),
+  tls: (material: readonly TlsMaterial[]) => tls.replace(material, { ticketKeys: start.tls!.ticketKeys, minVersion: thread.settings()['tls.minVersion'] }),
+  /** Stops accepting, lets sessions finish; resolves when all are gone. */
+  drain: async (deadlineMs: number) => {
+    await Promise.all([pickup?.stop(), ...[...listeners.values()].map((listener) => listener.drain(deadlineMs))]);
+  },
+  stop: () => {
+    store.reader.close();
+    thread.log.flush();
+  },
+});
+
+const counts = new ConnectionCounts();
+const tls = createTlsProvider(start.tls!.material, { ticketKeys: start.tls!.ticketKeys, minVersion: start.settings['tls.minVersion'] });
+const store = connectStore(thread, start.writerPort!);
+const journey = journeyTo(start.keeperPort!);
+const directory = createDirectory(store.reader, store.announcements, thread.settings);
+const authenticator = createAuthenticator({
+  directory,
+  reader: store.reader,
+  writer: store.writer,
+  announcements: store.announcements,
+  settings: thread.settings,
+  log: thread.log,
+  metrics: thread.metrics,
+  now: thread.now,
+});
+const intake = createIntake({
+  directory,
+  reader: store.reader,
+  writer: store.writer,
+  journey,
+  log: thread.log,
+  metrics: thread.metrics,
+  receivedMax: () => thread.settings()['smtp.receivedMax'],
+});
+
+const context: LoopContext<AllSettings> = {
+  settings: thread.settings,
+  log: thread.log,
+  metrics: thread.metrics,
+  journey,
+  directory,
+  authenticator,
+  reader: store.reader,
+  writer: store.writer,
+  announcements: store.announcements,
+  staging: store.staging,
+  intake,
+  tls,
+  newId: thread.newId,
+  now: thread.now,
+};
+
+/** A protocol's code is loaded when it is listened for: a node that only receives does not carry IMAP. */
+async function factory(protocol: Protocol): Promise<SessionFactory> {
+  switch (protocol) {
+    case 'smtp':
+    case 'submission':
+    case 'submissions':
+    case 'lmtp': {
+      const { createSmtpSession } = await import('../receive/smtp/create.ts');
+      return createSmtpSession(context, protocol === 'submissions' ? 'submission' : protocol);
+    }
+    case 'imap':
+    case 'imaps':
+      return (await import('../access/imap/session.ts')).createImapSession(context);
+    case 'pop3':
+    case 'pop3s':
+      return (await import('../access/pop3/session.ts')).createPop3Session(context);
+  }
+}
+
+// One session's bug ends that session, not the others'; what reaches here is a bug to mend.
+process.on('uncaughtException', (cause) => thread.log.error('thread.exception', { cause }));
+process.on('unhandledRejection', (cause) => thread.log.error('thread.rejection', { cause }));
+
+thread.link.tell('ready');

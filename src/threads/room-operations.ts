@@ -1,0 +1,13 @@
+/** The writer operations of the rooms that keep their own tables. */
+import { POP3_OPERATIONS } from '../access/pop3/operations.ts';
+import { DIRECTORY_OPERATIONS } from '../directory/operations.ts';
+import { QUEUE_OPERATIONS } from '../queue/operations.ts';
+import type { Operations } from '../store/transaction.ts';
+
+const { 'credential.used': credentialUsed, ...directoryOperations } = DIRECTORY_OPERATIONS;
+const { 'queue.report': queueReport, ...queueOperations } = QUEUE_OPERATIONS;
+
+/** Those that change nothing the writer counts in memory, or only through `acceptInto`: they run among deliveries without disturbing them. */
+export const LIGHT_OPERATIONS: Operations = { ...POP3_OPERATIONS, 'credential.used': credentialUsed!, 'queue.report': queueReport! };
+
+export const ROOM_OPERATIONS: Operations = { ...directoryOperations, ...queueOperations };
