@@ -39,6 +39,9 @@ export async function ingest(options: IngestOptions): Promise<void> {
     const targets: Target[] = options.isAlone === true ? [] : [await postfixToDovecot(owner), await postfixToMaildir(owner)];
     targets.push(await posthorn(owner));
     options.say(`SMTP ingest to mailbox, ${machine()}`);
+    // Servers run for months: caches, compiled code and process pools are there before anything counts.
+    for (const target of targets)
+      await measure(target, { bytes: 4096, sessions: 10, messages: 500, isPersistent: false }, messageFiles(dir, 4096, USERS.length));
     const rows: (string | number)[][] = [];
     for (const shape of shapes(options.isQuick)) {
       const files = messageFiles(dir, shape.bytes, USERS.length);
@@ -89,7 +92,7 @@ async function measure(target: Target, shape: Shape, files: readonly string[]): 
     const acceptedMs = performance.now() - start;
     while ((await target.count()) - before < shape.messages) {
       if (performance.now() - start > DELIVERY_MS_MAX) throw new Error(`${target.label}: the last message did not arrive`);
-      await pause(5);
+      await pause(10);
     }
     return { acceptedMs, deliveredMs: performance.now() - start };
   });

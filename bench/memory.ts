@@ -1,11 +1,13 @@
 /** Memory: one very large message, and thousands of idle IMAP connections that are all told of new mail. */
 import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { sendLetter } from '../test/harness/letter.ts';
 import { LineClient } from '../test/harness/line-client.ts';
-import { programOwner } from '../test/harness/temp.ts';
+import { atEnd, programOwner } from '../test/harness/temp.ts';
+import { within } from '../test/harness/wait.ts';
 import { type Group, machine, peakMemory } from './harness/group.ts';
 import { prose } from './harness/message.ts';
 import { table } from './harness/table.ts';
@@ -103,7 +105,8 @@ async function idle(options: MemoryOptions): Promise<void> {
   options.say(`\n${table(['idle IMAP', 'connections', 'KB each', 'PSS KB each', 'set up/s', 'all told after s'], rows)}`);
 }
 async function ours(owner: ReturnType<typeof programOwner>, isTls: boolean): Promise<IdleTarget> {
-  const target = await posthorn(owner);
+  // Ten accounts hold all connections here; by default one account may have fewer.
+  const target = await posthorn(owner, { imap: { connectionsPerUserMax: 1000 } });
   return {
     label: isTls ? 'Posthorn, TLS' : 'Posthorn, plain',
     port: target.server.port(isTls ? 'imaps' : 'imap'),
@@ -114,6 +117,11 @@ async function ours(owner: ReturnType<typeof programOwner>, isTls: boolean): Pro
   };
 }
 async function dovecot(owner: ReturnType<typeof programOwner>): Promise<IdleTarget> {
+  // One inotify instance for each process in IDLE: with the kernel's 128 most of them would only look now and then.
+  const limit = '/proc/sys/fs/inotify/max_user_instances';
+  const before = readFileSync(limit, 'latin1');
+  writeFileSync(limit, '20000');
+  atEnd(owner, () => writeFileSync(limit, before));
   const target = await postfixToDovecot(owner);
   return { label: 'Dovecot, plain', port: 11143, isTls: false, groups: [target.groups[1]!], user: (name) => name, smtpPort: target.smtpPort };
 }
@@ -190,8 +198,11 @@ class Idler {
   }
   #until(text: string): Promise<void> {
     this.#wanted = text;
-    return new Promise((resolve) => {
+    const woken = new Promise<void>((resolve) => {
       this.#wake = resolve;
+    });
+    return within(`"${text}" from the server`, woken).catch((error: unknown) => {
+      throw new Error(`the server said ${JSON.stringify(this.#text.slice(-300))}`, { cause: error });
     });
   }
 }

@@ -44,8 +44,19 @@ const LISTENED: readonly Protocol[] = ['smtp', 'submission', 'submissions', 'lmt
 /** The launcher starts the program again after this code (as after a fault). */
 const EXIT_START_AGAIN = 134;
 
-/** Resolves with the exit code when the server has stopped. Rejects with a sentence when it cannot start. */
+/** Resolves with the exit code when the server has stopped. Rejects with a sentence when it cannot start; nothing is left running then. */
 export async function serve(options: ServeOptions): Promise<number> {
+  const undo: (() => Promise<void> | void)[] = [];
+  try {
+    return await run(options, undo);
+  } catch (error) {
+    for (const step of undo.reverse()) await step();
+    throw error;
+  }
+}
+
+/** `undo` gathers what takes a failed start back, in the order things were begun. */
+async function run(options: ServeOptions, undo: (() => Promise<void> | void)[]): Promise<number> {
   checkRuntime();
   process.umask(0o077);
   let config = options.config;
@@ -57,11 +68,13 @@ export async function serve(options: ServeOptions): Promise<number> {
   const paths = storePaths(dataDir);
   const unlock = lockDataDirectory(paths.lock);
   if (unlock === null) throw new Error(`Another Posthorn is running with the data folder ${dataDir}.`);
+  undo.push(unlock);
   const log = openThreadLog(settings(), 'main', isTerminal);
   for (const warning of config.warnings) log.warn('config.warning', { warning });
 
   const stopped = Promise.withResolvers<number>();
   let isStopping = false;
+  let isUp = false;
   const metrics = new ThreadMetrics();
   const board = new MetricsBoard();
   const restarts = new Map<string, number>();
@@ -71,6 +84,13 @@ export async function serve(options: ServeOptions): Promise<number> {
     settings,
     onLost: (member, cause) => lost(member, cause),
     onStuck: (member) => fatal(`thread ${member.name} stands still`),
+  });
+
+  undo.push(async () => {
+    isStopping = true;
+    crew.close();
+    // The writer last: the others may still ask it for something.
+    for (const member of [...crew.members.values()].sort((a, b) => Number(a.name === 'writer') - Number(b.name === 'writer'))) await crew.end(member);
   });
 
   function fatal(why: string): void {
@@ -138,6 +158,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   const announcements = new AnnouncementHub((error) => log.error('store.announcement.failed', { cause: error }));
   const writer = connectWriter(connectToWriter(true), (news) => announcements.publish(news));
   const reader = openStoreReader(paths.database, paths.blobs);
+  undo.push(() => reader.close());
   const now = steadyClock();
   const directory = createDirectory(reader, announcements, settings);
   const journey = journeyTo(connectToKeeper());
@@ -196,6 +217,7 @@ export async function serve(options: ServeOptions): Promise<number> {
       },
       () => ({ isHealthy: isUp && !isStopping, detail: isStopping ? 'stopping' : 'ready' }),
     );
+    undo.push(() => metricsServer?.close());
     bound['metrics'] = metricsServer.addresses;
   }
 
@@ -244,8 +266,10 @@ export async function serve(options: ServeOptions): Promise<number> {
   };
   let control: ControlServer | null = await serveControl(controlPath(dataDir), handlers, context);
 
+  undo.push(() => control?.close());
+
   if (settings().user !== '' && process.getuid?.() === 0) becomeUser(settings().user, dataDir);
-  const isUp = true;
+  isUp = true;
   log.info('server.ready', {
     version: options.version,
     pid: process.pid,

@@ -9,7 +9,7 @@ import { MAIL_UID, setUpPostfix } from '../../test/peers/postfix.ts';
 import { Group } from './group.ts';
 
 export const USERS = Array.from({ length: 10 }, (_, index) => `user${index + 1}`);
-export const PASSWORD = 'measure';
+export const PASSWORD = 'measure-it';
 
 export interface Target {
   readonly label: string;

@@ -98,6 +98,12 @@ function entryText(entry: QueueEntryView, now: number): string {
   return lines.join('\n');
 }
 
+/** What `mailq` and `sendmail -bp` print. */
+export async function printQueue(admin: Admin, io: CliIo): Promise<void> {
+  const list: QueueList = await admin.call('queue.list', { limit: 1000 });
+  io.print(listText(list, Date.now()));
+}
+
 export function registerQueue(program: Command, open: () => Promise<Admin>, io: CliIo): void {
   const queue = program
     .command('queue')

@@ -27,5 +27,14 @@ export async function sendmail(argv: readonly string[], context: CliContext): Pr
     directory: directory === '' ? join(settings.dataDir, 'pickup') : resolve(baseDir, directory),
     hostname: settings.hostname,
     messageBytesMax: settings['smtp.messageBytesMax'],
+    async printQueue() {
+      const [{ printQueue }, admin] = await Promise.all([import('./queue.ts'), context.open()]);
+      try {
+        await printQueue(admin, context.io);
+      } finally {
+        await admin.close();
+      }
+      return 0;
+    },
   });
 }

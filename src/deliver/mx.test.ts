@@ -8,7 +8,11 @@ type Zone = Record<string, { mx?: [number, string][] | 'fail'; a?: string[] | 'f
 
 function fakeDns(zone: Zone): Dns {
   const answer = <T>(records: T[] | 'fail' | undefined, exists: boolean): DnsAnswer<T> =>
-    records === 'fail' ? { kind: 'failed', reason: 'name server failure (SERVFAIL)' } : records === undefined ? { kind: 'none', exists } : { kind: 'found', records };
+    records === 'fail'
+      ? { kind: 'failed', reason: 'name server failure (SERVFAIL)' }
+      : records === undefined
+        ? { kind: 'none', exists }
+        : { kind: 'found', records };
   return {
     mx: async (name) => {
       const mx = zone[name]?.mx;
@@ -21,25 +25,46 @@ function fakeDns(zone: Zone): Dns {
     clear: () => {},
   };
 }
-const SETTINGS = { hostname: 'us.test', 'deliver.smtpPort': 25, 'deliver.protocols': 'both', 'deliver.allowLoopback': true, 'deliver.hostsPerAttemptMax': 5 } as const;
+const SETTINGS = {
+  hostname: 'us.test',
+  'deliver.smtpPort': 25,
+  'deliver.protocols': 'both',
+  'deliver.allowLoopback': true,
+  'deliver.hostsPerAttemptMax': 5,
+} as const;
 
 function resolve(domain: string, zone: Zone, more: Partial<MxContext> = {}): Promise<Resolved> {
   const hop = nexthop(domain, readRoutes({ 'deliver.relayHost': '', 'deliver.transports': [] }));
   assert.ok(hop.kind === 'smtp');
   return resolveTargets(hop, { dns: fakeDns(zone), settings: SETTINGS, random: () => 0.999, isOurs: () => false, ...more });
 }
-const ips = (resolved: Resolved): string[] => (resolved.kind === 'targets' ? resolved.targets.map((target) => target.ip) : [`${resolved.code} ${resolved.enhanced}`]);
+const ips = (resolved: Resolved): string[] =>
+  resolved.kind === 'targets' ? resolved.targets.map((target) => target.ip) : [`${resolved.code} ${resolved.enhanced}`];
 
 test('MX hosts come by preference, IPv6 and IPv4 in turn', async () => {
   const zone: Zone = {
-    'd.test': { mx: [[20, 'b.test'], [10, 'a.test']] },
+    'd.test': {
+      mx: [
+        [20, 'b.test'],
+        [10, 'a.test'],
+      ],
+    },
     'a.test': { a: ['192.0.2.1', '192.0.2.2'], aaaa: ['2001:db8::1'] },
     'b.test': { a: ['192.0.2.3'] },
   };
   assert.deepEqual(ips(await resolve('d.test', zone)), ['2001:db8::1', '192.0.2.1', '192.0.2.2', '192.0.2.3']);
 });
 test('equal preferences are tried in random order', async () => {
-  const zone: Zone = { 'd.test': { mx: [[10, 'a.test'], [10, 'b.test']] }, 'a.test': { a: ['192.0.2.1'] }, 'b.test': { a: ['192.0.2.2'] } };
+  const zone: Zone = {
+    'd.test': {
+      mx: [
+        [10, 'a.test'],
+        [10, 'b.test'],
+      ],
+    },
+    'a.test': { a: ['192.0.2.1'] },
+    'b.test': { a: ['192.0.2.2'] },
+  };
   assert.deepEqual(ips(await resolve('d.test', zone, { random: () => 0 })), ['192.0.2.2', '192.0.2.1']);
   assert.deepEqual(ips(await resolve('d.test', zone, { random: () => 0.999 })), ['192.0.2.1', '192.0.2.2']);
 });
@@ -62,7 +87,13 @@ for (const [name, domain, zone, expected] of [
 
 test('hosts less preferred than ourselves are left out', async () => {
   const zone: Zone = {
-    'd.test': { mx: [[5, 'a.test'], [10, 'us.test'], [20, 'b.test']] },
+    'd.test': {
+      mx: [
+        [5, 'a.test'],
+        [10, 'us.test'],
+        [20, 'b.test'],
+      ],
+    },
     'a.test': { a: ['192.0.2.1'] },
     'b.test': { a: ['192.0.2.2'] },
     'us.test': { a: ['192.0.2.3'] },
@@ -76,7 +107,16 @@ test('our own listener is told by address and port', async () => {
   assert.equal(isOurs('127.0.0.1', 2525), true);
   assert.equal(isOurs('127.0.0.2', 2525), false);
   assert.equal(isOurs('127.0.0.1', 2526), false);
-  const zone: Zone = { 'd.test': { mx: [[5, 'a.test'], [10, 'b.test']] }, 'a.test': { a: ['192.0.2.50'] }, 'b.test': { a: ['192.0.2.2'] } };
+  const zone: Zone = {
+    'd.test': {
+      mx: [
+        [5, 'a.test'],
+        [10, 'b.test'],
+      ],
+    },
+    'a.test': { a: ['192.0.2.50'] },
+    'b.test': { a: ['192.0.2.2'] },
+  };
   assert.deepEqual(ips(await resolve('d.test', zone, { isOurs })), ['554 5.4.6']);
   assert.deepEqual(ips(await resolve('[192.0.2.50]', zone, { isOurs })), ['554 5.4.6']);
 });

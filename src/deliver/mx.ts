@@ -108,10 +108,7 @@ async function addressesOf(name: string, context: MxContext): Promise<{ ips: str
     return { ips: [...(wanted === 'ipv6' ? [] : ['127.0.0.1']), ...(wanted === 'ipv4' ? [] : ['::1'])], failure: null, found: true };
   }
   const none: DnsAnswer<string> = { kind: 'none', exists: false };
-  const [six, four] = await Promise.all([
-    wanted === 'ipv4' ? none : context.dns.addresses6(name),
-    wanted === 'ipv6' ? none : context.dns.addresses4(name),
-  ]);
+  const [six, four] = await Promise.all([wanted === 'ipv4' ? none : context.dns.addresses6(name), wanted === 'ipv6' ? none : context.dns.addresses4(name)]);
   const ips: string[] = [];
   const lists = [six, four].map((answer) => (answer.kind === 'found' ? shuffle([...answer.records], context.random) : []));
   // Alternate between the families, so that a broken one costs at most every second try.

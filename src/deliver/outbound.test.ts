@@ -28,7 +28,11 @@ function outbound(t: TestContext, zone: Record<string, unknown>, more: Partial<O
   const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
   const out = new Outbound({
     settings: () => settings,
-    dns: createDns(() => defaultsOf(DNS_SETTINGS), () => clock.now, raw),
+    dns: createDns(
+      () => defaultsOf(DNS_SETTINGS),
+      () => clock.now,
+      raw,
+    ),
     log: silent,
     metrics: { count: () => {}, gauge: () => {} },
     now: () => clock.now,
@@ -71,7 +75,16 @@ test('when the first MX does not answer the next one is used', async (t) => {
 test('a first MX that greets with 554 is passed over', async (t) => {
   const server = await scriptedServer(['S: 554 no', OPEN]);
   t.after(() => server.close());
-  const { out } = outbound(t, { 'A d.test': [{ address: '127.0.0.1', ttl: 60 }, { address: '127.0.0.1', ttl: 60 }] }, { 'deliver.smtpPort': server.port });
+  const { out } = outbound(
+    t,
+    {
+      'A d.test': [
+        { address: '127.0.0.1', ttl: 60 },
+        { address: '127.0.0.1', ttl: 60 },
+      ],
+    },
+    { 'deliver.smtpPort': server.port },
+  );
   assert.ok((await out.open(hopFor('d.test'))) instanceof SmtpConnection);
 });
 

@@ -14,7 +14,11 @@ import type { Credentials } from './smtp/auth.ts';
 import type { SmtpConnection } from './smtp/connection.ts';
 import { type Endpoint, OpenFailure, type OpenOptions, openEndpoint, type TlsPolicy } from './smtp/open.ts';
 
-export type OutboundSettings = DeliverSettings & { readonly hostname: string; readonly 'listen.smtp'?: readonly string[]; readonly 'listen.submission'?: readonly string[] };
+export type OutboundSettings = DeliverSettings & {
+  readonly hostname: string;
+  readonly 'listen.smtp'?: readonly string[];
+  readonly 'listen.submission'?: readonly string[];
+};
 
 export interface OutboundContext {
   settings(): OutboundSettings;
@@ -158,7 +162,8 @@ export class Outbound {
     if (resolved.kind === 'refused') {
       // A relay or transport that cannot be found is the administrator's mistake, not the sender's: it is put right while mail waits.
       const isOwn = hop.kind === 'smtp' && !hop.isRelay && (hop.key === hop.host || !hop.mx);
-      if (resolved.code < 500 || isOwn) return { isFinal: resolved.code >= 500, code: resolved.code, enhanced: resolved.enhanced, reply: resolved.text, host: '' };
+      if (resolved.code < 500 || isOwn)
+        return { isFinal: resolved.code >= 500, code: resolved.code, enhanced: resolved.enhanced, reply: resolved.text, host: '' };
       return { isFinal: false, code: 451, enhanced: `4${resolved.enhanced.slice(1)}`, reply: `next host: ${resolved.text}`, host: '' };
     }
     return resolved.targets.map((target) => ({ host: target.host, ip: target.ip, port: target.port, path: null }));
@@ -179,8 +184,19 @@ export class Outbound {
     const settings = this.#context.settings();
     const isRelay = hop.kind === 'smtp' && hop.isRelay;
     const credentials: Credentials | null =
-      isRelay && settings['deliver.relayUser'] !== '' ? { user: settings['deliver.relayUser'], password: firstLine(settings['deliver.relayPasswordFile']) } : null;
-    const tls: TlsPolicy = hop.kind === 'lmtp' ? (hop.path !== null ? 'none' : settings['deliver.tls'] === 'none' ? 'none' : 'may') : hop.implicitTls ? 'implicit' : settings['deliver.tls'];
+      isRelay && settings['deliver.relayUser'] !== ''
+        ? { user: settings['deliver.relayUser'], password: firstLine(settings['deliver.relayPasswordFile']) }
+        : null;
+    const tls: TlsPolicy =
+      hop.kind === 'lmtp'
+        ? hop.path !== null
+          ? 'none'
+          : settings['deliver.tls'] === 'none'
+            ? 'none'
+            : 'may'
+        : hop.implicitTls
+          ? 'implicit'
+          : settings['deliver.tls'];
     return {
       isLmtp: hop.kind === 'lmtp',
       heloName: settings.hostname,

@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Client, Connection, Protocol, TlsInfo, TlsProvider } from '../ports.ts';
+import { canonicalIp } from './networks.ts';
 import { acceptTls, describeTls } from './tls.ts';
 
 export interface ConnectionInit {
@@ -9,8 +10,8 @@ export interface ConnectionInit {
   readonly protocol: Protocol;
   readonly socket: Socket;
   readonly client: Client;
-  readonly localAddress: string;
-  readonly localPort: number;
+  /** As the PROXY header says; null = ask the socket. */
+  readonly local: { readonly address: string; readonly port: number } | null;
   readonly isLoopback: boolean;
   readonly tlsProvider: TlsProvider;
   readonly handshakeTimeoutMs: number;
@@ -21,10 +22,9 @@ export class SocketConnection implements Connection {
   readonly protocol: Protocol;
   socket: Socket | TLSSocket;
   readonly client: Client;
-  readonly localAddress: string;
-  readonly localPort: number;
   tls: TlsInfo | null = null;
   readonly isLoopback: boolean;
+  readonly #local: ConnectionInit['local'];
   readonly #provider: TlsProvider;
   readonly #handshakeTimeoutMs: number;
 
@@ -33,11 +33,19 @@ export class SocketConnection implements Connection {
     this.protocol = init.protocol;
     this.socket = init.socket;
     this.client = init.client;
-    this.localAddress = init.localAddress;
-    this.localPort = init.localPort;
+    this.#local = init.local;
     this.isLoopback = init.isLoopback;
     this.#provider = init.tlsProvider;
     this.#handshakeTimeoutMs = init.handshakeTimeoutMs;
+  }
+
+  /** Asked for rarely, and a system call each: read from the socket only then. */
+  get localAddress(): string {
+    return this.#local?.address ?? (canonicalIp(this.socket.localAddress) || '127.0.0.1');
+  }
+
+  get localPort(): number {
+    return this.#local?.port ?? this.socket.localPort ?? 0;
   }
 
   /**

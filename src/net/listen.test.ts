@@ -69,7 +69,7 @@ test('a port in use is an error that names it', async () => {
   await assert.rejects(
     listen([first.addresses[0]!], 'imap', false, net(), () => ({ drain() {} }), { reusePort: false }),
     {
-      message: `Cannot listen on ${first.addresses[0]} for imap: another program uses this port already.`,
+      message: `Cannot listen on ${first.addresses[0]} for imap: the port is in use by another program.`,
     },
   );
   await first.stop();

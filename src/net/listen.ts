@@ -199,8 +199,7 @@ class SocketListener implements Listener {
       protocol: this.#protocol,
       socket,
       client,
-      localAddress: named?.destinationIp ?? (canonicalIp(socket.localAddress) || '127.0.0.1'),
-      localPort: named?.destinationPort ?? socket.localPort ?? 0,
+      local: named === null ? null : { address: named.destinationIp, port: named.destinationPort },
       isLoopback,
       tlsProvider: this.#context.tls,
       handshakeTimeoutMs: settings['net.handshakeTimeout'],
@@ -246,7 +245,7 @@ function boundAddress(server: Server, wanted: ListenAddress): string {
 
 function whyNot(address: string, protocol: Protocol, cause: NodeJS.ErrnoException): string {
   const reasons: Readonly<Record<string, string>> = {
-    EADDRINUSE: 'another program uses this port already',
+    EADDRINUSE: 'the port is in use by another program',
     EACCES: 'this needs more rights than the program has (ports below 1024 belong to root)',
     EADDRNOTAVAIL: 'this machine does not have this address',
     ENOTFOUND: 'this name has no address',

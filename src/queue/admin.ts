@@ -90,11 +90,13 @@ function where(filter: QueueFilter, now: number): { sql: string; values: Values 
 /** Refuses what a mistyped call could mean. */
 function checked(args: unknown): QueueFilter {
   const filter = (args ?? {}) as QueueFilter;
-  if (filter.ids !== undefined && (!Array.isArray(filter.ids) || filter.ids.some((id) => typeof id !== 'string'))) throw new Error('ids must be a list of message ids.');
+  if (filter.ids !== undefined && (!Array.isArray(filter.ids) || filter.ids.some((id) => typeof id !== 'string')))
+    throw new Error('ids must be a list of message ids.');
   if (filter.ids !== undefined && filter.ids.length > IDS_MAX) throw new Error(`At most ${IDS_MAX} ids at once.`);
   for (const key of ['sender', 'recipient', 'domain'] as const)
     if (filter[key] !== undefined && typeof filter[key] !== 'string') throw new Error(`${key} must be text.`);
-  if (filter.olderThanMs !== undefined && !(Number.isFinite(filter.olderThanMs) && filter.olderThanMs >= 0)) throw new Error('olderThanMs must be a time span in milliseconds.');
+  if (filter.olderThanMs !== undefined && !(Number.isFinite(filter.olderThanMs) && filter.olderThanMs >= 0))
+    throw new Error('olderThanMs must be a time span in milliseconds.');
   return filter;
 }
 
@@ -163,7 +165,12 @@ const change =
   async (context, args, emit, signal) => {
     const filter = checked(args);
     const isNarrow =
-      (filter.ids?.length ?? 0) > 0 || filter.sender !== undefined || filter.recipient !== undefined || filter.domain !== undefined || filter.olderThanMs !== undefined || filter.isHeld !== undefined;
+      (filter.ids?.length ?? 0) > 0 ||
+      filter.sender !== undefined ||
+      filter.recipient !== undefined ||
+      filter.domain !== undefined ||
+      filter.olderThanMs !== undefined ||
+      filter.isHeld !== undefined;
     if (!isNarrow && filter.all !== true) throw new Error('Say which messages: ids, or a filter, or all.');
     let changed = 0;
     for await (const entryIds of matching(context, isHeld === undefined || filter.ids !== undefined ? filter : { ...filter, isHeld }, signal)) {

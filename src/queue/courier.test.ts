@@ -62,7 +62,10 @@ test('nothing is sent to the null sender; a report of ours that fails is shown t
   await h.submit(['bad@them.test']);
   const last = await h.event('failed', (event) => (event.fields.to as string[]).includes('postmaster@us.test'));
   assert.ok(last);
-  assert.deepEqual(h.events.filter((event) => event.event === 'bounced').map((event) => event.fields.to), [['from@sender.test'], ['postmaster@us.test']]);
+  assert.deepEqual(
+    h.events.filter((event) => event.event === 'bounced').map((event) => event.fields.to),
+    [['from@sender.test'], ['postmaster@us.test']],
+  );
   isEmpty(h);
 });
 
@@ -76,7 +79,10 @@ test('NOTIFY=NEVER keeps failures silent, NOTIFY=SUCCESS reports the handing ove
   await h.event('reported', (event) => event.id === id);
   await s.got(2);
   assert.match(s.messages[1]!.text, /Action: relayed/);
-  assert.equal(h.events.some((event) => event.event === 'bounced'), false);
+  assert.equal(
+    h.events.some((event) => event.event === 'bounced'),
+    false,
+  );
 });
 
 test('a warning goes out after four hours, once', async (t) => {
@@ -156,7 +162,10 @@ test('a server that closes a kept connection costs no attempt', async (t) => {
   await h.event('delivered');
   await h.submit(['b@them.test']);
   await s.got(2);
-  assert.equal(h.events.some((event) => event.event === 'deferred'), false);
+  assert.equal(
+    h.events.some((event) => event.event === 'deferred'),
+    false,
+  );
 });
 
 test('too many recipients for the server: the rest follows at once', async (t) => {
@@ -169,8 +178,14 @@ test('too many recipients for the server: the rest follows at once', async (t) =
   h.start();
   await h.submit(Array.from({ length: 7 }, (_, i) => `u${i}@them.test`));
   await s.got(4);
-  assert.deepEqual(s.messages.flatMap((message) => message.to).sort(), Array.from({ length: 7 }, (_, i) => `u${i}@them.test`));
-  assert.equal(h.events.some((event) => event.event === 'deferred'), false);
+  assert.deepEqual(
+    s.messages.flatMap((message) => message.to).sort(),
+    Array.from({ length: 7 }, (_, i) => `u${i}@them.test`),
+  );
+  assert.equal(
+    h.events.some((event) => event.event === 'deferred'),
+    false,
+  );
 });
 
 test('held mail waits until it is released; deleted mail is gone without a word', async (t) => {
@@ -182,11 +197,17 @@ test('held mail waits until it is released; deleted mail is gone without a word'
   h.start();
   const third = await h.submit(['c@them.test']);
   await h.event('delivered', (event) => event.id === third.id);
-  assert.deepEqual(s.messages.map((message) => message.to[0]), ['c@them.test']);
+  assert.deepEqual(
+    s.messages.map((message) => message.to[0]),
+    ['c@them.test'],
+  );
   assert.equal((await h.admin('queue.list', { isHeld: true })).total, 1);
   await h.admin('queue.release', { all: true });
   await h.event('delivered', (event) => event.id === first.id);
-  assert.equal(h.events.some((event) => event.event === 'delivered' && event.id === second.id), false);
+  assert.equal(
+    h.events.some((event) => event.event === 'delivered' && event.id === second.id),
+    false,
+  );
   isEmpty(h);
 });
 
@@ -239,7 +260,12 @@ test('a server that answers each message with 421 is left alone after the first'
 });
 
 test('a relay host that does not exist keeps mail waiting instead of returning it', async (t) => {
-  const h = house(t, { 'deliver.relayHost': '[no-such-relay]' }, {}, { addresses4: async () => ({ kind: 'none', exists: false }), addresses6: async () => ({ kind: 'none', exists: false }) });
+  const h = house(
+    t,
+    { 'deliver.relayHost': '[no-such-relay]' },
+    {},
+    { addresses4: async () => ({ kind: 'none', exists: false }), addresses6: async () => ({ kind: 'none', exists: false }) },
+  );
   h.start();
   await h.submit(['a@them.test']);
   const deferred = await h.event('deferred');

@@ -9,7 +9,20 @@ import { Outbound, type OutboundSettings, type WireHop } from '../deliver/outbou
 import type { SmtpConnection } from '../deliver/smtp/connection.ts';
 import { createDns, type Dns } from '../net/dns.ts';
 import type { DnsSettings } from '../net/dns-settings.ts';
-import type { Announcement, Announcements, Directory, Intake, Journey, Log, MessageId, Metrics, Milliseconds, Staging, StoreReader, StoreWriter } from '../ports.ts';
+import type {
+  Announcement,
+  Announcements,
+  Directory,
+  Intake,
+  Journey,
+  Log,
+  MessageId,
+  Metrics,
+  Milliseconds,
+  Staging,
+  StoreReader,
+  StoreWriter,
+} from '../ports.ts';
 import { type Nexthop, nexthop, readRoutes, type Routes } from '../route/transport.ts';
 import { type Notice, noticesFor } from './bounce.ts';
 import type { QueuedRecipient, QueueEntry } from './entry.ts';
@@ -259,11 +272,14 @@ class QueueCourier implements Courier {
     if (this.#isStopping) {
       for (const recipient of batch.recipients) this.#loader.release(batch.entry, recipient);
     } else if (isFinal) {
-      for (const each of [batch, ...this.#schedule.drain(destination)]) this.#settleAll(each, outcome('failed', reason.code, reason.enhanced, reason.reply, reason.host), 0);
+      for (const each of [batch, ...this.#schedule.drain(destination)])
+        this.#settleAll(each, outcome('failed', reason.code, reason.enhanced, reason.reply, reason.host), 0);
     } else {
       const dead = this.#schedule.unreachable(destination, reason, this.#context.now());
       if (dead === null) this.giveBack(batch, batch.recipients);
-      else for (const each of [batch, ...dead.batches]) this.#settleAll(each, outcome('deferred', reason.code, reason.enhanced, reason.reply, reason.host), dead.until);
+      else
+        for (const each of [batch, ...dead.batches])
+          this.#settleAll(each, outcome('deferred', reason.code, reason.enhanced, reason.reply, reason.host), dead.until);
     }
     this.released(destination);
   }
@@ -389,7 +405,18 @@ class QueueCourier implements Courier {
       } else if (kind === 'delivered' && recipient.notify !== null && entry.sender !== null && !fate.isDsnPassed && wants(recipient.notify, 'success')) {
         notices.push({ action: 'relayed', recipient, fate, isExpired: false, retryUntil: null });
       }
-      results.push({ n: recipient.n, address: recipient.address, kind, code: fate.code, enhanced: isExpired ? '5.4.7' : fate.enhanced, reply: fate.reply, host: fate.host, nextAttemptAt, isWarned, isExpired });
+      results.push({
+        n: recipient.n,
+        address: recipient.address,
+        kind,
+        code: fate.code,
+        enhanced: isExpired ? '5.4.7' : fate.enhanced,
+        reply: fate.reply,
+        host: fate.host,
+        nextAttemptAt,
+        isWarned,
+        isExpired,
+      });
       metrics.count(kind === 'delivered' ? 'queue.delivered' : kind === 'deferred' ? 'queue.deferred' : 'queue.failed');
     }
     const report = { entryId: entry.entryId, id: entry.id, results };
@@ -420,7 +447,9 @@ class QueueCourier implements Courier {
       report: {
         entryId: entry.entryId,
         id: entry.id,
-        results: results.map((result) => (result.kind === 'delivered' ? result : { ...result, kind: 'deferred', nextAttemptAt: at, isWarned: false, isExpired: false })),
+        results: results.map((result) =>
+          result.kind === 'delivered' ? result : { ...result, kind: 'deferred', nextAttemptAt: at, isWarned: false, isExpired: false },
+        ),
       },
       bounces: [],
       committed,
@@ -434,7 +463,9 @@ class QueueCourier implements Courier {
     metrics.gauge('queue.destinations', this.#schedule.destinations.size);
     try {
       const due = reader.rows('SELECT min(next_attempt_at) FROM queue_recipient WHERE attempts>0')[0]?.[0] as number | null | undefined;
-      const fresh = reader.rows('SELECT created_at FROM queue_entry WHERE is_held=0 AND id=(SELECT min(entry_id) FROM queue_recipient)')[0]?.[0] as number | undefined;
+      const fresh = reader.rows('SELECT created_at FROM queue_entry WHERE is_held=0 AND id=(SELECT min(entry_id) FROM queue_recipient)')[0]?.[0] as
+        | number
+        | undefined;
       metrics.gauge('queue.oldestDueSeconds', due === null || due === undefined ? 0 : Math.max(0, Math.round((now - due) / 1000)));
       metrics.gauge('queue.oldestEntrySeconds', fresh === undefined ? 0 : Math.max(0, Math.round((now - fresh) / 1000)));
       metrics.gauge('queue.entries', Number(reader.rows('SELECT count(*) FROM queue_entry')[0]?.[0] ?? 0));

@@ -19,7 +19,9 @@ export interface DeliveredContext {
 /** Sends the reports by itself; a failure is logged, for the message is delivered and the report only a courtesy. */
 export function reportDeliveries(context: DeliveredContext): (envelope: Envelope, message: StagedMessage, recipients: readonly Recipient[]) => void {
   return (envelope, message, recipients) => {
-    report(envelope, message, recipients, context).catch((error: Error) => context.log.error('queue.deliveredReport.failed', { id: envelope.id, cause: error.message }));
+    report(envelope, message, recipients, context).catch((error: Error) =>
+      context.log.error('queue.deliveredReport.failed', { id: envelope.id, cause: error.message }),
+    );
   };
 }
 

@@ -130,6 +130,9 @@ class StoreIntake implements Intake {
       const refusals = expansion.outcomes.map((outcome) => outcome.refusal ?? UNKNOWN);
       return { reply: refusals[0] ?? UNKNOWN, perRecipient: refusals };
     }
+    // SMTP has one reply: a recipient that cannot be (a loop) must not vanish behind the 250 for the others. LMTP and pickup hear of each.
+    const refusal = expansion.outcomes.find((outcome) => outcome.refusal !== null)?.refusal ?? null;
+    if (refusal !== null && envelope.source !== 'lmtp' && envelope.source !== 'pickup') return this.#refuse(envelope, refusal);
     // One target: its fullness is the answer. Several: those that have room get the message, the others wait in the queue.
     const isOneEach =
       envelope.source === 'lmtp' ? expansion.outcomes.every((o) => o.local.length <= 1) : expansion.deliveries.length + expansion.remote.length === 1;

@@ -90,14 +90,29 @@ function loaded(row: Row): LoadedRow {
       createdAt: 0,
       senderKey: row.sender,
     },
-    recipient: { n: row.n, address: `u${row.n}@${row.domain}`, orcpt: null, notify: null, kind: 'remote', domain: row.domain, accountId: null, attempts: row.attempts, isWarned: false },
+    recipient: {
+      n: row.n,
+      address: `u${row.n}@${row.domain}`,
+      orcpt: null,
+      notify: null,
+      kind: 'remote',
+      domain: row.domain,
+      accountId: null,
+      attempts: row.attempts,
+      isWarned: false,
+    },
     nextAttemptAt: row.at,
   };
 }
 const hop = (domain: string): Nexthop => ({ kind: 'smtp', key: domain, host: domain, port: null, mx: true, implicitTls: false, isRelay: false });
 
 /** Delivers `most` batches, one at a time in each of the open turns, and notes who was served when. */
-function run(model: Model, most: number, seen: (entry: QueueEntry, recipient: QueuedRecipient, delivered: number) => void, arrive: (delivered: number) => void = () => {}): Loader {
+function run(
+  model: Model,
+  most: number,
+  seen: (entry: QueueEntry, recipient: QueuedRecipient, delivered: number) => void,
+  arrive: (delivered: number) => void = () => {},
+): Loader {
   const loader = new Loader(model, () => 2000);
   const schedule = new Schedule(() => ({ concurrencyInitial: 5, concurrencyMax: 5, connectionsMax: 10, recipientsMax: 1, deadMin: 1, deadMax: 1 }));
   let delivered = 0;
@@ -195,10 +210,16 @@ test('a released entry is found again by looking from its number', () => {
   for (let i = 1; i <= 3; i++) model.add(i, 'a', 1, () => 'd.test');
   model.held.add(2);
   const loader = new Loader(model, () => 2000);
-  assert.deepEqual(loader.fill(0).map((one) => one.entry.entryId), [1, 3]);
+  assert.deepEqual(
+    loader.fill(0).map((one) => one.entry.entryId),
+    [1, 3],
+  );
   model.held.delete(2);
   loader.rewind(1);
-  assert.deepEqual(loader.fill(0).map((one) => one.entry.entryId), [2]);
+  assert.deepEqual(
+    loader.fill(0).map((one) => one.entry.entryId),
+    [2],
+  );
 });
 test('an entry dropped while an attempt runs is looked at again when the attempt has ended', () => {
   const model = new Model();
@@ -210,4 +231,11 @@ test('an entry dropped while an attempt runs is looked at again when the attempt
   assert.equal(loader.fill(0).length, 0);
   loader.release(one!.entry, one!.recipient);
   assert.equal(loader.fill(0).length, 1);
+});
+
+test('a fresh recipient dated a moment ahead of our clock is not passed over', () => {
+  const model = new Model();
+  model.add(1, 'a', 1, () => 'd.test', 1001);
+  const loader = new Loader(model, () => 2000);
+  assert.equal(loader.fill(1000).length, 1);
 });

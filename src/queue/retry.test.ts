@@ -12,7 +12,10 @@ test('waits double from five minutes to four hours', () => {
   assert.deepEqual(waits, [5, 10, 20, 40, 80, 160, 240, 240, 240]);
 });
 test('waits are spread by an eighth to both sides', () => {
-  assert.equal(waitAfter(1, settings, () => 0), Math.round(5 * MINUTE * 0.88));
+  assert.equal(
+    waitAfter(1, settings, () => 0),
+    Math.round(5 * MINUTE * 0.88),
+  );
   assert.ok(waitAfter(1, settings, () => 0.999) <= 5 * MINUTE * 1.12);
 });
 test('the last attempt comes at the end of the lifetime, and a failure after that is final', () => {

@@ -36,7 +36,14 @@ export function afterFailure(
 }
 
 /** Should the sender now be told that mail for this recipient is delayed (RFC 3461 section 4.1)? */
-export function isDelayWarningDue(now: number, createdAt: number, isWarned: boolean, sender: string | null, notify: string | null, settings: RetrySettings): boolean {
+export function isDelayWarningDue(
+  now: number,
+  createdAt: number,
+  isWarned: boolean,
+  sender: string | null,
+  notify: string | null,
+  settings: RetrySettings,
+): boolean {
   const after = settings['queue.delayWarning'];
   return after > 0 && !isWarned && sender !== null && now - createdAt >= after && wants(notify, 'delay');
 }

@@ -32,7 +32,19 @@ function entry(sender: string): QueueEntry {
   };
 }
 function recipient(n: number, domain = 'd.test'): QueuedRecipient {
-  return { n, address: `u${n}@${domain}`, orcpt: null, notify: null, kind: 'remote', domain, accountId: null, attempts: 0, isWarned: false, lane: 'fresh', losses: 0 };
+  return {
+    n,
+    address: `u${n}@${domain}`,
+    orcpt: null,
+    notify: null,
+    kind: 'remote',
+    domain,
+    accountId: null,
+    attempts: 0,
+    isWarned: false,
+    lane: 'fresh',
+    losses: 0,
+  };
 }
 const label = (batch: Batch | null): string => (batch === null ? '-' : `${batch.entry.sender}:${batch.recipients.map((one) => one.n).join(',')}`);
 

@@ -181,7 +181,8 @@ export class Schedule {
   /** Takes out everything that waits for a destination. */
   drain(destination: Destination): Batch[] {
     const batches: Batch[] = [];
-    for (let batch = this.#take(destination, Number.MAX_SAFE_INTEGER); batch !== null; batch = this.#take(destination, Number.MAX_SAFE_INTEGER)) batches.push(batch);
+    for (let batch = this.#take(destination, Number.MAX_SAFE_INTEGER); batch !== null; batch = this.#take(destination, Number.MAX_SAFE_INTEGER))
+      batches.push(batch);
     return batches;
   }
 

@@ -9,18 +9,24 @@ export const QUEUE_SETTINGS = {
     doc: 'Recipients held in memory at once; the rest wait in the store.',
     see: 'Postfix qmgr_message_recipient_limit',
   }),
-  'queue.memoryRecipientsPerEntryMax': count({
-    default: 1000,
-    least: 10,
-    most: 100_000,
-    doc: 'Recipients of one message held in memory at once, so that one large mailing leaves room for others.',
-    see: 'Postfix qmgr_message_recipient_minimum',
+  'queue.retryMin': duration({
+    default: 5 * MINUTE,
+    least: SECOND,
+    doc: 'First wait after a temporary failure; doubles each time.',
+    see: 'Postfix minimal_backoff_time',
   }),
-  'queue.retryMin': duration({ default: 5 * MINUTE, least: SECOND, doc: 'First wait after a temporary failure; doubles each time.', see: 'Postfix minimal_backoff_time' }),
   'queue.retryMax': duration({ default: 4 * HOUR, least: SECOND, doc: 'Longest wait between two attempts.', see: 'Postfix maximal_backoff_time' }),
-  'queue.lifetime': duration({ default: 5 * DAY, doc: 'Age at which mail that cannot be delivered is returned.', see: 'RFC 5321 section 4.5.4.1; Postfix maximal_queue_lifetime' }),
+  'queue.lifetime': duration({
+    default: 5 * DAY,
+    doc: 'Age at which mail that cannot be delivered is returned.',
+    see: 'RFC 5321 section 4.5.4.1; Postfix maximal_queue_lifetime',
+  }),
   'queue.bounceLifetime': duration({ default: DAY, doc: 'The same for mail with the null sender.', see: 'Postfix bounce_queue_lifetime' }),
-  'queue.delayWarning': duration({ default: 4 * HOUR, doc: 'Age at which the sender is told, once, that mail is delayed; 0s for never.', see: 'Postfix delay_warning_time' }),
+  'queue.delayWarning': duration({
+    default: 4 * HOUR,
+    doc: 'Age at which the sender is told, once, that mail is delayed; 0s for never.',
+    see: 'Postfix delay_warning_time',
+  }),
   'queue.returnFullMax': bytes({ default: 256 * KiB, doc: 'Larger messages are returned with their header only.', see: 'Postfix bounce_size_limit' }),
   'queue.postmaster': text({
     default: '',

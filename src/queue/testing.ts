@@ -109,10 +109,17 @@ export async function sink(t: TestContext): Promise<Sink> {
 const TEST_OPERATIONS: Operations = {
   'test.account': (tx: Transaction, input: { login: string; quotaMessages: number }) => {
     const id = tx.nextId('account');
-    tx.run('INSERT INTO account (id, login, quota_messages, next_uid_validity, created_at) VALUES (?, ?, ?, 1, ?)', id, input.login, input.quotaMessages, tx.now);
+    tx.run(
+      'INSERT INTO account (id, login, quota_messages, next_uid_validity, created_at) VALUES (?, ?, ?, 1, ?)',
+      id,
+      input.login,
+      input.quotaMessages,
+      tx.now,
+    );
     return id;
   },
-  'test.quota': (tx: Transaction, input: { id: number; quotaMessages: number }) => tx.run('UPDATE account SET quota_messages=? WHERE id=?', input.quotaMessages, input.id),
+  'test.quota': (tx: Transaction, input: { id: number; quotaMessages: number }) =>
+    tx.run('UPDATE account SET quota_messages=? WHERE id=?', input.quotaMessages, input.id),
 };
 
 export interface House {
@@ -240,11 +247,21 @@ export function house(t: TestContext, settings: Record<string, unknown> = {}, di
       const output = await store.writer.run<AcceptOutput>('accept', input);
       return { id: input.id, entryId: output.entryId! };
     },
-    admin: (name, args = {}) => QUEUE_ADMIN[name]!({ ...context, dataDir, isServerRunning: true } as unknown as AdminContext, args, () => {}, new AbortController().signal),
+    admin: (name, args = {}) =>
+      QUEUE_ADMIN[name]!({ ...context, dataDir, isServerRunning: true } as unknown as AdminContext, args, () => {}, new AbortController().signal),
     rows: (sql) => store.reader.rows(sql),
     async account(login, quotaMessages) {
       const accountId = await store.writer.run<number>('test.account', { login, quotaMessages });
-      return { accountId, prefix: tracePrefix('from@sender.test', login), mailbox: { role: 'inbox' }, flags: 0, keywords: null, address: login, orcpt: null, notify: null };
+      return {
+        accountId,
+        prefix: tracePrefix('from@sender.test', login),
+        mailbox: { role: 'inbox' },
+        flags: 0,
+        keywords: null,
+        address: login,
+        orcpt: null,
+        notify: null,
+      };
     },
     async quota(id, quotaMessages) {
       await store.writer.run('test.quota', { id, quotaMessages });

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 import { digestMessage } from '../mail/digest.ts';
-import { listen, type Listener } from '../net/listen.ts';
+import type { IdleSweeper } from '../net/idle.ts';
+import { type Listener, listen } from '../net/listen.ts';
 import { NET_SETTINGS } from '../net/settings.ts';
 import type {
   Account,
@@ -200,9 +201,9 @@ const authenticator: Authenticator = {
 };
 
 /** A listener on 127.0.0.1 with a port of its own. */
-export async function serve(context: TestContext, mode: Mode = 'smtp', implicitTls = false): Promise<Listener> {
+export async function serve(context: TestContext, mode: Mode = 'smtp', implicitTls = false, sweeper?: IdleSweeper): Promise<Listener> {
   const protocol: Protocol = implicitTls ? 'submissions' : mode;
-  return listen(['127.0.0.1:0'], protocol, implicitTls, context.loop, createSmtpSession(context.loop, mode), { reusePort: false });
+  return listen(['127.0.0.1:0'], protocol, implicitTls, context.loop, createSmtpSession(context.loop, mode, sweeper), { reusePort: false });
 }
 
 export function portOf(listener: Listener): number {

@@ -5,7 +5,15 @@ import { nexthop, parseNexthop, parseTransportLine, readRoutes } from './transpo
 const routes = (transports: string[], relayHost = '') => readRoutes({ 'deliver.relayHost': relayHost, 'deliver.transports': transports });
 
 test('without settings mail goes to the MX of the domain', () => {
-  assert.deepEqual(nexthop('example.org', routes([])), { kind: 'smtp', key: 'example.org', host: 'example.org', port: null, mx: true, implicitTls: false, isRelay: false });
+  assert.deepEqual(nexthop('example.org', routes([])), {
+    kind: 'smtp',
+    key: 'example.org',
+    host: 'example.org',
+    port: null,
+    mx: true,
+    implicitTls: false,
+    isRelay: false,
+  });
 });
 test('an address literal is its own host', () => {
   const v4 = nexthop('[192.0.2.1]', routes([]));
@@ -37,4 +45,5 @@ test('"*" takes everything else, "error:" refuses', () => {
 });
 for (const bad of ['', '[', '[]', '[a', 'a:b', 'a:0', 'a:70000', 'lmtp:', 'lmtp:unix:', 'lmtp:unix:relative', 'smtp:[a]x', 'a b', '[1::2::3]:25'])
   test(`not a nexthop: ${JSON.stringify(bad)}`, () => assert.equal(parseNexthop(bad), null));
-for (const bad of ['', 'example.org', 'example.org [', 'example.org smtp:[a]:x']) test(`not a transport line: ${JSON.stringify(bad)}`, () => assert.equal(parseTransportLine(bad), null));
+for (const bad of ['', 'example.org', 'example.org [', 'example.org smtp:[a]:x'])
+  test(`not a transport line: ${JSON.stringify(bad)}`, () => assert.equal(parseTransportLine(bad), null));

@@ -3,7 +3,15 @@ import { isIP } from 'node:net';
 
 /** `mx`: look up the MX of `host` first. `port` null means the protocol's own. */
 export type Nexthop =
-  | { readonly kind: 'smtp'; readonly key: string; readonly host: string; readonly port: number | null; readonly mx: boolean; readonly implicitTls: boolean; readonly isRelay: boolean }
+  | {
+      readonly kind: 'smtp';
+      readonly key: string;
+      readonly host: string;
+      readonly port: number | null;
+      readonly mx: boolean;
+      readonly implicitTls: boolean;
+      readonly isRelay: boolean;
+    }
   | { readonly kind: 'lmtp'; readonly key: string; readonly host: string; readonly port: number | null; readonly path: string | null }
   | { readonly kind: 'error'; readonly key: string; readonly enhanced: string; readonly text: string };
 
@@ -73,7 +81,15 @@ export function parseNexthop(input: string, isRelay = false): Nexthop | null {
   const port = target.port ?? (word === 'smtps' ? 465 : null);
   const mx = !target.literal;
   const name = mx ? target.host : `[${target.host}]`;
-  return { kind: 'smtp', key: `${implicitTls ? 'smtps' : 'smtp'}:${name}:${port ?? ''}${isRelay ? ':relay' : ''}`, host: target.host, port, mx, implicitTls, isRelay };
+  return {
+    kind: 'smtp',
+    key: `${implicitTls ? 'smtps' : 'smtp'}:${name}:${port ?? ''}${isRelay ? ':relay' : ''}`,
+    host: target.host,
+    port,
+    mx,
+    implicitTls,
+    isRelay,
+  };
 }
 
 /** One line of `deliver.transports`; null when malformed. */

@@ -56,6 +56,7 @@ export const EVENTS: ReadonlyMap<string, string> = new Map([
   ['queue.local.failed', 'A delivery to a mailbox from the queue failed.'],
   ['queue.bounce.failed', 'A report to a sender could not be made.'],
   ['queue.bounce.nobody', 'A message failed and there is nobody to tell.'],
+  ['queue.deliveredReport.failed', 'A report of a delivery, asked for by NOTIFY=SUCCESS, could not be sent.'],
   ['queue.gauges.failed', 'The sizes of the queue could not be measured.'],
   ['deliver.connect.failed', 'A connection to another server failed.'],
   ['deliver.unexpected', 'A bug: a delivery ended in a way that nobody foresaw.'],
@@ -77,6 +78,7 @@ export const EVENTS: ReadonlyMap<string, string> = new Map([
   // reading mail
   ['imap.id', 'A client said what it is (RFC 2971).'],
   ['imap.starttls.failed', 'A TLS handshake after STARTTLS failed.'],
+  ['imap.message.damaged', 'A stored message could not be read; FETCH and SEARCH passed over it.'],
   ['imap.bug', 'A bug: a command failed in a way that nobody foresaw.'],
   ['imap.store.failed', 'The store failed in the middle of a command.'],
   ['imap.seen.failed', 'A message that was read could not be marked so.'],

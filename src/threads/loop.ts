@@ -5,6 +5,7 @@ import { createDirectory } from '../directory/embedded.ts';
 import { ConnectionCounts } from '../net/counts.ts';
 import { type Listener, listen } from '../net/listen.ts';
 import type { LoopContext, Protocol, SessionFactory } from '../ports.ts';
+import { reportDeliveries } from '../queue/delivered.ts';
 import { createIntake } from '../queue/intake.ts';
 import { type Pickup, startPickup } from '../receive/pickup/watch.ts';
 import type { AllSettings } from '../settings.ts';
@@ -72,6 +73,7 @@ const intake = createIntake({
   log: thread.log,
   metrics: thread.metrics,
   receivedMax: () => thread.settings()['smtp.receivedMax'],
+  onDelivered: reportDeliveries({ ...thread, directory, writer: store.writer, staging: store.staging }),
 });
 
 const context: LoopContext<AllSettings> = {
@@ -91,22 +93,28 @@ const context: LoopContext<AllSettings> = {
   now: thread.now,
 };
 
+/** One factory for each kind of session: views, counts and rates are shared between a protocol's ports. */
+const factories = new Map<string, Promise<SessionFactory>>();
+
+function factory(protocol: Protocol): Promise<SessionFactory> {
+  const kind = protocol === 'submissions' ? 'submission' : protocol === 'imaps' ? 'imap' : protocol === 'pop3s' ? 'pop3' : protocol;
+  let made = factories.get(kind);
+  if (made === undefined) {
+    made = makeFactory(kind);
+    factories.set(kind, made);
+  }
+  return made;
+}
+
 /** A protocol's code is loaded when it is listened for: a node that only receives does not carry IMAP. */
-async function factory(protocol: Protocol): Promise<SessionFactory> {
-  switch (protocol) {
-    case 'smtp':
-    case 'submission':
-    case 'submissions':
-    case 'lmtp': {
-      const { createSmtpSession } = await import('../receive/smtp/create.ts');
-      return createSmtpSession(context, protocol === 'submissions' ? 'submission' : protocol);
-    }
+async function makeFactory(kind: 'smtp' | 'submission' | 'lmtp' | 'imap' | 'pop3'): Promise<SessionFactory> {
+  switch (kind) {
     case 'imap':
-    case 'imaps':
       return (await import('../access/imap/session.ts')).createImapSession(context);
     case 'pop3':
-    case 'pop3s':
       return (await import('../access/pop3/session.ts')).createPop3Session(context);
+    default:
+      return (await import('../receive/smtp/create.ts')).createSmtpSession(context, kind);
   }
 }
 

@@ -15,7 +15,7 @@ export interface KillOptions {
   readonly clients: number;
   readonly say: (text: string) => void;
 }
-export const PASSWORD = 'torture';
+export const PASSWORD = 'torture-password';
 /** Read in pages so that no answer grows with the mailbox. */
 const PAGE = 500;
 
@@ -27,7 +27,7 @@ export async function tortureServer(owner: Owner, sinkPort: number | null): Prom
       smtp: { relayFrom: ['127.0.0.1/32'] },
       deliver: sinkPort === null ? {} : { relayHost: `[127.0.0.1]:${sinkPort}` },
       queue: { retryMin: '1s', retryMax: '2s' },
-      log: { format: 'json', level: 'warn' },
+      log: { format: 'json' },
     },
   });
   atEnd(owner, () => server.kill());

@@ -156,9 +156,12 @@ export function endAppend(session: ImapSession, bytes: Buffer): void | Promise<v
 }
 
 async function store(session: ImapSession, append: Append): Promise<void> {
-  const { uidValidity, uids } = await session.context.writer.append(session.account!.id, append.mailboxId, append.messages);
-  // The store owns the messages now.
-  append.writers.length = 0;
+  // From here on the messages are the store's, even if the client goes away: aborting one would take it from under a commit.
+  const writers = append.writers.splice(0);
+  const { uidValidity, uids } = await session.context.writer.append(session.account!.id, append.mailboxId, append.messages).catch((error: unknown) => {
+    for (const writer of writers) writer.abort();
+    throw error;
+  });
   const { selected } = session;
   if (selected !== null && selected.view.mailboxId === append.mailboxId) selected.view.catchUp();
   session.context.metrics.count('imap.appended', uids.length);

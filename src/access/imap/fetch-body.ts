@@ -1,7 +1,7 @@
 /** The bytes of messages in FETCH responses: sections as they are stored, BINARY decoded (RFC 3516). */
 import { findSection } from '../../mail/part-index.ts';
 import type { FetchItem, Partial } from '../../wire/imap/fetch.ts';
-import type { OpenMessage } from './open-message.ts';
+import { HEADER_BYTES, type OpenMessage } from './open-message.ts';
 import type { Output } from './output.ts';
 import { headerFields, sectionSpan, type Span } from './section.ts';
 
@@ -27,7 +27,7 @@ export function sendSection(out: Output, message: OpenMessage, item: SectionItem
     return undefined;
   }
   if (item.section.fields.length > 0) {
-    const header = message.reader.slice(found.start, found.end);
+    const header = message.reader.slice(found.start, Math.min(found.end, found.start + HEADER_BYTES));
     if (header instanceof Promise) return header.then((bytes) => sendFields(out, item, bytes));
     return sendFields(out, item, header);
   }

@@ -6,10 +6,11 @@ import { bodyFromStructure } from '../../mail/body-structure.ts';
 import { formatInternalDate } from '../../mail/date.ts';
 import type { EmailRow, MessageTuple } from '../../ports.ts';
 import { FLAG } from '../../ports.ts';
+import { FAILURES, Failure } from '../../system/failure.ts';
 import type { FetchArguments, FetchItem } from '../../wire/imap/fetch.ts';
 import { sendBinary, sendBinarySize, sendSection } from './fetch-body.ts';
 import { OpenMessage } from './open-message.ts';
-import { giveWay, SliceClock } from './pace.ts';
+import { pause, SliceClock } from './pace.ts';
 import type { Ranges } from './sequence.ts';
 import type { Selected } from './selected.ts';
 import type { ImapSession } from './session.ts';
@@ -61,6 +62,7 @@ export async function fetch(session: ImapSession, args: FetchArguments, isUid: b
   const ranges = selected.ranges(args.set, isUid);
   const clock = new SliceClock();
   let hasGone = false;
+  let hasDamaged = false;
   for (const positions of pages(ranges)) {
     const page = readPage(session, selected, positions, plan);
     const newlySeen = plan.setsSeen && !selected.isReadOnly ? await markSeen(session, selected, positions, plan) : null;
@@ -73,22 +75,17 @@ export async function fetch(session: ImapSession, args: FetchArguments, isUid: b
       }
       if (plan.changedSince !== null && selected.view.modseqs[index]! <= plan.changedSince) continue;
       if (plan.needsBody) {
-        if (!(await fetchBodies(session, selected, plan, page, i, newlySeen))) hasGone = true;
-        if (clock.isOver()) {
-          await giveWay();
-          clock.restart();
-        }
+        const outcome = await fetchBodies(session, selected, plan, page, i, newlySeen);
+        if (outcome === 'gone') hasGone = true;
+        else if (outcome === 'damaged') hasDamaged = true;
+        if (clock.isOver()) await pause(clock);
       } else if (!fetchPlain(session, selected, plan, page, i, index)) hasGone = true;
-      if (session.out.isFull) {
-        await session.out.drain();
-        clock.restart();
-      }
+      // Waiting for a fast client gives nobody else a turn: the clock runs on.
+      if (session.out.isFull) await session.out.drain();
     }
-    if (clock.isOver()) {
-      await giveWay();
-      clock.restart();
-    }
+    if (clock.isOver()) await pause(clock);
   }
+  if (hasDamaged) return FAILURES.corruptBlob.imap;
   // RFC 5530: sequence numbers that the client still has, but whose messages another session removed.
   if (hasGone && !isUid) return 'NO [EXPUNGEISSUED] Some of the messages no longer exist';
   return 'OK FETCH completed';
@@ -200,47 +197,68 @@ function plainItem(item: FetchItem, selected: Selected, index: number, row: Mess
   }
 }
 
-/** A message of which bytes were asked for. false: it is gone. */
-async function fetchBodies(session: ImapSession, selected: Selected, plan: Plan, page: Page, i: number, newlySeen: Set<number> | null): Promise<boolean> {
+type Outcome = 'sent' | 'gone' | 'damaged';
+
+/** A message of which bytes were asked for. One that cannot be read is passed over: the others must not suffer for it. */
+async function fetchBodies(session: ImapSession, selected: Selected, plan: Plan, page: Page, i: number, newlySeen: Set<number> | null): Promise<Outcome> {
   const row = page.rows[i];
   const email: EmailRow | null = row === undefined ? null : session.context.reader.email(selected.view.accountId, row[6]);
-  if (row === undefined || email === null || (plan.needsEnvelope && page.envelopes[i] === undefined)) return false;
-  const position = page.positions[i]!;
-  const { out } = session;
-  const message = new OpenMessage(session.context.reader, email);
+  if (row === undefined || email === null || (plan.needsEnvelope && page.envelopes[i] === undefined)) return 'gone';
+  let message: OpenMessage | null = null;
+  let isBegun = false;
   try {
+    message = new OpenMessage(session.context.reader, email);
     // Opened before the first byte of the response: a damaged blob must not leave half a response behind.
     const opened = message.check();
     if (opened instanceof Promise) await opened;
-    for (const item of plan.items) {
-      if (item.kind === 'binary' || item.kind === 'binarySize') await message.checkBinary(item.path);
-    }
-    out.write(`* ${position + 1} FETCH (`);
-    let hasFlags = false;
-    for (let n = 0; n < plan.items.length; n += 1) {
-      const item = plan.items[n]!;
-      if (n > 0) out.write(' ');
-      if (item.kind === 'section') {
-        const sent = sendSection(out, message, item);
-        if (sent instanceof Promise) await sent;
-      } else if (item.kind === 'binary') await sendBinary(out, message, item);
-      else if (item.kind === 'binarySize') await sendBinarySize(out, message, item);
-      else {
-        if (item.kind === 'flags') hasFlags = true;
-        // The message may have been removed since; its flags are then what they are no more, and nobody asks twice.
-        const index = selected.view.find(row[0]);
-        out.write(index === -1 ? goneItem(item, row, page.envelopes[i]) : plainItem(item, selected, index, row, page.envelopes[i]));
-      }
-    }
-    if (newlySeen?.has(row[0]) && !hasFlags) {
-      const index = selected.view.find(row[0]);
-      if (index !== -1) out.write(` FLAGS ${selected.flagsText(index)}${session.isCondstore ? ` MODSEQ (${selected.view.modseqs[index]})` : ''}`);
-    }
-    out.write(')\r\n');
-    return true;
+    for (const item of plan.items) if (item.kind === 'binary' || item.kind === 'binarySize') await message.checkBinary(item.path);
+    isBegun = true;
+    await sendItems(session, selected, plan, page, i, message, newlySeen);
+    return 'sent';
+  } catch (error) {
+    if (!isBegun && !(error instanceof Failure && error.code === 'corruptBlob')) throw error;
+    session.context.log.error('imap.message.damaged', { session: session.connection.id, account: session.account?.id, email: email.id, cause: String(error) });
+    // In the middle of a literal nothing else can be said.
+    if (isBegun) session.abort();
+    return 'damaged';
   } finally {
-    message.close();
+    message?.close();
   }
+}
+
+async function sendItems(
+  session: ImapSession,
+  selected: Selected,
+  plan: Plan,
+  page: Page,
+  i: number,
+  message: OpenMessage,
+  newlySeen: Set<number> | null,
+): Promise<void> {
+  const { out } = session;
+  const row = page.rows[i]!;
+  out.write(`* ${page.positions[i]! + 1} FETCH (`);
+  let hasFlags = false;
+  for (let n = 0; n < plan.items.length; n += 1) {
+    const item = plan.items[n]!;
+    if (n > 0) out.write(' ');
+    if (item.kind === 'section') {
+      const sent = sendSection(out, message, item);
+      if (sent instanceof Promise) await sent;
+    } else if (item.kind === 'binary') await sendBinary(out, message, item);
+    else if (item.kind === 'binarySize') await sendBinarySize(out, message, item);
+    else {
+      if (item.kind === 'flags') hasFlags = true;
+      // The message may have been removed meanwhile; the client will be told, and must get what it asked for.
+      const index = selected.view.find(row[0]);
+      out.write(index === -1 ? goneItem(item, row, page.envelopes[i]) : plainItem(item, selected, index, row, page.envelopes[i]));
+    }
+  }
+  if (newlySeen?.has(row[0]) && !hasFlags) {
+    const index = selected.view.find(row[0]);
+    if (index !== -1) out.write(` FLAGS ${selected.flagsText(index)}${session.isCondstore ? ` MODSEQ (${selected.view.modseqs[index]})` : ''}`);
+  }
+  out.write(')\r\n');
 }
 
 /** An item of a message that was removed while it was being sent. */

@@ -454,16 +454,18 @@ export class MemoryStore implements StoreReader, StoreWriter, Announcements {
 }
 
 /** The staging of a MemoryStore: `open` means something else there. */
-export function memoryStaging(store: MemoryStore): Staging {
-  return { open: () => new MemoryWriter(store), stage: (message) => store.stage(message) };
+export function memoryStaging(store: MemoryStore, onAbort: () => void = () => {}): Staging {
+  return { open: () => new MemoryWriter(store, onAbort), stage: (message) => store.stage(message) };
 }
 
 class MemoryWriter implements MessageWriter {
   size = 0;
   readonly #pieces: Buffer[] = [];
   readonly #store: MemoryStore;
-  constructor(store: MemoryStore) {
+  readonly #onAbort: () => void;
+  constructor(store: MemoryStore, onAbort: () => void) {
     this.#store = store;
+    this.#onAbort = onAbort;
   }
   write(chunk: Uint8Array): void {
     this.size += chunk.length;
@@ -472,7 +474,9 @@ class MemoryWriter implements MessageWriter {
   finish(): StagedMessage {
     return this.#store.stage(Buffer.concat(this.#pieces));
   }
-  abort(): void {}
+  abort(): void {
+    this.#onAbort();
+  }
 }
 
 function tuple(message: Message): MessageTuple {

@@ -238,7 +238,7 @@ test('CONDSTORE: UNCHANGEDSINCE, MODSEQ also for .SILENT, SEARCH MODSEQ', async 
     S: * 3 FETCH (UID 3 FLAGS (\\Recent \\Flagged \\Deleted) MODSEQ (8))
     S: c OK STORE completed
     C: d SEARCH MODSEQ 6
-    S: * SEARCH 1 2 3 (MODSEQ 7)
+    S: * SEARCH 1 2 3 (MODSEQ 8)
     S: d OK SEARCH completed
     C: e SEARCH RETURN (MIN MAX) MODSEQ "/flags/\\\\draft" all 6
     S: * ESEARCH (TAG "e") MIN 1 MAX 3 MODSEQ 8
@@ -383,6 +383,12 @@ const SEARCHES: [keys: string, found: string][] = [
   ['SENTBEFORE 2-Jun-2026', '2'],
   ['SENTSINCE 1-Jun-2026', '1 2'],
   ['FROM "a, b"', '1'],
+  ['FROM "\\"A, B\\" <a@example.org>"', '1'],
+  ['FROM example', '1 2'],
+  ['FROM ""', '1 2'],
+  ['FROM b@', ''],
+  ['HEADER FROM c@EXAMPLE.org', '2'],
+  ['HEADER SUBJECT mixed', '1'],
   ['TO B@EXAMPLE', '1'],
   ['CC x', ''],
   ['SUBJECT GRÜSSE', ''],

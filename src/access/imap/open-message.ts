@@ -7,6 +7,9 @@ import type { EmailRow, MessageReader, StoreReader } from '../../ports.ts';
 /** A part in an encoding that we cannot undo: NO [UNKNOWN-CTE] (RFC 3516 section 4.3). */
 export class UnknownEncoding extends Error {}
 
+/** A message without a blank line is all header; fields are looked for no further than this. */
+export const HEADER_BYTES = 1024 * 1024;
+
 /** The header of a part that tells its encoding is short; this bounds what is read of it. */
 const PART_HEADER_BYTES = 64 * 1024;
 
@@ -38,7 +41,7 @@ export class OpenMessage {
   }
 
   header(): Uint8Array | Promise<Uint8Array> {
-    return this.reader.slice(0, this.root.bodyStart);
+    return this.reader.slice(0, Math.min(this.root.bodyStart, HEADER_BYTES));
   }
 
   /** Finds out how a part is encoded. Throws UnknownEncoding when it cannot be decoded. */

@@ -42,9 +42,7 @@ export class Output {
       this.#text += Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
       return;
     }
-    this.flush();
-    if (this.#isTls) this.#enqueue(bytes);
-    else this.#socket.write(bytes);
+    this.shared(bytes);
   }
 
   get hasText(): boolean {
@@ -64,6 +62,7 @@ export class Output {
     const text = this.#text;
     if (text === '') return;
     this.#text = '';
+    if (this.#ends) return;
     if (!this.#isTls) this.#socket.write(text, 'latin1');
     else if (text.length <= WRITE_PIECE_BYTES && !this.#isWriting) {
       this.#isWriting = true;
@@ -73,6 +72,7 @@ export class Output {
 
   /** A buffer that many sessions are sent; it is not copied. */
   shared(bytes: Uint8Array): void {
+    if (this.#ends) return;
     this.flush();
     if (this.#isTls) this.#enqueue(bytes);
     else this.#socket.write(bytes);
@@ -89,7 +89,7 @@ export class Output {
     const piece = this.#queue?.shift();
     if (piece === undefined) {
       this.#queue = null;
-      if (this.#ends) this.#socket.end();
+      if (this.#ends && !this.#socket.destroyed) this.#socket.end();
       return;
     }
     this.#queued -= piece.length;
@@ -128,6 +128,8 @@ export class Output {
 
   /** The connection is gone: nobody waits any longer. */
   closed(): void {
+    this.#ends = true;
+    this.#text = '';
     this.#queue = null;
     this.#queued = 0;
     this.#isWriting = false;

@@ -15,7 +15,8 @@ export class SliceClock {
   }
 }
 
-/** Resolves after everything that is ready to run has had its turn. */
-export function giveWay(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+/** Resolves after everything that is ready to run has had its turn, with a new slice begun. */
+export async function pause(clock: SliceClock): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+  clock.restart();
 }

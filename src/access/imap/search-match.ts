@@ -8,7 +8,8 @@ import { decodeWords } from '../../mail/encoded-word.ts';
 import { firstField, isField, scanHeaders } from '../../mail/header.ts';
 import { decodeHeaderValue, headerText } from '../../mail/text.ts';
 import type { MessageTuple } from '../../ports.ts';
-import type { SearchKey } from '../../wire/imap/search.ts';
+import type { EnvelopeName, SearchKey } from '../../wire/imap/search.ts';
+import { ENVELOPE, envelopeAddresses, envelopeString } from './envelope-text.ts';
 import { hasPosition, type Ranges } from './sequence.ts';
 import type { Selected } from './selected.ts';
 
@@ -103,6 +104,8 @@ export function compile(key: SearchKey, selected: Selected, charset: string, now
       return atSent((day) => day >= key.day);
     case 'header':
       return headerTest(key.name, needle(key.value));
+    case 'envelope':
+      return envelopeTest(key.name, needle(key.value));
     case 'body': {
       const value = needle(key.value);
       if (value === '') return atView(() => true);
@@ -174,61 +177,49 @@ function atSent(run: (day: number) => boolean): Test {
 
 const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
 
-/** The first string of the envelope is the Date field: "Wed, 17 Jul 1996 02:23:25 -0700". */
+/** The day in a Date field: "Wed, 17 Jul 1996 02:23:25 -0700". */
 function sentDay(envelope: string): number | null {
-  const match = /^\(("|\{\d{1,4}\}\r\n)[^"]{0,20}?(\d{1,2})[ \t-]+([A-Za-z]{3})[a-z]*[ \t-]+(\d{2,4})/.exec(envelope.slice(0, 120));
+  const match = /^[^\d]{0,20}(\d{1,2})[ \t-]+([A-Za-z]{3})[a-z]{0,10}[ \t-]+(\d{2,4})/.exec(envelopeString(envelope, ENVELOPE.date).slice(0, 100));
   if (match === null) return null;
-  const month = MONTHS.indexOf(match[3]!.toLowerCase());
-  const digits = match[4]!;
+  const month = MONTHS.indexOf(match[2]!.toLowerCase());
+  const digits = match[3]!;
   // RFC 5322 section 4.3
   const year = digits.length === 4 ? Number(digits) : digits.length === 3 || Number(digits) >= 50 ? 1900 + Number(digits) : 2000 + Number(digits);
-  return month === -1 ? null : Math.floor(Date.UTC(year, month, Number(match[2])) / DAY_MS);
+  return month === -1 ? null : Math.floor(Date.UTC(year, month, Number(match[1])) / DAY_MS);
 }
 
-/** Position in the envelope of the fields that it holds in full. */
-const ENVELOPE_STRINGS = new Map([['subject', 1]]);
+/** What the envelope drops or rewrites: comments, quotes, the brackets of a bare address. A text with these is sought in the header too. */
+const NOT_IN_ENVELOPE = /["(),:;<>[\\\]]/;
+
+function envelopeTest(name: EnvelopeName, needle: string): Test {
+  const readsHeader = needle === '' || (name !== 'subject' && NOT_IN_ENVELOPE.test(needle));
+  return {
+    cost: readsHeader ? LEVEL.header : LEVEL.envelope,
+    run: (probe) => {
+      if (probe.level < LEVEL.envelope) return undefined;
+      const text = name === 'subject' ? decodeWords(envelopeString(probe.envelope, ENVELOPE.subject)) : envelopeAddresses(probe.envelope, ENVELOPE[name]);
+      if (needle !== '' && folded(text).includes(needle)) return true;
+      if (!readsHeader) return false;
+      return probe.level < LEVEL.header ? undefined : fieldMatches(probe.header, name, needle);
+    },
+  };
+}
 
 /** A header field of that name that has the text; with an empty text, any field of that name. */
 function headerTest(name: string, needle: string): Test {
-  if (ENVELOPE_STRINGS.has(name) && needle !== '') {
+  // Asked by clients that look whether a message has arrived. An id that the envelope has is the field's whole value.
+  if (name === 'message-id' && /^[^\s()]+$/.test(needle)) {
     return {
       cost: LEVEL.envelope,
       run: (probe) => {
         if (probe.level < LEVEL.envelope) return undefined;
-        const subject = envelopeSubject(probe.envelope);
-        if (subject !== null) return folded(decodeWords(subject)).includes(needle);
+        const id = envelopeString(probe.envelope, ENVELOPE.messageId);
+        if (id !== '') return folded(id).includes(needle);
         return probe.level < LEVEL.header ? undefined : fieldMatches(probe.header, name, needle);
       },
     };
   }
   return { cost: LEVEL.header, run: (probe) => (probe.level < LEVEL.header ? undefined : fieldMatches(probe.header, name, needle)) };
-}
-
-/**
- * The subject, when date and subject are quoted strings or NIL, as nearly always; null when the header must be read.
- * NIL is an absent subject: ''.
- */
-function envelopeSubject(envelope: string): string | null {
-  const afterDate = skipString(envelope, 1);
-  if (afterDate === -1 || envelope[afterDate] !== ' ') return null;
-  const start = afterDate + 1;
-  const end = skipString(envelope, start);
-  if (end === -1) return null;
-  if (envelope[start] !== '"') return '';
-  const text = envelope.slice(start + 1, end - 1);
-  return text.includes('\\') ? text.replace(/\\(.)/g, '$1') : text;
-}
-
-/** Offset past a quoted string or NIL, or -1. */
-function skipString(text: string, at: number): number {
-  if (text.startsWith('NIL', at)) return at + 3;
-  if (text[at] !== '"') return -1;
-  for (let i = at + 1; i < text.length; i += 1) {
-    const c = text[i];
-    if (c === '\\') i += 1;
-    else if (c === '"') return i + 1;
-  }
-  return -1;
 }
 
 function fieldMatches(header: Uint8Array, name: string, needle: string): boolean {

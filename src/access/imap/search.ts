@@ -2,10 +2,11 @@
 import { isKnownCharset } from '../../mail/charset.ts';
 import { extractText } from '../../mail/text.ts';
 import type { MessageTuple } from '../../ports.ts';
+import { Failure } from '../../system/failure.ts';
 import { formatSet, imapString } from '../../wire/imap/format.ts';
 import type { SearchArguments, SearchKey, SearchReturn } from '../../wire/imap/search.ts';
 import { OpenMessage } from './open-message.ts';
-import { giveWay, SliceClock } from './pace.ts';
+import { pause, SliceClock } from './pace.ts';
 import { compile, folded, LEVEL, type Probe, type Test } from './search-match.ts';
 import type { Selected } from './selected.ts';
 import type { ImapSession } from './session.ts';
@@ -58,9 +59,8 @@ async function walk(session: ImapSession, selected: Selected, test: Test): Promi
     }
     if (answer) found.push(position);
     if ((position & 15) === 0 && clock.isOver()) {
-      await giveWay();
+      await pause(clock);
       if (session.isClosed) return [];
-      clock.restart();
     }
   }
   return found;
@@ -94,7 +94,21 @@ class Pages {
     probe.envelope = envelope;
     probe.level = LEVEL.envelope;
     answer = test.run(probe);
-    return answer ?? this.#open(probe, row, test);
+    if (answer !== undefined) return answer;
+    try {
+      const opened = this.#open(probe, row, test);
+      return opened instanceof Promise ? opened.catch((error: unknown) => this.#damaged(row, error)) : opened;
+    } catch (error) {
+      return this.#damaged(row, error);
+    }
+  }
+
+  /** A message that cannot be read matches nothing; the others must not suffer for it. */
+  #damaged(row: MessageTuple, error: unknown): false {
+    if (!(error instanceof Failure && error.code === 'corruptBlob')) throw error;
+    const { context, connection, account } = this.#session;
+    context.log.error('imap.message.damaged', { session: connection.id, account: account?.id, email: row[6], cause: error.message });
+    return false;
   }
 
   #open(probe: Probe, row: MessageTuple, test: Test): boolean | Promise<boolean> {

@@ -5,18 +5,19 @@ import type { ImapSession } from './session.ts';
 import type { MailboxView } from './view.ts';
 
 export function select(session: ImapSession, args: { name: string; condstore: boolean }, isReadOnly: boolean): string | Promise<string> {
+  const accountId = session.account!.id;
+  const name = findName(session, args.name);
+  const row = session.context.reader.mailboxByName(accountId, name);
+  // Before the old one is let go: it may be the same, and need not be read again.
+  const view = row?.isSelectable ? session.shared.views.acquire(accountId, row.id) : null;
   // Whatever comes of it, the mailbox selected before is not any more (RFC 9051 section 6.3.2).
   if (session.selected !== null) {
     session.unselect();
     session.out.write('* OK [CLOSED] Previous mailbox is closed\r\n');
   }
   if (args.condstore) session.isCondstore = true;
-  const accountId = session.account!.id;
-  const name = findName(session, args.name);
-  const row = session.context.reader.mailboxByName(accountId, name);
   if (row === null) return 'NO [NONEXISTENT] No such mailbox';
   if (!row.isSelectable) return 'NO [CANNOT] This name only holds other mailboxes';
-  const view = session.shared.views.acquire(accountId, row.id);
   if (view instanceof Promise) return view.then((loaded) => opened(session, loaded, name, isReadOnly));
   return opened(session, view, name, isReadOnly);
 }

@@ -1,5 +1,4 @@
 /** Sequence sets against what a client knows: numbers or uids to ranges of positions, ascending and without overlap. */
-import type { SequenceSet } from '../../wire/imap/cursor.ts';
 import { indexOfUid, lowerBound } from './view.ts';
 
 /** [first, last, first, last …], positions from 0, both ends included. */
@@ -58,12 +57,6 @@ function merged(pairs: [number, number][]): Ranges {
   return ranges;
 }
 
-export function rangesSize(ranges: Ranges): number {
-  let size = 0;
-  for (let i = 0; i < ranges.length; i += 2) size += ranges[i + 1]! - ranges[i]! + 1;
-  return size;
-}
-
 /** Every position of the ranges, for sets that will be walked anyway. */
 export function* positions(ranges: Ranges): Generator<number> {
   for (let i = 0; i < ranges.length; i += 2) for (let at = ranges[i]!; at <= ranges[i + 1]!; at += 1) yield at;
@@ -80,5 +73,3 @@ export function hasPosition(ranges: Ranges, at: number): boolean {
   }
   return low * 2 < ranges.length && ranges[low * 2]! <= at;
 }
-
-export type { SequenceSet };

@@ -75,7 +75,6 @@ export class ImapSession implements Session, Idler {
   isRev2 = false;
   /** Seen by IdleSweeper. */
   deadline: number;
-  isClosed = false;
   append: Append | null = null;
   sasl: SaslLogin | null = null;
   /** Tag of the IDLE in progress. */
@@ -87,6 +86,7 @@ export class ImapSession implements Session, Idler {
   #isBusy = false;
   #isPaused = false;
   #isEnding = false;
+  #isGone = false;
   #isDraining = false;
   #badCommands = 0;
   #lastInput: number;
@@ -112,6 +112,11 @@ export class ImapSession implements Session, Idler {
     this.out.flush();
   }
 
+  /** Nothing that is said will be heard any more: long commands end. */
+  get isClosed(): boolean {
+    return this.#isGone || this.#isEnding;
+  }
+
   /** Listens to the connection's socket, a new one after STARTTLS. */
   attach(): void {
     const socket = this.connection.socket as Sessioned;
@@ -125,7 +130,7 @@ export class ImapSession implements Session, Idler {
   // ── Input ──
 
   received(chunk: Buffer): void {
-    if (this.isClosed || this.#isEnding) return;
+    if (this.isClosed) return;
     this.#lastInput = idle.now;
     this.#reader.push(chunk);
     if (!this.#isBusy) this.#pump();
@@ -138,7 +143,7 @@ export class ImapSession implements Session, Idler {
   /** Works off what has arrived, until something must be waited for. */
   #pump(): void {
     let burst = 0;
-    while (!this.#isBusy && !this.isClosed && !this.#isEnding) {
+    while (!this.#isBusy && !this.isClosed) {
       if (this.#isDraining && this.#mode !== 'append') {
         this.bye('Server is shutting down');
         return;
@@ -176,8 +181,8 @@ export class ImapSession implements Session, Idler {
       this.#isBusy = false;
       this.#pump();
     };
-    if (this.out.isFull) void this.out.drain().then(resume);
-    else setImmediate(resume);
+    const rested = this.out.isFull ? this.out.drain() : Promise.resolve();
+    void rested.then(() => setImmediate(resume));
   }
 
   #event(event: ReaderEvent): void {
@@ -495,7 +500,7 @@ export class ImapSession implements Session, Idler {
 
   /** Says goodbye and closes. */
   bye(text: string, code = ''): void {
-    if (this.isClosed || this.#isEnding) return;
+    if (this.isClosed) return;
     this.out.write(`* BYE ${code === '' ? '' : `[${code}] `}${text}\r\n`);
     this.end();
   }
@@ -512,6 +517,12 @@ export class ImapSession implements Session, Idler {
     this.shared.linger(socket);
   }
 
+  /** Closes without another word: what was said last is not complete and cannot be. */
+  abort(): void {
+    this.connection.socket.destroy();
+    this.closed();
+  }
+
   drain(): void {
     this.#isDraining = true;
     if (this.#mode === 'idle') this.endIdle();
@@ -519,8 +530,8 @@ export class ImapSession implements Session, Idler {
   }
 
   closed(): void {
-    if (this.isClosed) return;
-    this.isClosed = true;
+    if (this.#isGone) return;
+    this.#isGone = true;
     idle.unwatch(this);
     this.out.closed();
     this.append?.abandon();

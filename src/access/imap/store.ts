@@ -1,7 +1,7 @@
 /** STORE and UID STORE (RFC 9051 section 6.4.6), with UNCHANGEDSINCE (RFC 7162 section 3.1.3). */
 import type { StoreArguments } from '../../wire/imap/arguments.ts';
 import { formatSet } from '../../wire/imap/format.ts';
-import { giveWay, SliceClock } from './pace.ts';
+import { pause, SliceClock } from './pace.ts';
 import { positions } from './sequence.ts';
 import type { Selected } from './selected.ts';
 import type { ImapSession } from './session.ts';
@@ -72,11 +72,8 @@ async function storePage(session: ImapSession, selected: Selected, args: StoreAr
       const modseq = session.isCondstore ? ` MODSEQ (${view.modseqs[index]})` : '';
       session.out.write(`* ${selected.position(uid) + 1} FETCH (${isUid ? `UID ${uid} ` : ''}FLAGS ${selected.flagsText(index)}${modseq})\r\n`);
     }
-    if (clock.isOver()) {
-      if (session.out.isFull) await session.out.drain();
-      else await giveWay();
-      clock.restart();
-    }
+    if (session.out.isFull) await session.out.drain();
+    if (clock.isOver()) await pause(clock);
   }
   return modified;
 }

@@ -39,6 +39,8 @@ export class TestServer {
   settings: ImapSettings;
   readonly logged: { event: string; fields: unknown }[] = [];
   hasTls = false;
+  /** Staged messages that were given back. */
+  aborted = 0;
   accounts: Account[] = [ALICE];
   readonly context: LoopContext<ImapSettings>;
   readonly #factory: (connection: Connection) => ImapSession;
@@ -60,7 +62,9 @@ export class TestServer {
       reader: store,
       writer: store,
       announcements: store,
-      staging: memoryStaging(store),
+      staging: memoryStaging(store, () => {
+        this.aborted += 1;
+      }),
       intake: null as never,
       tls: { context: () => (this.hasTls ? ({} as never) : null), options: () => null },
       newId: () => 'id',

@@ -44,7 +44,14 @@ async function scram(dialog: Dialog, credentials: Credentials, signal: AbortSign
   const theirs = fields.get('r=') ?? '';
   const iterations = Number(fields.get('i='));
   const salt = Buffer.from(fields.get('s=') ?? '', 'base64');
-  if (!theirs.startsWith(nonce) || theirs.length <= nonce.length || !Number.isInteger(iterations) || iterations < 1 || iterations > ITERATIONS_MAX || salt.length === 0) {
+  if (
+    !theirs.startsWith(nonce) ||
+    theirs.length <= nonce.length ||
+    !Number.isInteger(iterations) ||
+    iterations < 1 ||
+    iterations > ITERATIONS_MAX ||
+    salt.length === 0
+  ) {
     await dialog.ask('*', signal);
     return 'login failed: the server sent a malformed SCRAM challenge';
   }
@@ -67,5 +74,8 @@ async function scram(dialog: Dialog, credentials: Credentials, signal: AbortSign
     reply = await dialog.ask('', signal);
     return verdict(reply);
   }
-  return verdict(reply) ?? (reply.code === 235 && reply.lines[0]?.startsWith('dj0') && !proven(plain(reply)) ? 'login failed: the server does not know the password itself' : null);
+  return (
+    verdict(reply) ??
+    (reply.code === 235 && reply.lines[0]?.startsWith('dj0') && !proven(plain(reply)) ? 'login failed: the server does not know the password itself' : null)
+  );
 }

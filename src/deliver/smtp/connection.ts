@@ -14,8 +14,8 @@ import { DotStuffer } from '../../wire/smtp/data.ts';
 import { type ReceivedReply, ReplyParser } from '../../wire/smtp/reply.ts';
 import { type Job, type JobSource, type Outcome, outcome } from '../agent.ts';
 import type { Capabilities } from './capabilities.ts';
-import { isAscii, mailCommand, rcptCommand } from './envelope.ts';
 import { clean, outcomeOf, words } from './outcome.ts';
+import { has8bit, isAsciiEnvelope, planTransaction, type Transaction } from './transaction.ts';
 
 export interface ConnectionOptions {
   readonly isLmtp: boolean;
@@ -32,34 +32,6 @@ export interface ConnectionOptions {
   now(): number;
   /** Rewrites an 8-bit message for a server without 8BITMIME. */
   to7bit(job: Job, reader: MessageReader): AsyncIterable<Uint8Array>;
-}
-
-type Phase = 'rset' | 'mail' | 'rcpt' | 'data' | 'final';
-
-interface Transaction {
-  readonly job: Job;
-  /** One command for each recipient that is asked for. */
-  readonly mail: string;
-  readonly rcpts: string[];
-  /** Indices of the job's recipients, in the order asked. */
-  readonly asked: number[];
-  readonly outcomes: (Outcome | null)[];
-  /** Of those asked, the accepted ones. */
-  readonly accepted: number[];
-  readonly useBdat: boolean;
-  readonly isConverted: boolean;
-  /** The whole message when it is small, else null and `reader` has it. */
-  body: Uint8Array | null;
-  reader: MessageReader | null;
-  phase: Phase;
-  /** Replies had in this phase. */
-  had: number;
-  /** Any reply had at all. */
-  isAnswered: boolean;
-  isBodySent: boolean;
-  /** MAIL was refused: the fate of all. */
-  refused: Outcome | null;
-  startedAt: number;
 }
 
 const SMALL_BYTES = 256 * 1024; // held whole; larger messages are streamed
@@ -128,7 +100,8 @@ export class SmtpConnection {
   /** The time is up: what is under way is put off. */
   expire(): void {
     const now = this.#running[0];
-    const where = now === undefined ? 'waiting' : now.phase === 'final' ? 'waiting for the answer to the message' : `waiting for the answer to ${now.phase.toUpperCase()}`;
+    const where =
+      now === undefined ? 'waiting' : now.phase === 'final' ? 'waiting for the answer to the message' : `waiting for the answer to ${now.phase.toUpperCase()}`;
     this.#lost(`timed out while ${where}`);
   }
 
@@ -212,44 +185,15 @@ export class SmtpConnection {
     });
   }
 
+  /** Null when no recipient is left to ask for. */
   #plan(job: Job, body: Uint8Array | null, reader: MessageReader | null, isConverted: boolean, needsUtf8 = false): Transaction | null {
-    const { capabilities } = this;
-    const mail = mailCommand(job, { capabilities, isAsStored: !isConverted, needsUtf8 });
-    const outcomes = new Array<Outcome | null>(job.recipients.length).fill(null);
-    const rcpts: string[] = [];
-    const asked: number[] = [];
-    for (let i = 0; i < job.recipients.length; i++) {
-      const command = mail === null ? null : rcptCommand(job.recipients[i]!, capabilities);
-      if (command === null)
-        outcomes[i] = mail === null ? outcome('failed', 553, '5.1.7', 'sender address cannot be written in SMTP', '') : outcome('failed', 553, '5.1.3', 'address cannot be written in SMTP', '');
-      else {
-        rcpts.push(command);
-        asked.push(i);
-      }
-    }
-    if (asked.length === 0 || mail === null) {
-      reader?.close();
-      this.#source?.done(job, outcomes as Outcome[]);
-      return null;
-    }
-    return {
-      job,
-      mail,
-      rcpts,
-      asked,
-      outcomes,
-      accepted: [],
-      useBdat: capabilities.chunking && this.options.chunking && !this.options.isLmtp && !isConverted,
-      isConverted,
-      body,
-      reader,
-      phase: 'mail',
-      had: 0,
-      isAnswered: false,
-      isBodySent: false,
-      refused: null,
-      startedAt: this.options.now(),
-    };
+    const { capabilities, options } = this;
+    const useBdat = capabilities.chunking && options.chunking && !options.isLmtp && !isConverted;
+    const tx = planTransaction(job, { capabilities, body, reader, isConverted, needsUtf8, useBdat, startedAt: options.now() });
+    if (tx.asked.length > 0) return tx;
+    reader?.close();
+    this.#source?.done(job, tx.outcomes as Outcome[]);
+    return null;
   }
 
   // ── sending ────────────────────────────────────────────────────────────────────────────────────────
@@ -351,9 +295,7 @@ export class SmtpConnection {
           sent += piece.length;
           // All of it is out: the answer may now come at any time.
           if (sent === tx.job.size) this.#isBusyWriting = false;
-        }
-        else
-          for (const part of stuffer.push(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength))) isFlowing = this.socket.write(part);
+        } else for (const part of stuffer.push(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength))) isFlowing = this.socket.write(part);
         if (!isFlowing) await this.#drained();
       }
       if (this.isClosed) return;
@@ -551,14 +493,4 @@ export class SmtpConnection {
     const now = this.options.now();
     this.deadline = Math.min(now + ms, Math.max(tx.startedAt + this.options.attemptMs, now + 1000));
   }
-}
-
-function isAsciiEnvelope(job: Job): boolean {
-  return (job.sender === null || isAscii(job.sender)) && job.recipients.every((recipient) => isAscii(recipient.address));
-}
-
-function has8bit(bytes: Uint8Array, end: number): boolean {
-  const last = Math.min(end, bytes.length);
-  for (let i = 0; i < last; i++) if (bytes[i]! > 127) return true;
-  return false;
 }

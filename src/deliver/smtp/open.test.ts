@@ -89,18 +89,24 @@ for (const [name, script, expected] of [
 test('a closed port is a failure for now', async () => {
   const server = await scriptedServer([]);
   await server.close();
-  await assert.rejects(openEndpoint({ host: 'x', ip: '127.0.0.1', port: server.port, path: null }, testOptions(), AbortSignal.timeout(5000)), (error: unknown) => {
-    assert.ok(error instanceof OpenFailure);
-    assert.match(error.message, /^connecting failed: .*ECONNREFUSED/);
-    return error.enhanced === '4.4.1';
-  });
+  await assert.rejects(
+    openEndpoint({ host: 'x', ip: '127.0.0.1', port: server.port, path: null }, testOptions(), AbortSignal.timeout(5000)),
+    (error: unknown) => {
+      assert.ok(error instanceof OpenFailure);
+      assert.match(error.message, /^connecting failed: .*ECONNREFUSED/);
+      return error.enhanced === '4.4.1';
+    },
+  );
 });
 
 const LOGIN = { credentials: { user: 'u', password: 'p' }, tls: 'none' } as const;
 const offering = (mechanisms: string): string => `${CLEAR.replace('250 mx', '250-mx')}\n S: 250 AUTH ${mechanisms}`;
 test('AUTH PLAIN, AUTH LOGIN', async () => {
   assert.equal(await open([`${offering('LOGIN PLAIN')}\n C: AUTH PLAIN AHUAcA==\n S: 235 2.7.0 ok`], LOGIN), 'open in clear');
-  assert.equal(await open([`${offering('LOGIN')}\n C: AUTH LOGIN\n S: 334 VXNlcm5hbWU6\n C: dQ==\n S: 334 UGFzc3dvcmQ6\n C: cA==\n S: 235 ok`], LOGIN), 'open in clear');
+  assert.equal(
+    await open([`${offering('LOGIN')}\n C: AUTH LOGIN\n S: 334 VXNlcm5hbWU6\n C: dQ==\n S: 334 UGFzc3dvcmQ6\n C: cA==\n S: 235 ok`], LOGIN),
+    'open in clear',
+  );
 });
 test('a refused login is a failure for now', async () => {
   assert.match(await open([`${offering('PLAIN')}\n C: AUTH PLAIN AHUAcA==\n S: 535 5.7.8 wrong`], LOGIN), /^4\.7\.8 login refused: 535/);

@@ -131,7 +131,13 @@ async function attempt(endpoint: Endpoint, options: OpenOptions, tls: TlsPolicy,
     if (error instanceof OpenFailure) throw error;
     const reason = clean(signal.aborted ? String((signal.reason as Error).message) : (error as Error).message);
     const isTls = step === 'TLS handshake';
-    throw new OpenFailure(`${step === 'conversation' ? 'lost before the first message' : `${step} failed`}: ${reason}`, label, isTls ? '4.7.5' : step === 'connecting' ? '4.4.1' : '4.4.2', 0, isTls);
+    throw new OpenFailure(
+      `${step === 'conversation' ? 'lost before the first message' : `${step} failed`}: ${reason}`,
+      label,
+      isTls ? '4.7.5' : step === 'connecting' ? '4.4.1' : '4.4.2',
+      0,
+      isTls,
+    );
   } finally {
     clearTimeout(timeout);
   }

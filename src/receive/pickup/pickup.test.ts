@@ -86,12 +86,12 @@ test('PHP: -t takes recipients from To, Cc and Bcc, and Bcc goes', async (t) => 
   await send(
     directory,
     ['-t', '-i'],
-    'To: Bob <bob@example.org>,\r\n a@example.net\r\ncc: alice@example.org\r\nBcc: hidden@example.net\r\n\tother@example.net\r\nFrom: alice@example.org\r\n\r\nHi\r\n',
+    'To: Bob <bob@example.org>,\r\n a@example.net\r\ncc: alice@example.org\r\nBcc: hidden@example.net,\r\n\tother@example.net\r\nFrom: alice@example.org\r\n\r\nHi\r\n',
   );
   const { envelope, bytes } = (await take(directory)).accepted[0]!;
   assert.deepEqual(
     envelope.recipients.map(({ address }) => address.local),
-    ['bob', 'a', 'alice', 'hidden'],
+    ['bob', 'a', 'alice', 'hidden', 'other'],
   );
   assert.doesNotMatch(messageOf(bytes), /bcc|hidden/i);
   assert.match(messageOf(bytes), /\r\nTo: Bob <bob@example\.org>,\r\n a@example\.net\r\ncc: /);

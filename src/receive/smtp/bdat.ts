@@ -4,6 +4,7 @@ import { ChunkScanner } from '../../wire/smtp/data.ts';
 import { beginMessage, finishMessage } from './message.ts';
 import { ANY, type Command } from './service.ts';
 import type { SmtpSession } from './session.ts';
+import type { Transaction } from './transaction.ts';
 
 function bdat(session: SmtpSession, rest: string): void {
   const chunk = parseBdat(rest);
@@ -26,11 +27,17 @@ function bdat(session: SmtpSession, rest: string): void {
     });
     return;
   }
-  if (!transaction.isChunked) {
+  if (transaction.isChunked) receive(session, transaction, chunk);
+  else {
     transaction.isChunked = true;
-    beginMessage(session, transaction);
     session.scanner = new ChunkScanner();
+    const begun = beginMessage(session, transaction);
+    if (begun === undefined) receive(session, transaction, chunk);
+    else session.wait(begun, () => receive(session, transaction, chunk));
   }
+}
+
+function receive(session: SmtpSession, transaction: Transaction, chunk: { size: number; isLast: boolean }): void {
   const scanner = session.scanner!;
   session.expectChunk(chunk.size, () => {
     if (!chunk.isLast) {
@@ -44,15 +51,10 @@ function bdat(session: SmtpSession, rest: string): void {
       return;
     }
     const { endsInCrlf } = scanner.finish();
-    if (!endsInCrlf && session.incoming!.size > 0) {
-      // Every line of a stored message ends in CRLF; a body without it could not be sent on with DATA either.
-      const written = session.incoming!.write(CRLF);
-      if (written !== undefined) {
-        session.wait(written, () => finishMessage(session, transaction, scanner));
-        return;
-      }
-    }
-    finishMessage(session, transaction, scanner);
+    // Every line of a stored message ends in CRLF; a body without it could not be sent on with DATA either.
+    const written = endsInCrlf || session.incoming!.size === 0 ? undefined : session.incoming!.write(CRLF);
+    if (written === undefined) finishMessage(session, transaction, scanner);
+    else session.wait(written, () => finishMessage(session, transaction, scanner));
   });
 }
 

@@ -11,10 +11,11 @@ function data(session: SmtpSession, rest: string): void {
   else if (transaction.recipients.length === 0) session.reply(554, '5.5.1', 'No valid recipients');
   else if (transaction.isChunked) session.reply(503, '5.5.1', 'BDAT and DATA do not mix');
   else {
-    beginMessage(session, transaction);
+    const begun = beginMessage(session, transaction);
     const reader = new DataReader(session.settings['smtp.bareLf'] === 'normalize');
     session.write('354 End data with <CR><LF>.<CR><LF>\r\n');
     session.expectData(reader, () => finishMessage(session, transaction, reader));
+    if (begun !== undefined) session.wait(begun, () => {});
   }
 }
 

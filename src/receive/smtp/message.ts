@@ -8,13 +8,12 @@ import { protocolWord, receivedField } from './received.ts';
 import type { SmtpSession } from './session.ts';
 import type { Transaction } from './transaction.ts';
 
-/** Opens staging and writes our Received field. What fails here is told after the message. */
-export function beginMessage(session: SmtpSession, transaction: Transaction): void {
+/** Opens staging and writes our Received field; a promise must be waited for. What fails here is told after the message. */
+export function beginMessage(session: SmtpSession, transaction: Transaction): void | Promise<void> {
   const { context, settings, connection } = session;
   transaction.id = context.newId();
   transaction.startedAt = context.now();
-  const isSubmission = session.mode === 'submission';
-  const filter = isSubmission ? new SubmissionHeader(session.context, settings, session.account!, transaction) : null;
+  const filter = session.account === null ? null : new SubmissionHeader(context, settings, session.account, transaction);
   const incoming = new Incoming(context.staging, settings['smtp.messageBytesMax'], filter, context.log);
   session.incoming = incoming;
   const received = receivedField({
@@ -33,8 +32,7 @@ export function beginMessage(session: SmtpSession, transaction: Transaction): vo
     recipient: transaction.recipients.length === 1 ? transaction.recipients[0]!.address : null,
     at: transaction.startedAt,
   });
-  const written = incoming.prepend(received);
-  if (written !== undefined) session.wait(written, () => {});
+  return incoming.prepend(received);
 }
 
 /** All bytes are here: the reply follows, at once or after the intake. */

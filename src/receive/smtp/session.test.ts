@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
 import test from 'node:test';
 import fc from 'fast-check';
+import { IdleSweeper } from '../../net/idle.ts';
 import { Failure } from '../../system/failure.ts';
 import { dial, serve, TestContext, talk } from '../testing.ts';
 
@@ -415,6 +417,16 @@ test('BDAT takes a message in chunks and adds the last line end', async () => {
   assert.equal(context.accepted[0]!.message, 'abcd\r\n.\r\nz\r\n');
 });
 
+test('BDAT 0 LAST may be the whole message, on a slow disk too', async () => {
+  const context = new TestContext();
+  context.isSlowStaging = true;
+  await conversation(`${START}\nC: BDAT 0 LAST\nS: 250 *\n${MAIL}${RCPT}\nC: BDAT 1\nC: aBDAT 1 LAST\nC: b\\\nS: 250 *\nS: 250 *`, context);
+  assert.deepEqual(
+    context.accepted.map(({ message }) => message),
+    ['', 'ab\r\n'],
+  );
+});
+
 test('BDAT 0 LAST ends a message', async () => {
   const context = await exchange(`${START}\nC: BDAT 4\nC: ab\nS: 250 *\nC: BDAT 0 LAST\nS: 250 *`);
   assert.equal(context.accepted[0]!.message, 'ab\r\n');
@@ -482,6 +494,50 @@ test('a client named by XCLIENT does not inherit the right to relay', () =>
     S: 554 5.7.1 *`,
     new TestContext({ 'smtp.xclientFrom': ['127.0.0.1'], 'smtp.relayFrom': ['127.0.0.1'] }),
   ));
+
+/** A session whose clock the test turns. */
+async function timed(settings: Record<string, unknown>, play: (socket: Socket, pass: (ms: number) => void) => Promise<void>): Promise<void> {
+  let now = 0;
+  const sweeper = new IdleSweeper(() => now);
+  const context = new TestContext(settings);
+  const listener = await serve(context, 'smtp', false, sweeper);
+  const socket = await dial(listener);
+  await play(socket, (ms) => {
+    now += ms;
+    sweeper.sweep();
+  });
+  socket.destroy();
+  await listener.drain(0);
+  sweeper.stop();
+  assert.equal(context.openWriters, 0);
+}
+
+test('a silent client is sent away, one that speaks is not', () =>
+  timed({ 'smtp.commandTimeout': 60_000 }, async (socket, pass) => {
+    await talk(socket, HELLO);
+    pass(59_000);
+    await talk(socket, 'C: NOOP\nS: 250 *');
+    pass(59_000);
+    await talk(socket, 'C: NOOP\nS: 250 *');
+    pass(60_000);
+    await talk(socket, 'S: 421 4.4.2 *\nS: <closed>');
+  }));
+
+test('a message that drips for too long is ended, however steadily it comes', () =>
+  timed({ 'smtp.dataTimeout': 600_000, 'smtp.messageTimeout': 90_000 }, async (socket, pass) => {
+    await talk(socket, `${START}${DATA}`);
+    pass(50_000);
+    await talk(socket, 'C: drip');
+    pass(41_000);
+    await talk(socket, 'S: 421 4.4.2 *\nS: <closed>');
+  }));
+
+test('a connection that has lasted too long ends at the next command', () =>
+  timed({ 'smtp.sessionTimeout': 60_000 }, async (socket, pass) => {
+    await talk(socket, HELLO);
+    pass(61_000);
+    await talk(socket, 'C: NOOP\nS: 421 4.4.2 *\nS: <closed>');
+  }));
 
 test('shutdown says goodbye between commands and lets a message finish', async () => {
   const context = new TestContext();

@@ -48,7 +48,7 @@ export class SmtpSession implements Session {
   scanner: ChunkScanner | null = null;
 
   /** On the service's sweeper clock. */
-  deadline: number;
+  deadline = Infinity;
   readonly #sessionEnd: number;
   #messageEnd = Infinity;
 
@@ -76,10 +76,10 @@ export class SmtpSession implements Session {
     this.client = connection.client;
     const settings = service.context.settings();
     this.settings = settings;
+    service.idle.watch(this);
     const now = service.idle.now;
     this.deadline = now + settings['smtp.commandTimeout'];
     this.#sessionEnd = now + settings['smtp.sessionTimeout'];
-    service.idle.watch(this);
     // Bytes that arrived before the greeting (with the PROXY header or the handshake) are looked at before we speak.
     const early = connection.socket.readableLength > 0;
     this.#attach(connection.socket);

@@ -69,8 +69,27 @@ export function acceptInto(transaction: Parameters<Operation<AcceptInput, Accept
     deliveries.push({ kind: 'delivered', mailboxId: mailbox.id, uid });
   }
   const entryId = isQueued ? enqueue(tx, input, blobId, waiting) : null;
-  if (input.journey !== null) tx.journey(input.journey);
+  if (input.journey !== null) tx.journey({ ...input.journey, fields: { ...input.journey.fields, ...outcomeFields(input, deliveries) } });
   return { entryId, deliveries };
+}
+
+/** Addresses named in one journey row. */
+const JOURNEY_ADDRESSES_MAX = 50;
+
+/** Where the message went, for its journey row. */
+function outcomeFields(input: AcceptInput, results: readonly DeliveryResult[]): Record<string, readonly string[]> {
+  const of = (kind: DeliveryResult['kind']): string[] => input.deliveries.filter((_, i) => results[i]!.kind === kind).map((delivery) => delivery.address);
+  const fields: Record<string, string[]> = {
+    delivered: of('delivered'),
+    waiting: of('queued'),
+    refused: of('refused'),
+    queued: input.remote.map((r) => r.address),
+  };
+  return Object.fromEntries(
+    Object.entries(fields)
+      .filter(([, list]) => list.length > 0)
+      .map(([name, list]) => [name, list.slice(0, JOURNEY_ADDRESSES_MAX)]),
+  );
 }
 
 function enqueue(tx: StoreTransaction, input: AcceptInput, blobId: number, waiting: readonly LocalDelivery[]): number {

@@ -12,6 +12,8 @@ export type SearchKey =
   | { readonly kind: 'sequence' | 'uid'; readonly set: SequenceSet }
   /** `name` in lower case; `value` in the command's charset. */
   | { readonly kind: 'header'; readonly name: string; readonly value: Buffer }
+  /** FROM, TO, CC, BCC and SUBJECT look at the envelope (RFC 9051 section 6.4.4). */
+  | { readonly kind: 'envelope'; readonly name: EnvelopeName; readonly value: Buffer }
   | { readonly kind: 'body' | 'text'; readonly value: Buffer }
   | { readonly kind: 'larger' | 'smaller'; readonly size: number }
   /** Days since 1970-01-01. */
@@ -21,6 +23,8 @@ export type SearchKey =
   | { readonly kind: 'not'; readonly key: SearchKey }
   | { readonly kind: 'or'; readonly keys: readonly SearchKey[] }
   | { readonly kind: 'and'; readonly keys: readonly SearchKey[] };
+
+export type EnvelopeName = 'from' | 'to' | 'cc' | 'bcc' | 'subject';
 
 export type SearchReturn = 'MIN' | 'MAX' | 'ALL' | 'COUNT' | 'SAVE';
 
@@ -44,9 +48,9 @@ const plain =
 const flag =
   (bit: number, isSet: boolean): KeyParser =>
   () => ({ kind: 'flag', bit, isSet });
-const header =
-  (name: string): KeyParser =>
-  (cursor) => ({ kind: 'header', name, value: argument(cursor) });
+const envelope =
+  (name: EnvelopeName): KeyParser =>
+  (cursor) => ({ kind: 'envelope', name, value: argument(cursor) });
 const day =
   (kind: 'before' | 'on' | 'since' | 'sentBefore' | 'sentOn' | 'sentSince'): KeyParser =>
   (cursor) => {
@@ -80,14 +84,14 @@ function argument(cursor: Cursor): Buffer {
 const KEYS: ReadonlyMap<string, KeyParser> = new Map<string, KeyParser>([
   ['ALL', plain('all')],
   ['ANSWERED', flag(FLAG.answered, true)],
-  ['BCC', header('bcc')],
+  ['BCC', envelope('bcc')],
   ['BEFORE', day('before')],
   ['BODY', (cursor) => ({ kind: 'body', value: argument(cursor) })],
-  ['CC', header('cc')],
+  ['CC', envelope('cc')],
   ['DELETED', flag(FLAG.deleted, true)],
   ['DRAFT', flag(FLAG.draft, true)],
   ['FLAGGED', flag(FLAG.flagged, true)],
-  ['FROM', header('from')],
+  ['FROM', envelope('from')],
   ['HEADER', (cursor) => ({ kind: 'header', name: argument(cursor).toString('latin1').toLowerCase(), value: argument(cursor) })],
   ['KEYWORD', keyword(true)],
   ['LARGER', size('larger')],
@@ -119,9 +123,9 @@ const KEYS: ReadonlyMap<string, KeyParser> = new Map<string, KeyParser>([
   ['SENTSINCE', day('sentSince')],
   ['SINCE', day('since')],
   ['SMALLER', size('smaller')],
-  ['SUBJECT', header('subject')],
+  ['SUBJECT', envelope('subject')],
   ['TEXT', (cursor) => ({ kind: 'text', value: argument(cursor) })],
-  ['TO', header('to')],
+  ['TO', envelope('to')],
   [
     'UID',
     (cursor) => {
