@@ -3,15 +3,22 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { homedir } from 'node:os';
+import { cpus, homedir } from 'node:os';
 import { dirname, join, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The folder that holds bin/, src/ or dist/, and package.json. */
 export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** Flags of the runtime: a second guard against regular expressions that backtrack without end, and no warning about that flag. */
-export const RUNTIME_FLAGS = ['--enable-experimental-regexp-engine-on-excessive-backtracks', '--disable-warning=ExperimentalWarning'];
+/**
+ * Flags of the runtime: a second guard against regular expressions that backtrack without end, no warning about that flag, and
+ * few helper threads for collecting garbage (there are five heaps, all small; more helpers only take the cores from the work).
+ */
+export const RUNTIME_FLAGS = [
+  '--enable-experimental-regexp-engine-on-excessive-backtracks',
+  '--disable-warning=ExperimentalWarning',
+  `--v8-pool-size=${Math.max(1, Math.min(4, cpus().length >> 1))}`,
+];
 
 /** A failure to be told in one sentence, without a stack. */
 export class LaunchError extends Error {}
@@ -172,7 +179,12 @@ export function compileCache(root, environment = process.env, uid = process.getu
 /** Environment of the runtime. */
 export function runtimeEnvironment(root, environment = process.env) {
   const folder = environment.NODE_COMPILE_CACHE ?? compileCache(root, environment);
-  return folder === null ? { ...environment } : { ...environment, NODE_COMPILE_CACHE: folder };
+  return {
+    // glibc keeps a pool of freed memory for each thread; two for all of ours save some 30 MB under load.
+    MALLOC_ARENA_MAX: '2',
+    ...environment,
+    ...(folder === null ? {} : { NODE_COMPILE_CACHE: folder }),
+  };
 }
 
 const FAULT_SIGNALS = new Set(['SIGSEGV', 'SIGABRT', 'SIGBUS', 'SIGILL', 'SIGFPE', 'SIGTRAP']);

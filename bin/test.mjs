@@ -8,6 +8,7 @@ import { findRuntime, install, LaunchError, ROOT, RUNTIME_FLAGS, runtimeEnvironm
 /** Debian packages of the peers, each with the program that shows that it is there. */
 const PEERS = [
   ['swaks', 'swaks'],
+  ['libnet-ssleay-perl', '/usr/share/doc/libnet-ssleay-perl/copyright'], // swaks speaks TLS with it
   ['curl', 'curl'],
   ['mutt', 'mutt'],
   ['isync', 'mbsync'],

@@ -20,6 +20,8 @@ import { LIGHT_OPERATIONS, ROOM_OPERATIONS } from './threads/room-operations.ts'
 
 export async function openLocalAdmin(settings: AllSettings): Promise<Admin> {
   checkRuntime();
+  // As the server does: the data folder can be passed through by everybody, so every file in it must be closed by itself.
+  process.umask(0o077);
   prepareDataDir(settings.dataDir);
   const paths = storePaths(settings.dataDir);
   const now = steadyClock();

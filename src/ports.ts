@@ -116,7 +116,7 @@ export interface AuthContext {
   readonly session: string;
 }
 export type AuthOutcome =
-  | { kind: 'ok'; account: Account }
+  | { kind: 'ok'; account: Account /** What opened it: with this credential gone, the session ends (`directory/logins.ts`). */; credentialId?: number }
   | { kind: 'refused' } // wrong user, wrong password, disabled: one answer, one duration
   | { kind: 'locked'; retryAfterMs: number } // too many failures for this account or network
   | { kind: 'unavailable'; cause: unknown };
@@ -413,7 +413,8 @@ export type Announcement =
     }
   | { readonly kind: 'mailboxes'; readonly accountId: AccountId } // names, subscriptions or roles changed
   | { readonly kind: 'mailboxGone'; readonly accountId: AccountId; readonly mailboxId: MailboxId }
-  | { readonly kind: 'directory' }
+  /** `accounts`: whose right to log in may have changed; left out: anybody's. */
+  | { readonly kind: 'directory'; readonly accounts?: readonly AccountId[] }
   | { readonly kind: 'queue'; readonly entries: readonly QueueAnnouncement[] };
 
 /** New work for the courier, as stored. */

@@ -1,6 +1,5 @@
 /** `posthorn start`: brings the threads up, opens the ports, and takes all down again in order. */
-import { randomBytes, randomInt } from 'node:crypto';
-import { chownSync, existsSync, lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { MessageChannel } from 'node:worker_threads';
@@ -26,6 +25,7 @@ import { MetricsBoard, ThreadMetrics } from './system/metrics.ts';
 import { type MetricsServer, startMetricsServer } from './system/metrics-server.ts';
 import { ensureSelfSigned } from './system/self-signed.ts';
 import { expiryWarnings, loadTlsMaterial, type TlsMaterial, tlsFilesOf } from './system/tls.ts';
+import { becomeUser } from './system/user.ts';
 import { Crew, type CrewMember } from './threads/crew.ts';
 import { journeyTo, openThreadLog } from './threads/start.ts';
 
@@ -75,6 +75,8 @@ async function run(options: ServeOptions, undo: (() => Promise<void> | void)[]):
   const stopped = Promise.withResolvers<number>();
   let isStopping = false;
   let isUp = false;
+  /** A thread ended while the others were being started. */
+  let lostEarly: Error | null = null;
   const metrics = new ThreadMetrics();
   const board = new MetricsBoard();
   const restarts = new Map<string, number>();
@@ -104,17 +106,23 @@ async function run(options: ServeOptions, undo: (() => Promise<void> | void)[]):
     board.retire(member.name);
     metrics.count('thread.restarts', 1, member.name);
     restarts.set(member.name, (restarts.get(member.name) ?? 0) + 1);
+    if (!isUp) lostEarly ??= cause;
     if (isStopping || !isUp) return;
     // The writer and the keeper hold the ends of everybody's ports: without them the process starts again as a whole.
     if (member.name === 'writer' || member.name === 'keeper') fatal(`thread ${member.name} ended`);
-    else
-      setTimeout(
-        () =>
-          void (member.name === 'courier' ? startCourierThread() : startLoop(member.name, bound)).catch((error) =>
-            log.error('thread.restart.failed', { cause: error }),
-          ),
-        1000,
-      );
+    else setTimeout(() => void startAgain(member.name), 1000);
+  }
+
+  /** A thread that ends again before it is ready is noticed by `lost`; one that lives but cannot have its ports back is worth a new process (and root's rights). */
+  async function startAgain(name: string): Promise<void> {
+    if (isStopping) return;
+    try {
+      if (name === 'courier') await startCourierThread();
+      else await startLoop(name, name === 'loop1' ? bound : sharedOf(bound));
+    } catch (error) {
+      log.error('thread.restart.failed', { thread: name, cause: error });
+      if (!isStopping && crew.members.has(name)) fatal(`thread ${name} could not be started again`);
+    }
   }
 
   // TLS material is read here, while we may still be root.
@@ -173,7 +181,7 @@ async function run(options: ServeOptions, undo: (() => Promise<void> | void)[]):
     settings,
     dataDir,
     isServerRunning: true,
-    newId: messageIds(randomInt(36 ** 3), now),
+    newId: messageIds(crew.takeInstance(), now),
     now,
   };
 
@@ -197,17 +205,14 @@ async function run(options: ServeOptions, undo: (() => Promise<void> | void)[]):
   await startCourierThread();
   // The first loop finds the ports; the others share them.
   bound = await startLoop('loop1', wanted);
-  for (let i = 2; i <= loopCount; i += 1)
-    await startLoop(
-      `loop${i}`,
-      Object.fromEntries(Object.entries(bound).map(([protocol, list]) => [protocol, list.filter((address) => !address.startsWith('unix:'))])),
-    );
+  for (let i = 2; i <= loopCount; i += 1) await startLoop(`loop${i}`, sharedOf(bound));
 
+  let metricsServer: MetricsServer | null = null;
+  const listening = (): Record<string, readonly string[]> => (metricsServer === null ? bound : { ...bound, metrics: metricsServer.addresses });
   async function refreshMetrics(): Promise<void> {
     await Promise.all([...crew.members.values()].map(async (member) => board.update(member.name, await member.link.call('metrics'))));
     board.update('main', metrics.snapshot());
   }
-  let metricsServer: MetricsServer | null = null;
   if (settings()['listen.metrics'].length > 0) {
     metricsServer = await startMetricsServer(
       settings()['listen.metrics'],
@@ -218,7 +223,6 @@ async function run(options: ServeOptions, undo: (() => Promise<void> | void)[]):
       () => ({ isHealthy: isUp && !isStopping, detail: isStopping ? 'stopping' : 'ready' }),
     );
     undo.push(() => metricsServer?.close());
-    bound['metrics'] = metricsServer.addresses;
   }
 
   const handlers = {
@@ -242,14 +246,14 @@ async function run(options: ServeOptions, undo: (() => Promise<void> | void)[]):
             sessions[protocol] = (sessions[protocol] ?? 0) + n;
         }
         const queued = Number(reader.rows('SELECT count(*) FROM queue_recipient')[0]![0]);
-        const messages = Number(reader.rows('SELECT coalesce(sum(used_messages),0) FROM account')[0]![0]);
+        const messages = Number(reader.rows('SELECT coalesce(sum(message_count),0) FROM mailbox')[0]![0]);
         return {
           version: options.version,
           pid: process.pid,
           startedAt,
           configFile: config.file,
           dataDir,
-          listen: bound,
+          listen: listening(),
           sessions,
           threads: [...crew.members.values()].map((member) => ({
             name: member.name,
@@ -259,7 +263,7 @@ async function run(options: ServeOptions, undo: (() => Promise<void> | void)[]):
           facts: { 'recipients in the queue': queued, 'messages in mailboxes': messages },
         };
       },
-      reload: () => reloadConfig(),
+      reload: () => reloadInTurn(),
       stop: () => void stop('posthorn stop'),
       trace: (query) => keeper.link.call('trace', query),
     }),
@@ -268,18 +272,19 @@ async function run(options: ServeOptions, undo: (() => Promise<void> | void)[]):
 
   undo.push(() => control?.close());
 
-  if (settings().user !== '' && process.getuid?.() === 0) becomeUser(settings().user, dataDir);
+  if (settings().user !== '' && process.getuid?.() === 0) becomeUser(settings().user, { dataDir, pickup: settings()['pickup.directory'] || join(dataDir, 'pickup'), logFile: settings()['log.file'] });
+  if (lostEarly !== null) throw lostEarly;
   isUp = true;
   log.info('server.ready', {
     version: options.version,
     pid: process.pid,
-    listen: bound,
+    listen: listening(),
     dataDir,
     config: config.file ?? undefined,
     startMs: Date.now() - startedAt,
   });
   if (account !== null || (options.isDevelopment && isTerminal))
-    process.stdout.write(banner({ version: options.version, listen: bound, account, dataDir, file: config.file }));
+    process.stdout.write(banner({ version: options.version, listen: listening(), account, dataDir, file: config.file }));
   if (account !== null) log.info('server.firstStart', { account: account.login });
 
   // What grows by itself is cut by itself: a little at a time, so that no delivery waits for it.
@@ -288,6 +293,14 @@ async function run(options: ServeOptions, undo: (() => Promise<void> | void)[]):
     const cut = (): Promise<void> => writer.run<number>('message.pruneExpunged', { before }).then((rows) => (rows > 0 && !isStopping ? cut() : undefined));
     cut().catch((cause) => log.warn('store.prune.failed', { cause }));
   }, 3_600_000);
+
+  /** One after the other: two at once could put an older configuration in force again. */
+  let reloading: Promise<unknown> = Promise.resolve();
+  function reloadInTurn(): ReturnType<typeof reloadConfig> {
+    const next = reloading.then(reloadConfig);
+    reloading = next.catch(() => {}); // whoever asked is told
+    return next;
+  }
 
   async function reloadConfig(): Promise<{ changed: string[]; needRestart: string[]; warnings: readonly string[] }> {
     const next = options.reload();
@@ -346,46 +359,13 @@ async function run(options: ServeOptions, undo: (() => Promise<void> | void)[]):
 
   process.on('SIGTERM', () => void stop('SIGTERM'));
   process.on('SIGINT', () => void stop('SIGINT'));
-  process.on('SIGHUP', () => void reloadConfig().catch((cause) => log.error('server.reload.failed', { cause })));
+  process.on('SIGHUP', () => void reloadInTurn().catch((cause) => log.error('server.reload.failed', { cause })));
   // The launcher is our parent; when it is gone, nobody would start us again.
   if (process.channel !== undefined) process.on('disconnect', () => void stop('the launcher has ended'));
   return stopped.promise;
 }
 
-/** Ports are bound and files open: the rest is done as an ordinary user, who owns the data from now on. */
-function becomeUser(user: string, dataDir: string): void {
-  const { initgroups, setgid, setuid } = process as typeof process & { initgroups?: (user: string, group: number) => void };
-  if (initgroups === undefined || setgid === undefined || setuid === undefined) throw new Error('This system cannot change users.');
-  const { uid, gid } = lookUpUser(user);
-  if (statSync(dataDir).uid !== uid) chownTree(dataDir, uid, gid);
-  else for (const name of readdirSync(dataDir)) if (lstatSync(join(dataDir, name)).uid !== uid) chownTree(join(dataDir, name), uid, gid);
-  initgroups.call(process, user, gid);
-  setgid.call(process, gid);
-  setuid.call(process, uid);
-}
-
-function lookUpUser(user: string): { uid: number; gid: number } {
-  // Not node:os: userInfo() knows only the present user. /etc/passwd is what a system user of a daemon is in.
-  const line = process.platform === 'linux' && existsSync('/etc/passwd') ? passwdLine(user) : undefined;
-  if (line === undefined) throw new Error(`There is no system user "${user}" in /etc/passwd: create it (useradd --system ${user}) or set user to "".`);
-  return line;
-}
-
-function passwdLine(user: string): { uid: number; gid: number } | undefined {
-  for (const line of readLines('/etc/passwd')) {
-    const fields = line.split(':');
-    if (fields[0] === user) return { uid: Number(fields[2]), gid: Number(fields[3]) };
-  }
-  return undefined;
-}
-
-function chownTree(path: string, uid: number, gid: number): void {
-  const info = lstatSync(path);
-  if (info.isSymbolicLink()) return;
-  chownSync(path, uid, gid);
-  if (info.isDirectory()) for (const name of readdirSync(path)) chownTree(join(path, name), uid, gid);
-}
-
-function readLines(file: string): string[] {
-  return readFileSync(file, 'utf8').split('\n');
+/** What several threads may listen on: a unix socket has one. */
+function sharedOf(bound: Record<string, readonly string[]>): Record<string, readonly string[]> {
+  return Object.fromEntries(Object.entries(bound).map(([protocol, list]) => [protocol, list.filter((address) => !address.startsWith('unix:'))]));
 }

@@ -315,7 +315,7 @@ class EmbeddedAuthenticator implements Authenticator {
         .run('credential.used', { id: credential.id, at, from: context.client.ip })
         .catch((cause) => log.debug('auth.used.unsaved', { account: account.login, cause: String(cause) }));
     }
-    return { kind: 'ok', account };
+    return { kind: 'ok', account, credentialId: credential.id };
   }
 }
 

@@ -34,6 +34,19 @@ test('ids of removed accounts are not given again', () => {
   assert.ok(addTestAccount(store, 'anna@example.org') > first);
 });
 
+test('an account made again under its old name within the same second shares no UIDVALIDITY with the old one', () => {
+  const store = testStore();
+  const validities = (id: number) => store.reader.rows('SELECT uid_validity FROM mailbox WHERE account_id=?', id).flat();
+  const first = addTestAccount(store, 'anna@example.org');
+  const before = validities(first);
+  store.run('account.remove', { id: first, limit: 10 });
+  const after = validities(addTestAccount(store, 'anna@example.org'));
+  assert.deepEqual(
+    after.filter((value) => before.includes(value)),
+    [],
+  );
+});
+
 test('what exists is not added again, and what is missing not changed', () => {
   const store = testStore();
   addTestAccount(store, 'anna@example.org');

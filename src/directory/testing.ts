@@ -53,8 +53,8 @@ export function testStore(extra: Operations = {}): TestStore {
         get: (sql, ...parameters) => statement(sql).get(...parameters),
         all: (sql, ...parameters) => statement(sql).all(...parameters),
         run: (sql, ...parameters) => Number(statement(sql).run(...parameters).changes),
-        nextId: (kind) => {
-          counters.set(kind, (counters.get(kind) ?? 0) + 1);
+        nextId: (kind, least = 0) => {
+          counters.set(kind, Math.max((counters.get(kind) ?? 0) + 1, least));
           return counters.get(kind)!;
         },
         announce: (announcement) => announced.push(announcement),

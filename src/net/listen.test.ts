@@ -96,6 +96,36 @@ test('the same port on IPv4 and IPv6 can be listed, and [::] alone means both', 
   }
 });
 
+test('a session that fails at its beginning costs its connection, one that fails at its end not the others', async () => {
+  let sessions = 0;
+  const listener = await listen(
+    ['127.0.0.1:0'],
+    'smtp',
+    false,
+    net(),
+    (connection) => {
+      sessions += 1;
+      if (sessions === 1) throw new Error('a bug');
+      if (sessions === 2)
+        return {
+          drain() {
+            throw new Error('another');
+          },
+        };
+      return { drain: () => connection.socket.end('bye') };
+    },
+    { reusePort: false },
+  );
+  const dial = () => connect(Number(listener.addresses[0]!.split(':').at(-1)), '127.0.0.1');
+  assert.equal(await everything(dial()), '');
+  const second = everything(dial());
+  while (sessions < 2) await new Promise((resolve) => setImmediate(resolve));
+  const third = everything(dial());
+  while (sessions < 3) await new Promise((resolve) => setImmediate(resolve));
+  await listener.drain(60_000);
+  assert.deepEqual(await Promise.all([second, third]), ['', 'bye']);
+});
+
 test('a stale unix socket is replaced, a living one is not', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'posthorn-net-'));
   t.after(() => rmSync(folder, { recursive: true }));
@@ -111,7 +141,7 @@ test('a stale unix socket is replaced, a living one is not', async (t) => {
   writeFileSync(join(folder, 'file'), '');
   await assert.rejects(
     listen([`unix:${join(folder, 'file')}`], 'lmtp', false, net(), session, { reusePort: false }),
-    /another program uses this port|EADDRINUSE/,
+    /the port is in use by another program/,
   );
 });
 

@@ -117,7 +117,7 @@ class SocketListener implements Listener {
     await this.stop();
     for (const open of this.#open) {
       if (open.session === null) open.socket.destroy();
-      else open.session.drain();
+      else this.#end(open, open.session);
     }
     if (this.#open.size === 0) return;
     await new Promise<void>((resolve) => {
@@ -205,14 +205,14 @@ class SocketListener implements Listener {
       handshakeTimeoutMs: settings['net.handshakeTimeout'],
     });
     if (!this.#implicitTls) {
-      open.session = this.#factory(connection);
+      this.#begin(open, connection);
       // Behind the PROXY header the socket was paused; the session has its listeners now.
       if (socket.isPaused()) socket.resume();
       return;
     }
     connection.secure(socket).then(
       () => {
-        if (!connection.socket.destroyed) open.session = this.#factory(connection);
+        if (!connection.socket.destroyed) this.#begin(open, connection);
       },
       (error: unknown) => {
         const cause = error instanceof HandshakeError ? (error.cause ?? error.message) : error;
@@ -221,6 +221,26 @@ class SocketListener implements Listener {
         socket.destroy();
       },
     );
+  }
+
+  /** A bug at the start of a session costs that connection: without this it would stay open with nobody listening to it. */
+  #begin(open: Open, connection: SocketConnection): void {
+    try {
+      open.session = this.#factory(connection);
+    } catch (cause) {
+      this.#context.log.error('net.session.failed', { protocol: this.#protocol, session: connection.id, cause });
+      connection.socket.destroy();
+    }
+  }
+
+  /** One session that cannot say goodbye must not keep the others from it. */
+  #end(open: Open, session: Session): void {
+    try {
+      session.drain();
+    } catch (cause) {
+      this.#context.log.error('net.session.failed', { protocol: this.#protocol, cause });
+      open.socket.destroy();
+    }
   }
 
   #refuse(socket: Socket, client: Client, admission: Admission): void {

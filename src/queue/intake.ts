@@ -48,9 +48,14 @@ interface Expansion {
   readonly outcomes: { readonly local: number[]; readonly isRemote: boolean; readonly refusal: Reply | null }[];
 }
 
-/** Return-Path at final delivery (RFC 5321 section 4.4) and Delivered-To, by which loops are noticed. */
+const encoder = new TextEncoder();
+
+/**
+ * Return-Path at final delivery (RFC 5321 section 4.4) and Delivered-To, by which loops are noticed. Bytes of their own: a Buffer
+ * from the pool would take the whole pool along when it travels to the writer.
+ */
 export function tracePrefix(sender: string | null, deliveredTo: string): Uint8Array {
-  return Buffer.from(`Return-Path: <${sender ?? ''}>\r\nDelivered-To: ${deliveredTo}\r\n`, 'utf8');
+  return encoder.encode(`Return-Path: <${sender ?? ''}>\r\nDelivered-To: ${deliveredTo}\r\n`);
 }
 
 export function expand(recipients: readonly Recipient[], sender: string | null, deliveredToBefore: readonly string[]): Expansion {
@@ -58,6 +63,7 @@ export function expand(recipients: readonly Recipient[], sender: string | null, 
   const remote: RemoteRecipient[] = [];
   const accounts = new Map<number, number>();
   const addresses = new Set<string>();
+  const seenBefore = new Set(deliveredToBefore.map((address) => address.toLowerCase()));
   const addRemote = (address: Address, recipient: Recipient): void => {
     const text = formatAddress(address);
     if (addresses.has(text)) return;
@@ -72,11 +78,12 @@ export function expand(recipients: readonly Recipient[], sender: string | null, 
     }
     if (resolution.kind !== 'deliver')
       return { local: [], isRemote: false, refusal: resolution.kind === 'loop' ? LOOP : resolution.kind === 'disabled' ? DISABLED : UNKNOWN };
+    // Before any target is added: a recipient that is refused must not be delivered to in part.
+    if (seenBefore.size > 0 && resolution.local.some((target) => seenBefore.has(formatAddress(target.address).toLowerCase())))
+      return { local: [], isRemote: false, refusal: LOOP };
     const local: number[] = [];
     for (const target of resolution.local) {
       const finalAddress = formatAddress(target.address);
-      if (deliveredToBefore.length > 0 && deliveredToBefore.some((before) => before.toLowerCase() === finalAddress.toLowerCase()))
-        return { local: [], isRemote: false, refusal: LOOP };
       let index = accounts.get(target.accountId);
       if (index === undefined) {
         index = deliveries.length;

@@ -21,8 +21,10 @@ import type {
   SaslExchange,
   StagedMessage,
   Staging,
+  StoreReader,
   TlsProvider,
 } from '../ports.ts';
+import { AnnouncementHub } from '../store/announcements.ts';
 import { defaultsOf } from '../system/declare.ts';
 import { messageIds } from '../system/ids.ts';
 import { RECEIVE_SETTINGS } from './settings.ts';
@@ -52,6 +54,17 @@ export class TestContext {
   /** Thrown by the next write. */
   stagingError: unknown = null;
   openWriters = 0;
+  /** Messages that were read to their end. */
+  finished = 0;
+  /** Those of them that were thrown away after all. */
+  discarded = 0;
+  /** Rows of the table credential, for `watchLogin`. */
+  credentials = [7];
+  /** Accounts by id; take one out to switch it off. */
+  readonly accounts = new Map([[ALICE.id, ALICE]]);
+  readonly announcements = new AnnouncementHub((error) => {
+    throw error;
+  });
   tls: TlsProvider = { context: () => null, options: () => null };
   readonly loop: LoopContext<any>;
 
@@ -66,11 +79,11 @@ export class TestContext {
       log: { debug: write, info: write, warn: write, error: write },
       metrics: { count() {}, gauge() {} },
       journey: { write() {} },
-      directory,
+      directory: { ...directory, account: (id) => this.accounts.get(id) ?? null },
       authenticator,
-      reader: absent,
+      reader: { rows: () => this.credentials.map((id) => [id]) } as unknown as StoreReader,
       writer: absent,
-      announcements: absent,
+      announcements: this.announcements,
       staging: this.#staging(),
       intake: this.#intake(),
       tls: { context: () => this.tls.context(), options: () => this.tls.options() },
@@ -88,6 +101,7 @@ export class TestContext {
     const open = (): MessageWriter => {
       const pieces: Buffer[] = [];
       let isOpen = true;
+      let isFinished = false;
       let isWriting = false;
       this.openWriters += 1;
       const close = () => {
@@ -115,10 +129,16 @@ export class TestContext {
         finish: () => {
           assert.ok(isOpen, 'finish after abort');
           close();
+          isFinished = true;
+          this.finished += 1;
           const staged = stage(Buffer.concat(pieces));
           return this.isSlowStaging ? Promise.resolve(staged) : staged;
         },
-        abort: close,
+        abort: () => {
+          if (!isOpen && isFinished) this.discarded += 1;
+          isFinished = false;
+          close();
+        },
       };
     };
     return { open, stage };
@@ -170,7 +190,7 @@ const directory: Directory = {
 function check(login: string, password: string): AuthOutcome {
   if (password === 'locked') return { kind: 'locked', retryAfterMs: 61_500 };
   if (password === 'down') return { kind: 'unavailable', cause: new Error('database is away') };
-  return login === 'alice@example.org' && password === 'secret' ? { kind: 'ok', account: ALICE } : { kind: 'refused' };
+  return login === 'alice@example.org' && password === 'secret' ? { kind: 'ok', account: ALICE, credentialId: 7 } : { kind: 'refused' };
 }
 
 /** PLAIN, LOGIN and a mechanism SCRAM-TEST whose last server message must be answered with nothing. Needs TLS or loopback. */

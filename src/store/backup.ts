@@ -5,7 +5,7 @@
  */
 import { backup, DatabaseSync } from 'node:sqlite';
 import { createReadStream, createWriteStream, existsSync } from 'node:fs';
-import { copyFile, mkdir, open, readdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, open, lstat, readdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { storePaths } from './paths.ts';
@@ -106,18 +106,26 @@ async function copyBlobs(database: string, from: string, to: string, signal: Abo
 async function copyRest(dataDir: string, target: string): Promise<void> {
   for (const entry of await readdir(dataDir, { withFileTypes: true })) {
     if (LEFT_OUT.test(entry.name)) continue;
-    await copyTree(join(dataDir, entry.name), join(target, entry.name));
+    await copyTree(join(dataDir, entry.name), join(target, entry.name), true);
   }
 }
 
-async function copyTree(from: string, to: string): Promise<void> {
-  const info = await stat(from);
-  if (info.isDirectory()) {
-    await mkdir(to, { recursive: true, mode: info.mode & 0o777 });
-    for (const name of await readdir(from)) await copyTree(join(from, name), join(to, name));
-  } else if (info.isFile()) {
-    await copyFile(from, to);
-    await syncPath(to);
+/** `isLive`: what vanishes meanwhile, or belongs to somebody else (both in the pickup directory), is passed over. */
+async function copyTree(from: string, to: string, isLive = false): Promise<void> {
+  try {
+    // Links are not followed: the pickup directory is written by everybody.
+    const info = await lstat(from);
+    if (info.isDirectory()) {
+      await mkdir(to, { recursive: true, mode: info.mode & 0o777 });
+      for (const name of await readdir(from)) await copyTree(join(from, name), join(to, name), isLive);
+      await syncPath(to);
+    } else if (info.isFile()) {
+      await copyFile(from, to);
+      await syncPath(to);
+    }
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (!isLive || (code !== 'ENOENT' && code !== 'EACCES')) throw error;
   }
 }
 
@@ -137,6 +145,7 @@ export async function restoreStore(source: string, dataDir: string): Promise<voi
     const present = (await readdir(dataDir)).filter((name) => name !== 'lock.db');
     if (present.length > 0) throw new Error(`${dataDir} is not empty: move it away first, nothing was changed`);
   }
+  process.umask(0o077);
   const partial = `${resolve(dataDir)}.restoring`;
   await rm(partial, { recursive: true, force: true });
   await copyTree(source, partial);

@@ -37,12 +37,6 @@ export const COUNT_CHECKS: readonly { readonly what: string; readonly sql: strin
       highest_modseq=max(highest_modseq, (SELECT coalesce(max(modseq),0) FROM message m WHERE m.account_id=mailbox.account_id AND m.mailbox_id=mailbox.id))`,
   },
   {
-    what: 'account % has a wrong usage count',
-    sql: `SELECT a.id FROM account a LEFT JOIN (SELECT account_id, count(*) n, sum(size) s FROM message GROUP BY account_id) m ON m.account_id=a.id
-      WHERE a.used_messages != coalesce(m.n,0) OR a.used_bytes != coalesce(m.s,0)`,
-    repair: `UPDATE account SET used_messages=(SELECT count(*) FROM message m WHERE m.account_id=account.id), used_bytes=(SELECT coalesce(sum(size),0) FROM message m WHERE m.account_id=account.id)`,
-  },
-  {
     what: 'email % has a wrong reference count',
     sql: 'SELECT e.id FROM email e LEFT JOIN (SELECT email_id, count(*) n FROM message GROUP BY email_id) m ON m.email_id=e.id WHERE e.refs != coalesce(m.n,0)',
     repair:

@@ -63,7 +63,7 @@ export function openLocalStore(options: LocalStoreOptions): LocalStore {
     announcements,
     staging: createStaging({ blobDir: paths.blobs, inlineBytesMax: options.settings['store.inlineBytesMax'] }),
     async close() {
-      runner.drain();
+      runner.stop();
       reader.close();
       connection.exec('PRAGMA wal_checkpoint(TRUNCATE)');
       connection.close();

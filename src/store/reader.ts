@@ -81,7 +81,10 @@ export class SqliteReader implements StoreReader {
     return openBlobRow({ bytes: row[0], codec: row[1], data: row[2], file: row[3], frames: row[4] }, prefix, this.#blobDir);
   }
   usage(accountId: AccountId): { bytes: number; messages: number; quotaBytes: number; quotaMessages: number } | null {
-    const row = this.#connection.get('SELECT used_bytes, used_messages, quota_bytes, quota_messages FROM account WHERE id=?', accountId);
+    const row = this.#connection.get(
+      'SELECT coalesce(sum(b.bytes), 0), coalesce(sum(b.message_count), 0), a.quota_bytes, a.quota_messages FROM account a LEFT JOIN mailbox b ON b.account_id=a.id WHERE a.id=? GROUP BY a.id',
+      accountId,
+    );
     return row === undefined ? null : { bytes: row[0], messages: row[1], quotaBytes: row[2], quotaMessages: row[3] };
   }
   rows(sql: string, ...parameters: (string | number | null)[]): unknown[][] {

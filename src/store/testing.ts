@@ -6,6 +6,7 @@ import type { TestContext } from 'node:test';
 import type { AccountId, MailboxRow, StagedMessage } from '../ports.ts';
 import { defaultsOf } from '../system/declare.ts';
 import { SILENT_LOG } from '../system/log.ts';
+import { acceptInto } from './operations/accept.ts';
 import type { AcceptInput, AcceptOutput, LocalDelivery } from './operations/accept.types.ts';
 import { type LocalStore, openLocalStore } from './local.ts';
 import { STORE_SETTINGS } from './settings.ts';
@@ -27,6 +28,20 @@ const TEST_OPERATIONS: Operations = {
   'test.quota': (tx, { id, bytes, messages }: { id: number; bytes: number; messages: number }) =>
     tx.run('UPDATE account SET quota_bytes=?, quota_messages=? WHERE id=?', bytes, messages, id),
   'test.sql': (tx, sql: string) => tx.run(sql),
+  'test.acceptThenThrow': (tx, input: AcceptInput) => {
+    acceptInto(tx, input);
+    throw new Error('after the message was accepted');
+  },
+  'test.acceptOften': (tx, input: AcceptInput) => {
+    for (let n = 0; n < 50; n += 1) acceptInto(tx, { ...input, id: `${input.id}${n}` });
+  },
+  'test.pragma': (tx, sql: string) => tx.all(sql).flat(),
+  'test.throwAfterCommit': (tx) => {
+    tx.run("INSERT INTO subscription (account_id, name) VALUES (1, 'x')");
+    tx.afterCommit(() => {
+      throw new Error('after the commit');
+    });
+  },
   'test.writeThenThrow': (tx) => {
     tx.run("INSERT INTO subscription (account_id, name) VALUES (1, 'never')");
     throw new Error('after a write');

@@ -11,8 +11,8 @@ export interface Transaction {
   all(sql: string, ...parameters: SqlValue[]): any[][];
   /** Number of changed rows. */
   run(sql: string, ...parameters: SqlValue[]): number;
-  /** The next id of a kind: 'account', 'mailbox', 'email', 'blob', 'entry', 'credential'. Never reused. */
-  nextId(kind: IdKind): number;
+  /** The next id of a kind: 'account', 'mailbox', 'email', 'blob', 'entry', 'credential', 'uidValidity'. At least `least`; never reused. */
+  nextId(kind: IdKind, least?: number): number;
   /** Sent to every loop after the commit, in order. */
   announce(announcement: Announcement): void;
   /** Handed to the journey after the commit. */
@@ -20,7 +20,7 @@ export interface Transaction {
   /** Called after the commit (to unlink files, for example); not called when the operation fails. */
   afterCommit(action: () => void): void;
 }
-export type IdKind = 'account' | 'mailbox' | 'email' | 'blob' | 'entry' | 'credential';
+export type IdKind = 'account' | 'mailbox' | 'email' | 'blob' | 'entry' | 'credential' | 'uidValidity';
 
 /**
  * One named operation. It throws Failure before its first write when it cannot be done; an exception after a write

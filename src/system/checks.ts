@@ -1,6 +1,6 @@
 /** What must hold before the server starts: each problem is one sentence that says what to do. */
-import { accessSync, chmodSync, constants, existsSync, mkdirSync, statfsSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { accessSync, chmodSync, constants, existsSync, lstatSync, mkdirSync, readdirSync, statfsSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 
 /** SQLite 3.51.3 mends the WAL reset bug, which may lose commits when one connection checkpoints while another writes. */
 export const SQLITE_LEAST = '3.51.3';
@@ -64,11 +64,27 @@ export function prepareDataDir(dataDir: string): void {
   } catch (error) {
     throw new Error(`This user may not write to the data folder ${dataDir}: give it to the user the server runs as (chown), or set dataDir.`, { cause: error });
   }
+  closeFiles(dataDir);
   // Others may pass through (to the pickup directory of the sendmail command), but neither list nor write.
   if ((stat.mode & 0o077) === 0o011) return;
   try {
     chmodSync(dataDir, 0o711);
   } catch (error) {
     throw new Error(`The data folder ${dataDir} is open to other users and cannot be closed to them: chmod 711 ${dataDir}`, { cause: error });
+  }
+}
+
+/**
+ * Files whose names everybody knows (store.db, keys) must be closed themselves; one made under another umask is closed here. The sendmail command of
+ * other users reads the configuration, which may be beside them. */
+function closeFiles(dataDir: string): void {
+  for (const entry of readdirSync(dataDir, { withFileTypes: true })) {
+    const path = join(dataDir, entry.name);
+    if (!entry.isFile() || entry.name === 'posthorn.toml' || (lstatSync(path).mode & 0o077) === 0) continue;
+    try {
+      chmodSync(path, 0o600);
+    } catch (error) {
+      throw new Error(`${path} is open to other users and cannot be closed to them: chmod 600 ${path}`, { cause: error });
+    }
   }
 }

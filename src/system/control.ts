@@ -5,7 +5,7 @@
  *   ← {"id":1,"progress":…}      any number of times
  *   ← {"id":1,"result":…}        or {"id":1,"error":{"code":"exists","message":"…"}}
  *
- * Bytes travel as {"$bytes":"base64"}. The socket is in the data folder (0700) and is 0600 itself: who may open it may do anything.
+ * Bytes travel as {"$bytes":"base64"}. The socket is 0600 in a folder where nobody else may write: who may open it may do anything.
  */
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { createConnection, createServer, type Socket } from 'node:net';
@@ -53,7 +53,7 @@ export async function serveControl(path: string, handlers: AdminHandlers, contex
   server.maxConnections = CONNECTIONS_MAX;
   await new Promise<void>((done, fail) => {
     server.once('error', fail);
-    // Created under the data folder's 0700, so nobody can slip in before the chmod.
+    // The server's umask (077) has closed it from its first moment on; other callers may have another one.
     server.listen(path, () => {
       server.off('error', fail);
       chmodSync(path, 0o600);

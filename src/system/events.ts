@@ -23,6 +23,7 @@ export const EVENTS: ReadonlyMap<string, string> = new Map([
   // connections
   ['net.accept.failed', 'Accepting a connection failed, for example for want of file descriptors.'],
   ['net.connection.refused', 'A connection was refused by a limit.'],
+  ['net.session.failed', 'A bug: a session could not be begun or asked to end; its connection was closed.'],
   ['net.proxy.refused', 'A connection had a bad PROXY header, or came from where none is allowed.'],
   ['net.tls.failed', 'A TLS handshake failed.'],
   // who signs in
@@ -42,6 +43,8 @@ export const EVENTS: ReadonlyMap<string, string> = new Map([
   // mail comes in
   ['message.refused', 'A message could not be accepted for a reason of ours.'],
   ['smtp.staging.failed', 'The bytes of a message could not be written.'],
+  ['smtp.login.ended', 'A session was closed because its account was switched off or its password changed.'],
+  ['pickup.notice.failed', 'The sender of a message could not be told of its failure; the message is kept in bad/.'],
   ['pickup.failed', 'A message of the sendmail command could not be taken.'],
   ['pickup.deferred', 'A message of the sendmail command is to be tried again.'],
   ['pickup.bad', 'A file in the pickup folder made no sense; it is in bad/.'],
@@ -83,6 +86,7 @@ export const EVENTS: ReadonlyMap<string, string> = new Map([
   ['imap.store.failed', 'The store failed in the middle of a command.'],
   ['imap.seen.failed', 'A message that was read could not be marked so.'],
   ['imap.recent.failed', 'Messages that were shown as recent could not be marked so.'],
+  ['pop3.login.ended', 'A session was closed because its account was switched off or its password changed.'],
   ['pop3.bug', 'A bug: a command failed in a way that nobody foresaw.'],
   ['pop3.closed', 'A session ended.'],
   ['pop3.deleted', 'Messages were deleted at the end of a session.'],

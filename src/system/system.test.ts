@@ -72,6 +72,10 @@ test('the data folder is made closed, and closed when it was open', (t) => {
   mkdirSync(open, { mode: 0o755 });
   prepareDataDir(open);
   assert.equal(statSync(open).mode & 0o777, 0o711);
+  // The folder can be passed through: a database made under an ordinary umask must be closed by itself.
+  writeFileSync(join(open, 'store.db'), '', { mode: 0o644 });
+  prepareDataDir(open);
+  assert.equal(statSync(join(open, 'store.db')).mode & 0o777, 0o600);
   writeFileSync(join(base, 'file'), '');
   assert.throws(() => prepareDataDir(join(base, 'file')), /cannot be made|is not a folder/);
 });

@@ -2,7 +2,7 @@
  * TLS material: main reads certificates and keys (as root, before it changes user) into plain texts that it can hand to every
  * thread; a thread makes its contexts from them and answers the name a client asks for (SNI, RFC 6066 section 3).
  */
-import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { constants, createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { createSecureContext, type SecureContext, type TlsOptions } from 'node:tls';
@@ -131,6 +131,8 @@ function build(material: readonly TlsMaterial[], options: TlsOptionsOfThread): {
       minVersion: options.minVersion,
       ticketKeys: Buffer.from(options.ticketKeys),
       honorCipherOrder: true,
+      // Renegotiation lets a client make us work (CVE-2011-1473) and may change what was agreed on; TLS 1.3 has none.
+      secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
       sessionIdContext: 'posthorn',
     });
     fallback ??= context;

@@ -10,7 +10,10 @@ import type { ThreadStart } from './start.ts';
 const BLOCKED_MS = 5_000;
 const STUCK_MS = 120_000;
 /** Young objects here live for one message: a small nursery costs no time and saves some 30 MB over all threads. */
-const YOUNG_MB = 4;
+const YOUNG_MB = 8;
+
+/** Three digits of a message id. */
+const INSTANCES = 36 ** 3;
 
 export interface CrewMember {
   readonly name: string;
@@ -39,6 +42,7 @@ export class Crew {
   readonly members = new Map<string, CrewMember>();
   readonly #options: CrewOptions;
   readonly #watch: NodeJS.Timeout;
+  readonly #instances = new Set<number>();
 
   constructor(options: CrewOptions) {
     this.#options = options;
@@ -51,7 +55,7 @@ export class Crew {
     const heartbeat = new SharedArrayBuffer(4);
     const workerData: ThreadStart = {
       name,
-      instance: randomInt(36 ** 3),
+      instance: this.takeInstance(),
       settings: this.#options.settings(),
       isTerminal: this.#options.isTerminal,
       heartbeat,
@@ -90,6 +94,14 @@ export class Crew {
     });
     this.members.set(name, member);
     return member;
+  }
+
+  /** A number for a thread's message ids: drawn at random, so that starts differ, and never twice in this process. */
+  takeInstance(): number {
+    let instance = randomInt(INSTANCES);
+    while (this.#instances.has(instance) && this.#instances.size < INSTANCES) instance = (instance + 1) % INSTANCES;
+    this.#instances.add(instance);
+    return instance;
   }
 
   #look(): void {

@@ -25,19 +25,21 @@ const thread = startThread({
   },
   /** While a backup copies files, none is removed. */
   holdFiles: (isHeld: boolean) => {
-    areFilesHeld = isHeld;
-    if (isHeld) return;
+    holds += isHeld ? 1 : -1;
+    if (holds > 0) return;
     for (const name of heldFiles.splice(0)) removeFile(name);
   },
   stop: () => {
-    runner.drain();
+    clearInterval(checking);
+    runner.stop();
     connection.exec('PRAGMA wal_checkpoint(TRUNCATE)');
     connection.close();
     thread.log.flush();
   },
 });
 
-let areFilesHeld = false;
+/** Backups under way. */
+let holds = 0;
 const heldFiles: string[] = [];
 function removeFile(name: string): void {
   // A file that stays is found by the sweep at the next start.
@@ -49,7 +51,7 @@ makeBlobDirectories(paths.blobs);
 const connection = openWriter(paths.database);
 const foundVersion = migrate(connection);
 setBlobFileRemover((name) => {
-  if (areFilesHeld) heldFiles.push(name);
+  if (holds > 0) heldFiles.push(name);
   else removeFile(name);
 });
 const journey = journeyTo(start.keeperPort!);
@@ -60,7 +62,7 @@ const runner = new WriterRunner(commit, connection, runnerOptions(paths.database
 thread.onSettings((settings) => {
   runner.options = runnerOptions(paths.database, settings);
 });
-setInterval(() => {
+const checking = setInterval(() => {
   runner.check();
   thread.metrics.gauge('store.walBytes', runner.walBytes);
   thread.metrics.gauge('store.commits', commit.commits);

@@ -4,14 +4,13 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { ROOT, RUNTIME_FLAGS, runtimeEnvironment } from '../../bin/lib.mjs';
 import { type LogLine, LogLines } from './log-lines.ts';
 import { type RunOptions, type RunResult, run } from './run.ts';
 import { atEnd, type Owner, tempDir } from './temp.ts';
 import { PATIENCE_MS, within } from './wait.ts';
 
-export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const RUNTIME_FLAGS = ['--enable-experimental-regexp-engine-on-excessive-backtracks', '--disable-warning=ExperimentalWarning'];
+export { ROOT };
 const MAIN = join(ROOT, 'src/main.ts');
 const LAUNCHER = join(ROOT, 'bin/posthorn.mjs');
 /** Lines of the server's log shown when a test fails. */
@@ -181,7 +180,7 @@ function commandLine(launcher: boolean): string[] {
 
 /** What our own process was told about the test runner and the namespaces is not the server's business. */
 function environment(): Record<string, string> {
-  const env: Record<string, string> = { ...(process.env as Record<string, string>), NO_COLOR: '1' };
+  const env: Record<string, string> = { ...runtimeEnvironment(ROOT), NO_COLOR: '1' };
   delete env['NODE_TEST_CONTEXT'];
   delete env['NODE_OPTIONS'];
   return env;

@@ -1,5 +1,6 @@
 /** One POP3 session (RFC 1939): lines in, replies out, in order, however the client's packets are cut. */
 import { type Account, type AuthContext, type Connection, FLAG, type Session } from '../../ports.ts';
+import { watchLogin } from '../../directory/logins.ts';
 import type { IdleSweeper, IdleWatched } from '../../net/idle.ts';
 import { WRITE_PIECE_BYTES, writePaced } from '../../net/write.ts';
 import { FAILURES, Failure } from '../../system/failure.ts';
@@ -52,6 +53,8 @@ export class Pop3Session implements Session, IdleWatched {
   deadline = 0;
   #idleAt = 0;
   #lock: MaildropLock | null = null;
+  /** Ends the watch over the login (directory/logins.ts). */
+  #unwatchLogin: (() => void) | null = null;
   #isClosed = false;
   #isDraining = false;
   #isEnded = false;
@@ -160,6 +163,7 @@ export class Pop3Session implements Session, IdleWatched {
     this.#isClosed = true;
     this.state = 'closing';
     this.#thread.idle.unwatch(this);
+    this.#unwatchLogin?.();
     this.#buffer = NOTHING;
     if (this.account !== null)
       this.context.log.info('pop3.closed', {
@@ -295,7 +299,7 @@ export class Pop3Session implements Session, IdleWatched {
   // ── Login, lock, TLS ───────────────────────────────────────────────────────────────────────────────
 
   /** Opens the maildrop of a user whose password was right, and replies. */
-  async enter(account: Account): Promise<void> {
+  async enter(account: Account, credentialId?: number): Promise<void> {
     const { open, context, idle } = this.#thread;
     const lock = new MaildropLock(context, open, account.id, this.connection.id);
     this.#lock = lock; // from here on a lost connection releases it
@@ -313,6 +317,13 @@ export class Pop3Session implements Session, IdleWatched {
         await lock.release();
         return this.err('[SYS/PERM] No inbox');
       }
+      // Looked at again: it may have been switched off while we waited for the lock and the list.
+      if (context.directory.account(account.id)?.isDisabled !== false) {
+        this.account = null;
+        await lock.release();
+        return this.err('[AUTH] This account is switched off');
+      }
+      this.#unwatchLogin = watchLogin(context, account, credentialId, () => this.#loginEnded());
       this.maildrop = maildrop;
       this.state = 'transaction';
       this.user = null;
@@ -323,6 +334,16 @@ export class Pop3Session implements Session, IdleWatched {
       await lock.release();
       throw error;
     }
+  }
+
+  /** The account was switched off, or its password changed: nothing more is shown and nothing is deleted, unless QUIT was said already. */
+  #loginEnded(): void {
+    if (this.#isClosed || this.state === 'closing') return;
+    this.context.log.info('pop3.login.ended', { session: this.connection.id, account: this.account?.login });
+    if (!this.#isBusy) {
+      this.err('[AUTH] This login has ended');
+      this.close();
+    } else this.connection.socket.destroy();
   }
 
   async unlock(): Promise<void> {

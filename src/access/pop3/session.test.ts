@@ -558,3 +558,31 @@ test('whatever bytes come, each line has a reply and nothing breaks', async () =
     { seed: 1939, numRuns: 150 },
   );
 });
+
+test('a session ends when its account is switched off, and deletes nothing', async () => {
+  const { accounts, announcements, receive, sent, calls, socket } = await loggedIn({ messages: [{ uid: 1, bytes: Buffer.from('a\r\n\r\n') }] });
+  receive('DELE 1\r\n');
+  await sent();
+  accounts.set(1, { ...accounts.get(1)!, isDisabled: true });
+  announcements.publish([{ kind: 'directory', accounts: [1] }]);
+  assert.match(await sent(), /^-ERR \[AUTH\] /);
+  assert.ok(socket().writableEnded);
+  receive('QUIT\r\n');
+  await sent();
+  assert.equal(
+    calls.some(([name]) => name === 'expunge'),
+    false,
+  );
+});
+
+test('a session ends when the password it was opened with is no more, and not with other changes', async () => {
+  const { credentials, announcements, receive, sent, socket } = await loggedIn();
+  credentials.push(8);
+  announcements.publish([{ kind: 'directory', accounts: [1] }, { kind: 'directory', accounts: [2] }, { kind: 'directory' }]);
+  receive('NOOP\r\n');
+  assert.equal(await sent(), '+OK\r\n');
+  credentials.splice(0, 1);
+  announcements.publish([{ kind: 'directory', accounts: [1] }]);
+  await sent();
+  assert.ok(socket().writableEnded);
+});

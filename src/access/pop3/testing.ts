@@ -2,6 +2,7 @@
 import { EventEmitter } from 'node:events';
 import { IdleSweeper } from '../../net/idle.ts';
 import type { AuthOutcome, Connection, EmailRow, MailboxRow, MessageReader, MessageTuple, SaslExchange, Session, TlsInfo } from '../../ports.ts';
+import { AnnouncementHub } from '../../store/announcements.ts';
 import { defaultsOf } from '../../system/declare.ts';
 import { Failure } from '../../system/failure.ts';
 import { plainExchange } from '../../directory/sasl/plain.ts';
@@ -74,7 +75,7 @@ export function pop3House(options: HouseOptions = {}) {
   const login = async (name: string, password: string): Promise<AuthOutcome> => {
     if (name === 'busy') return { kind: 'unavailable', cause: null };
     if (name === 'locked') return { kind: 'locked', retryAfterMs: 1500 };
-    return name === 'anna' && password === 'pass word' ? { kind: 'ok', account: ACCOUNT } : { kind: 'refused' };
+    return name === 'anna' && password === 'pass word' ? { kind: 'ok', account: ACCOUNT, credentialId: 7 } : { kind: 'refused' };
   };
   const writer = {
     run: async (operation: string, input: unknown) => {
@@ -88,7 +89,9 @@ export function pop3House(options: HouseOptions = {}) {
     },
     flags: async (...args: unknown[]) => void calls.push(['flags', ...args]),
   };
+  const credentials = [7];
   const reader = {
+    rows: () => credentials.map((id) => [id]),
     mailboxByName: (accountId: number, name: string) => (accountId === 1 && name === 'INBOX' ? inbox : null),
     messages: (_a: number, _m: number, from: number, to: number, limit: number) =>
       messages
@@ -119,8 +122,14 @@ export function pop3House(options: HouseOptions = {}) {
       };
     },
   };
+  const accounts = new Map([[ACCOUNT.id, { ...ACCOUNT }]]);
+  const announcements = new AnnouncementHub((error) => {
+    throw error;
+  });
   const context = {
     settings: () => settings,
+    directory: { account: (id: number) => accounts.get(id) ?? null },
+    announcements,
     log: { debug: note, info: note, warn: note, error: note },
     metrics: { count: () => {}, gauge: () => {} },
     reader,
@@ -177,7 +186,7 @@ export function pop3House(options: HouseOptions = {}) {
     clock += ms;
     sweeper.sweep();
   };
-  return { connect, calls, events, pass, settings };
+  return { connect, calls, events, pass, settings, accounts, announcements, credentials };
 }
 
 /** A session that has logged in; the greeting and replies so far are taken. */

@@ -24,7 +24,8 @@ export interface UserRow {
   readonly lastLoginAt: number | null;
 }
 
-const LIST = `SELECT login, display_name, is_disabled, quota_bytes, quota_messages, used_bytes, used_messages,
+const LIST = `SELECT login, display_name, is_disabled, quota_bytes, quota_messages,
+  (SELECT coalesce(sum(bytes), 0) FROM mailbox WHERE account_id=account.id), (SELECT coalesce(sum(message_count), 0) FROM mailbox WHERE account_id=account.id),
   (SELECT count(*) FROM credential WHERE account_id=account.id AND kind='app'), created_at,
   (SELECT max(used_at) FROM credential WHERE account_id=account.id)
   FROM account WHERE ?1='' OR substr(login, -length(?1))=?1 ORDER BY substr(login, instr(login, '@')), login`;

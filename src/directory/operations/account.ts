@@ -1,5 +1,5 @@
 /** Writer operations on accounts. */
-import type { Role } from '../../ports.ts';
+import { FLAG, type Role } from '../../ports.ts';
 import { releaseEmail } from '../../store/operations/blob.ts';
 import type { Transaction } from '../../store/transaction.ts';
 import { Failure } from '../../system/failure.ts';
@@ -35,8 +35,8 @@ export function accountAdd(tx: Transaction, input: AccountAddInput): { id: numbe
   else requireDomain(tx, domain);
 
   const id = tx.nextId('account');
-  // Seconds: above any UIDVALIDITY an account of this name had before (RFC 9051 section 2.3.1.1).
-  const firstUidValidity = Math.floor(tx.now / 1000);
+  // Never used before, also not by a removed account of this name (RFC 9051 section 2.3.1.1); seconds, as stores of other versions counted.
+  const uidValidities = FIRST_MAILBOXES.map(() => tx.nextId('uidValidity', Math.floor(tx.now / 1000)));
   tx.run(
     'INSERT INTO account (id, login, display_name, quota_bytes, quota_messages, next_uid_validity, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)',
     id,
@@ -44,7 +44,7 @@ export function accountAdd(tx: Transaction, input: AccountAddInput): { id: numbe
     input.displayName,
     input.quotaBytes,
     input.quotaMessages,
-    firstUidValidity + FIRST_MAILBOXES.length,
+    uidValidities.at(-1)! + 1,
     tx.now,
   );
   for (const [n, [name, role]] of FIRST_MAILBOXES.entries())
@@ -54,11 +54,11 @@ export function accountAdd(tx: Transaction, input: AccountAddInput): { id: numbe
       id,
       name,
       role,
-      firstUidValidity + n,
+      uidValidities[n]!,
       tx.now,
     );
   insertPassword(tx, id, input.hash, input.scram);
-  tx.announce({ kind: 'directory' });
+  tx.announce({ kind: 'directory', accounts: [] });
   return { id, isDomainNew };
 }
 
@@ -83,12 +83,20 @@ export function accountRemove(tx: Transaction, input: { id: number; limit: numbe
   if (account === undefined) throw new Failure('noSuchAccount', 'there is no such user');
   if (account[1] === 0) {
     tx.run('UPDATE account SET is_disabled=1 WHERE id=?', id);
-    tx.announce({ kind: 'directory' });
+    tx.announce({ kind: 'directory', accounts: [id] });
   }
 
-  const messages = tx.all('SELECT mailbox_id, uid, email_id FROM message WHERE account_id=? LIMIT ?', id, input.limit) as [number, number, number][];
-  for (const [mailboxId, uid, emailId] of messages) {
+  const messages = tx.all('SELECT mailbox_id, uid, email_id, size, flags FROM message WHERE account_id=? LIMIT ?', id, input.limit) as number[][];
+  for (const [mailboxId, uid, emailId, size, flags] of messages as [number, number, number, number, number][]) {
     tx.run('DELETE FROM message WHERE account_id=? AND mailbox_id=? AND uid=?', id, mailboxId, uid);
+    // A removal may be cut short: counts are right after every step.
+    tx.run(
+      'UPDATE mailbox SET message_count=message_count-1, bytes=bytes-?, unseen_count=unseen_count-?, deleted_count=deleted_count-? WHERE id=?',
+      size,
+      (flags & FLAG.seen) === 0 ? 1 : 0,
+      (flags & FLAG.deleted) === 0 ? 0 : 1,
+      mailboxId,
+    );
     releaseEmail(tx, emailId);
   }
   if (messages.length === input.limit) return { isDone: false, messages: messages.length };
@@ -102,7 +110,7 @@ export function accountRemove(tx: Transaction, input: { id: number; limit: numbe
   tx.run('UPDATE domain SET catch_all=NULL WHERE catch_all=?', account[0]);
   tx.run('DELETE FROM account WHERE id=?', id);
   for (const [mailboxId] of mailboxes) tx.announce({ kind: 'mailboxGone', accountId: id, mailboxId });
-  tx.announce({ kind: 'directory' });
+  tx.announce({ kind: 'directory', accounts: [id] });
   return { isDone: true, messages: messages.length };
 }
 
@@ -111,20 +119,20 @@ export function accountPasswd(tx: Transaction, input: { id: number; hash: string
   requireAccount(tx, input.id);
   tx.run("DELETE FROM credential WHERE account_id=? AND kind='password'", input.id);
   insertPassword(tx, input.id, input.hash, input.scram);
-  tx.announce({ kind: 'directory' });
+  tx.announce({ kind: 'directory', accounts: [input.id] });
 }
 
 export function accountDisable(tx: Transaction, input: { id: number; isDisabled: boolean }): void {
   requireAccount(tx, input.id);
   tx.run('UPDATE account SET is_disabled=? WHERE id=?', input.isDisabled ? 1 : 0, input.id);
-  tx.announce({ kind: 'directory' });
+  tx.announce({ kind: 'directory', accounts: [input.id] });
 }
 
 /** 0 = no limit. */
 export function accountQuota(tx: Transaction, input: { id: number; quotaBytes: number; quotaMessages: number }): void {
   requireAccount(tx, input.id);
   tx.run('UPDATE account SET quota_bytes=?, quota_messages=? WHERE id=?', input.quotaBytes, input.quotaMessages, input.id);
-  tx.announce({ kind: 'directory' });
+  tx.announce({ kind: 'directory', accounts: [] });
 }
 
 function requireAccount(tx: Transaction, id: number): void {

@@ -10,7 +10,7 @@ export function aliasAdd(tx: Transaction, input: { address: string; targets: rea
   const fresh = [...new Set(targets)].filter((target) => tx.get('SELECT 1 FROM alias WHERE address=? AND target=?', address, target) === undefined);
   if (fresh.length === 0) throw new Failure('exists', `${address} leads there already`);
   for (const target of fresh) tx.run('INSERT INTO alias (address, target, created_at) VALUES (?, ?, ?)', address, target, tx.now);
-  tx.announce({ kind: 'directory' });
+  tx.announce({ kind: 'directory', accounts: [] });
   return { added: fresh.length };
 }
 
@@ -25,6 +25,6 @@ export function aliasRemove(tx: Transaction, input: { address: string; targets: 
       present.length === 0 ? `there is no alias ${address}` : `${address} does not lead there; it leads to ${present.join(', ')}`,
     );
   for (const target of doomed) tx.run('DELETE FROM alias WHERE address=? AND target=?', address, target);
-  tx.announce({ kind: 'directory' });
+  tx.announce({ kind: 'directory', accounts: [] });
   return { removed: doomed.length };
 }

@@ -21,7 +21,7 @@ export function credentialAdd(
     input.scopes,
     tx.now,
   );
-  tx.announce({ kind: 'directory' });
+  tx.announce({ kind: 'directory', accounts: [] });
   return { id };
 }
 
@@ -29,7 +29,7 @@ export function credentialAdd(
 export function credentialRemove(tx: Transaction, input: { accountId: number; id: number | null; label: string | null }): void {
   const removed = tx.run("DELETE FROM credential WHERE account_id=? AND kind='app' AND (id=? OR label=?)", input.accountId, input.id ?? -1, input.label);
   if (removed === 0) throw new Failure('noSuchEntry', 'there is no such app password');
-  tx.announce({ kind: 'directory' });
+  tx.announce({ kind: 'directory', accounts: [input.accountId] });
 }
 
 /** Notes the last login. Not announced: nobody caches it, and it happens all the time. */
@@ -40,6 +40,6 @@ export function credentialUsed(tx: Transaction, input: { id: number; at: number;
 /** Puts a better form of the same password in place of `oldHash`; does nothing when the password was changed meanwhile. */
 export function credentialRehash(tx: Transaction, input: { id: number; oldHash: string; hash: string; scram: string | null }): { isChanged: boolean } {
   const changed = tx.run('UPDATE credential SET hash=?, scram=? WHERE id=? AND hash=?', input.hash, input.scram, input.id, input.oldHash);
-  if (changed > 0) tx.announce({ kind: 'directory' });
+  if (changed > 0) tx.announce({ kind: 'directory', accounts: [] });
   return { isChanged: changed > 0 };
 }

@@ -11,7 +11,7 @@ export function requireDomain(tx: Transaction, name: string): void {
 export function domainAdd(tx: Transaction, input: { name: string }): void {
   if (tx.get('SELECT 1 FROM domain WHERE name=?', input.name) !== undefined) throw new Failure('exists', `${input.name} is a domain of this server already`);
   tx.run('INSERT INTO domain (name, created_at) VALUES (?, ?)', input.name, tx.now);
-  tx.announce({ kind: 'directory' });
+  tx.announce({ kind: 'directory', accounts: [] });
 }
 
 /** Removes a domain without accounts, and its aliases. */
@@ -31,7 +31,7 @@ export function domainRemove(tx: Transaction, input: { name: string }): { aliase
 export function domainCatchAll(tx: Transaction, input: { name: string; target: string | null }): void {
   requireDomain(tx, input.name);
   tx.run('UPDATE domain SET catch_all=? WHERE name=?', input.target, input.name);
-  tx.announce({ kind: 'directory' });
+  tx.announce({ kind: 'directory', accounts: [] });
 }
 
 export function domainDisable(tx: Transaction, input: { name: string; isDisabled: boolean }): void {

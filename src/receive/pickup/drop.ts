@@ -32,15 +32,16 @@ export interface DropEnvelope {
 
 /** Makes the directory as it must be; for the server, which owns it. */
 export function preparePickup(directory: string): void {
-  mkdirSync(directory, { recursive: true, mode: 0o755 });
+  mkdirSync(directory, { recursive: true });
   for (const [name, mode] of [
+    ['.', 0o755],
     ['tmp', 0o1733],
     ['new', 0o1733],
     ['bad', 0o700],
   ] as const) {
     const path = join(directory, name);
     mkdirSync(path, { recursive: true });
-    // mkdir's mode is cut by the umask, and knows no sticky bit.
+    // mkdir's mode is cut by the umask (077 in the server), and knows no sticky bit.
     if ((statSync(path).mode & 0o7777) !== mode) chmodSync(path, mode);
   }
 }

@@ -212,9 +212,54 @@ test('an unknown recipient is told to the sender, the others get the message', a
   await send(directory, ['-f', 'alice@example.org', 'bob', 'nobody'], 'Subject: x\n\n');
   await take(directory, context);
   assert.equal(context.accepted.length, 1);
-  assert.match(notices[0]!, /^To: <alice@example\.org>\r$/m);
+  assert.match(notices[0]!, /^To: alice@example\.org\r$/m);
   assert.match(notices[0]!, /^Final-Recipient: rfc822; nobody@example\.org\r\nAction: failed\r\nStatus: 5\.1\.1\r$/m);
+  assert.match(notices[0]!, /^Diagnostic-Code: X-Posthorn; 550 5\.1\.1 No such user here\r$/m);
+  assert.match(notices[0]!, /\r\nContent-Type: text\/rfc822-headers\r\n\r\nSubject: x\r\n/);
   assert.equal(waiting(directory).length, 0);
+});
+
+test('a message that was accepted is not thrown away afterwards, one that was refused is', async (t) => {
+  const directory = pickupDirectory(t);
+  const context = new TestContext();
+  await send(directory, ['-f', 'alice@example.org', 'bob'], 'Subject: x\n\nx\n');
+  await take(directory, context);
+  assert.deepEqual([context.accepted.length, context.discarded], [1, 0]);
+  context.reply = { code: 550, enhanced: '5.1.1', text: 'No such user here' };
+  await send(directory, ['-f', 'alice@example.org', 'nobody'], 'Subject: x\n\nx\n');
+  await take(directory, context);
+  assert.equal(context.discarded, 1);
+});
+
+test('two thousand unknown recipients make one report, and nobody gets the message twice', async (t) => {
+  const directory = pickupDirectory(t);
+  const context = new TestContext();
+  const names = Array.from({ length: 1999 }, (_, i) => `nobody${i}`);
+  for (const name of names) context.perRecipient[name] = { code: 550, enhanced: '5.1.1', text: 'No such user here' };
+  const told: string[] = [];
+  const { accept } = context.loop.intake;
+  context.loop.intake.accept = (envelope, message) => {
+    told.push(envelope.source);
+    return envelope.source === 'bounce' ? Promise.resolve({ reply: context.reply, perRecipient: [] }) : accept(envelope, message);
+  };
+  await send(directory, ['-f', 'alice@example.org', 'bob', ...names], 'Subject: x\n\n');
+  await take(directory, context);
+  await take(directory, context);
+  assert.deepEqual(told, ['pickup', 'bounce']);
+  assert.deepEqual(waiting(directory), []);
+});
+
+test('the directory is open to everybody under a closed umask too', (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'posthorn-pickup-'));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const before = process.umask(0o077);
+  try {
+    preparePickup(join(directory, 'pickup'));
+  } finally {
+    process.umask(before);
+  }
+  const mode = (name: string): number => statSync(join(directory, 'pickup', name)).mode & 0o7777;
+  assert.deepEqual(['.', 'tmp', 'new', 'bad'].map(mode), [0o755, 0o1733, 0o1733, 0o700]);
 });
 
 test('a message that cannot be taken now stays, and is taken later', async (t) => {

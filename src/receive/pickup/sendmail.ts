@@ -2,6 +2,7 @@
 import { formatAddress, parseMailbox } from '../../mail/address.ts';
 import { parseAddressList } from '../../mail/address-list.ts';
 import { isField, scanHeaders } from '../../mail/header.ts';
+import { PATH_LOCAL_BYTES_MAX } from '../smtp/path.ts';
 import { mailboxesOf } from '../submission/complete.ts';
 import { type Arguments, parseArguments } from './arguments.ts';
 import { Drop, type DropEnvelope, PICKUP_LIMITS } from './drop.ts';
@@ -104,7 +105,7 @@ export function addressesOf(text: string): string[] | null {
     if (item.kind !== 'mailbox') continue;
     const address = formatAddress({ local: utf8(item.local), domain: utf8(item.domain) });
     const whole = item.domain === '' ? `${address}@localhost` : address;
-    if (item.local === '' || parseMailbox(whole, { utf8: true, localBytes: 250 }) === null) return null;
+    if (item.local === '' || parseMailbox(whole, { utf8: true, localBytes: PATH_LOCAL_BYTES_MAX }) === null) return null;
     found.push(address);
   }
   return found.length === 0 ? null : found;

@@ -4,14 +4,14 @@ import { parseCommand } from '../../wire/smtp/command.ts';
 import { DataReader } from '../../wire/smtp/data.ts';
 import { LIMITS } from '../../wire/smtp/limits.ts';
 import { formatReply } from '../../wire/smtp/reply.ts';
-import { pathStart } from '../smtp/path.ts';
+import { PATH_LOCAL_BYTES_MAX, pathStart } from '../smtp/path.ts';
 import type { Arguments } from './arguments.ts';
 import { Drop, PICKUP_LIMITS } from './drop.ts';
 import { EXIT, type SendmailIo } from './io.ts';
 
 type Said = [code: number, enhanced: string, text: string];
 
-const OPTIONS = { utf8: true, localBytes: 250 };
+const OPTIONS = { utf8: true, localBytes: PATH_LOCAL_BYTES_MAX };
 
 /** Ends with QUIT or the end of the input; answers the exit code. */
 export async function speakSmtp(io: SendmailIo, options: Arguments): Promise<number> {

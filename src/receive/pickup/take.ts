@@ -7,18 +7,20 @@ import { encodeWords } from '../../mail/encoded-word.ts';
 import type { Address, Envelope, LoopContext, Recipient, Reply, StagedMessage } from '../../ports.ts';
 import type { ReceiveSettings } from '../settings.ts';
 import { type HeaderFilter, Incoming } from '../smtp/incoming.ts';
+import { PATH_LOCAL_BYTES_MAX } from '../smtp/path.ts';
 import { parseNotify } from '../smtp/rcpt.ts';
 import { zoneMinutes } from '../smtp/received.ts';
 import { completeHeader } from '../submission/complete.ts';
 import { type DropEnvelope, parseEnvelopeLine, PICKUP_LIMITS } from './drop.ts';
 import { CrlfLines } from './lines.ts';
+import type { PickupFailure } from './notice.ts';
 import { userOf } from './users.ts';
 
 export type Taken =
   /** In the store or queue; the file can go. `failures` are recipients that cannot be reached: the sender must be told. */
-  | { readonly kind: 'accepted'; readonly envelope: Envelope; readonly failures: readonly { recipient: string; reply: Reply }[] }
+  | { readonly kind: 'accepted'; readonly envelope: Envelope; readonly failures: readonly PickupFailure[]; readonly header: Uint8Array }
   /** Nobody could be reached, or the message cannot be taken: the sender must be told, then the file can go. */
-  | { readonly kind: 'refused'; readonly envelope: Envelope; readonly failures: readonly { recipient: string; reply: Reply }[]; readonly header: string }
+  | { readonly kind: 'refused'; readonly envelope: Envelope; readonly failures: readonly PickupFailure[]; readonly header: Uint8Array }
   /** Not now. */
   | { readonly kind: 'later'; readonly cause: string }
   /** No message of ours. */
@@ -26,6 +28,7 @@ export type Taken =
 
 const CHUNK_BYTES = 64 * 1024;
 const HEADER_BYTES_MAX = 1024 * 1024;
+const NOTICE_HEADER_BYTES_MAX = 64 * 1024;
 
 export async function takeFile(context: LoopContext<ReceiveSettings>, path: string): Promise<Taken> {
   let file: FileHandle;
@@ -80,9 +83,9 @@ async function read(context: LoopContext<ReceiveSettings>, file: FileHandle, uid
     }
     await incoming.write(lines.end());
     const message = await incoming.finish();
-    return await handOver(context, envelope, message, incoming.refusal, header.text);
+    return await handOver(context, envelope, message, incoming, header.bytes);
   } finally {
-    incoming.abort();
+    incoming.abort(); // does nothing to what was handed over
   }
 }
 
@@ -90,20 +93,25 @@ async function handOver(
   context: LoopContext<ReceiveSettings>,
   envelope: Envelope,
   message: StagedMessage | null,
-  refusal: Reply | null,
-  header: string,
+  incoming: Incoming,
+  header: Uint8Array,
 ): Promise<Taken> {
-  const everyone = (reply: Reply) => envelope.recipients.map(({ address }) => ({ recipient: formatAddress(address), reply }));
+  const everyone = (reply: Reply): PickupFailure[] => envelope.recipients.map(({ address }) => ({ recipient: address, reply }));
   if (message === null) {
-    const reply = refusal ?? { code: 451, enhanced: '4.3.0', text: 'Internal error' };
+    const reply = incoming.refusal ?? { code: 451, enhanced: '4.3.0', text: 'Internal error' };
     return reply.code < 500 ? { kind: 'later', cause: reply.text } : { kind: 'refused', envelope, failures: everyone(reply), header };
   }
-  const { reply, perRecipient } = await context.intake.accept(envelope, message);
+  const answer = await context.intake.accept(envelope, message).catch((error: unknown) => {
+    incoming.release();
+    throw error;
+  });
+  incoming.settle(answer);
+  const { reply, perRecipient } = answer;
   if (reply.code >= 400 && reply.code < 500) return { kind: 'later', cause: `${reply.code} ${reply.enhanced} ${reply.text}` };
   const failures = everyone(reply)
     .map(({ recipient }, index) => ({ recipient, reply: perRecipient[index] ?? reply }))
     .filter((failure) => failure.reply.code >= 400);
-  return reply.code >= 500 ? { kind: 'refused', envelope, failures, header } : { kind: 'accepted', envelope, failures };
+  return reply.code >= 500 ? { kind: 'refused', envelope, failures, header } : { kind: 'accepted', envelope, failures, header };
 }
 
 /** A sentence when an address in it is none. */
@@ -145,7 +153,7 @@ function envelopeOf(context: LoopContext<ReceiveSettings>, drop: DropEnvelope, u
 
 /** "root" is root at our domain. */
 function addressOf(text: string, domain: string): Address | null {
-  const options = { utf8: true, localBytes: 250 };
+  const options = { utf8: true, localBytes: PATH_LOCAL_BYTES_MAX };
   return parseMailbox(text, options) ?? parseMailbox(`${text}@${domain}`, options);
 }
 
@@ -153,7 +161,7 @@ function addressOf(text: string, domain: string): Address | null {
 class PickupHeader implements HeaderFilter {
   refusal: Reply | null = null;
   /** The header as it was given, for a failure notice; at most 64 KiB. */
-  text = '';
+  bytes: Uint8Array = new Uint8Array(0);
   #pieces: Uint8Array[] = [];
   #length = 0;
   #tail = '';
@@ -195,7 +203,7 @@ class PickupHeader implements HeaderFilter {
     const input = Buffer.concat(this.#pieces);
     this.#pieces = [];
     const blank = input.indexOf('\r\n\r\n');
-    this.text = input.toString('latin1', 0, Math.min(blank === -1 ? input.length : blank + 2, 64 * 1024));
+    this.bytes = Buffer.from(input.subarray(0, Math.min(blank === -1 ? input.length : blank + 2, NOTICE_HEADER_BYTES_MAX)));
     return completeHeader(input, this.#completion);
   }
 }

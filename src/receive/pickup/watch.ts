@@ -34,6 +34,8 @@ class DirectoryPickup implements Pickup {
   /** The scan under way, and whether something came while it ran. */
   #running: Promise<void> | null = null;
   #isAsked = false;
+  /** Taken, but the file could not be removed; names are never used again. */
+  readonly #done = new Set<string>();
 
   constructor(context: LoopContext<ReceiveSettings>, directory: string) {
     this.#context = context;
@@ -89,6 +91,7 @@ class DirectoryPickup implements Pickup {
   }
 
   async #take(name: string): Promise<void> {
+    if (this.#done.has(name)) return;
     const path = join(this.#directory, 'new', name);
     const { log, metrics } = this.#context;
     try {
@@ -103,10 +106,12 @@ class DirectoryPickup implements Pickup {
       }
       metrics.count('pickup.messages');
       log.info(`pickup.${taken.kind}`, { id: taken.envelope.id, file: name, failures: taken.failures.length });
-      const isTold =
-        taken.failures.length === 0 || (await sendNotice(this.#context, taken.envelope, taken.failures, taken.kind === 'refused' ? taken.header : ''));
+      // Dealt with: whatever goes wrong from here on, it must not be taken a second time.
+      this.#done.add(name);
+      const isTold = taken.failures.length === 0 || (await sendNotice(this.#context, taken.envelope, taken.failures, taken.header));
       if (isTold) await unlink(path);
       else await this.#setAside(name, `nobody to tell about ${taken.failures[0]!.reply.text}`);
+      this.#done.delete(name);
     } catch (cause) {
       log.error('pickup.failed', { file: name, cause: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause) });
     }

@@ -64,6 +64,22 @@ export class Incoming {
     this.abort();
   }
 
+  /**
+   * The intake has answered. What it keeps is the store's from now on; what it refused for certain is removed at once, so that no sender can
+   * fill the disk with refused messages. After 451 nobody knows (the writer may be lost after its commit): the sweep looks later.
+   */
+  settle(answer: { readonly reply: Reply; readonly perRecipient: readonly Reply[] }): void {
+    const isRefused = answer.reply.code >= 400 && answer.perRecipient.every((reply) => reply.code >= 400);
+    const isCertain = answer.reply.code !== 451 && answer.perRecipient.every((reply) => reply.code !== 451);
+    if (isRefused && isCertain) this.abort();
+    else this.#writer = null;
+  }
+
+  /** The message is handed over to a call whose answer will not be known: nothing of it may be removed here. */
+  release(): void {
+    this.#writer = null;
+  }
+
   /** Idempotent; also after `finish` when the message is not to be kept. */
   abort(): void {
     const writer = this.#writer;

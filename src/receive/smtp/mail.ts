@@ -6,14 +6,12 @@ import { LIMITS } from '../../wire/smtp/limits.ts';
 import { parseParameters } from '../../wire/smtp/parameters.ts';
 import { decodeXtext } from '../../wire/smtp/xtext.ts';
 import { checkSender } from '../submission/sender.ts';
-import { pathStart } from './path.ts';
+import { PATH_LOCAL_BYTES_MAX, pathStart } from './path.ts';
 import { type Command, GREETED } from './service.ts';
 import type { SmtpSession } from './session.ts';
 import { newTransaction } from './transaction.ts';
 
 const NO_PARAMETERS: ReadonlyMap<string, string> = new Map();
-/** Longer than RFC 5321 section 4.5.3.1.1 asks for: VERP and SRS senders are. */
-const LOCAL_BYTES_MAX = 250;
 
 function mail(session: SmtpSession, rest: string): void {
   if (session.state !== 'greeted') {
@@ -32,9 +30,9 @@ function mail(session: SmtpSession, rest: string): void {
   }
   const at = pathStart(rest, 'FROM');
   const isUtf8 = at !== -1 && /(?:^| )SMTPUTF8(?: |$)/i.test(rest.slice(rest.lastIndexOf('>') + 1));
-  const path = at === -1 ? null : parsePath(rest, at, { utf8: isUtf8, localBytes: LOCAL_BYTES_MAX });
+  const path = at === -1 ? null : parsePath(rest, at, { utf8: isUtf8, localBytes: PATH_LOCAL_BYTES_MAX });
   if (path === null) {
-    if (at !== -1 && !isUtf8 && parsePath(rest, at, { utf8: true, localBytes: LOCAL_BYTES_MAX }) !== null)
+    if (at !== -1 && !isUtf8 && parsePath(rest, at, { utf8: true, localBytes: PATH_LOCAL_BYTES_MAX }) !== null)
       session.reply(550, '5.6.7', 'Such an address needs SMTPUTF8');
     else session.reply(501, '5.1.7', 'Syntax: MAIL FROM:<address>');
     return;
@@ -97,7 +95,8 @@ function readParameters(session: SmtpSession, parameters: ReadonlyMap<string, st
       ret = upper;
     } else if (keyword === 'ENVID') {
       envid = value.length > LIMITS.envidBytesMax ? null : decodeXtext(value);
-      if (envid === null || envid === '') return refuse(501, '5.5.4', 'Malformed ENVID');
+      // Printable (RFC 3461 section 4.4): it is written into the header of a report.
+      if (envid === null || !/^[\x20-\x7e]+$/.test(envid)) return refuse(501, '5.5.4', 'Malformed ENVID');
     } else if (keyword === 'AUTH') {
       // RFC 4954 section 5: taken and not believed; we never assert an identity to the next host.
       if (decodeXtext(value) === null) return refuse(501, '5.5.4', 'Malformed AUTH');

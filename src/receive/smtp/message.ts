@@ -73,15 +73,20 @@ function handOver(session: SmtpSession, transaction: Transaction, message: Stage
     else session.answer(reply);
     return;
   }
-  // From here on the message belongs to the intake.
+  // From here on the message belongs to the intake, whether or not the client waits for the answer.
   session.incoming = null;
-  session.wait(session.context.intake.accept(envelopeOf(session, transaction), message), ({ reply, perRecipient }) => {
-    session.reset();
-    if (reply.code < 400) {
-      session.forgive();
-      session.service.rates.record(session.account, transaction.recipients.length, session.service.idle.now);
+  const { account } = session;
+  const accepted = session.context.intake.accept(envelopeOf(session, transaction), message).then((answer) => {
+    incoming.settle(answer);
+    if (answer.reply.code < 400) {
+      session.service.rates.record(account, transaction.recipients.length, session.service.idle.now);
       session.context.metrics.count('smtp.messages', 1, session.mode);
-    } else session.context.metrics.count('smtp.data.refused', 1, reply.enhanced);
+    } else session.context.metrics.count('smtp.data.refused', 1, answer.reply.enhanced);
+    return answer;
+  });
+  session.wait(accepted, ({ reply, perRecipient }) => {
+    session.reset();
+    if (reply.code < 400) session.forgive();
     if (session.mode === 'lmtp') for (const index of transaction.accepted) session.answer(perRecipient[index] ?? reply);
     else session.answer(reply);
   });

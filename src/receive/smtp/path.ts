@@ -1,5 +1,11 @@
 /** `FROM:` and `TO:` before a path (RFC 5321 section 4.1.1.2). */
 
+/**
+ * Longest local part taken in a path. RFC 5321 section 4.5.3.1.1 asks for 64, but VERP and SRS senders are longer, and so are such
+ * addresses of others that mail is relayed to; the whole path is bounded by `mail/limits.ts`.
+ */
+export const PATH_LOCAL_BYTES_MAX = 254;
+
 const COLON = 58;
 const SPACE = 32;
 

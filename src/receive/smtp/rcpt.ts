@@ -5,13 +5,11 @@ import { LIMITS } from '../../wire/smtp/limits.ts';
 import { parseParameters } from '../../wire/smtp/parameters.ts';
 import { decodeXtext } from '../../wire/smtp/xtext.ts';
 import { checkRecipientRate } from '../submission/sender.ts';
-import { pathStart } from './path.ts';
+import { PATH_LOCAL_BYTES_MAX, pathStart } from './path.ts';
 import type { Command } from './service.ts';
 import type { SmtpSession } from './session.ts';
 
 const NO_PARAMETERS: ReadonlyMap<string, string> = new Map();
-/** Relayed recipients may be VERP addresses of others, longer than RFC 5321 section 4.5.3.1.1 says. */
-const LOCAL_BYTES_MAX = 250;
 
 function rcpt(session: SmtpSession, rest: string): void {
   const transaction = session.transaction!;
@@ -20,9 +18,9 @@ function rcpt(session: SmtpSession, rest: string): void {
     return;
   }
   const at = pathStart(rest, 'TO');
-  const path = at === -1 ? null : parsePath(rest, at, { utf8: transaction.smtputf8, localBytes: LOCAL_BYTES_MAX });
+  const path = at === -1 ? null : parsePath(rest, at, { utf8: transaction.smtputf8, localBytes: PATH_LOCAL_BYTES_MAX });
   if (path === null || path.address === null) {
-    if (at !== -1 && !transaction.smtputf8 && parsePath(rest, at, { utf8: true, localBytes: LOCAL_BYTES_MAX }) !== null && path === null) {
+    if (at !== -1 && !transaction.smtputf8 && parsePath(rest, at, { utf8: true, localBytes: PATH_LOCAL_BYTES_MAX }) !== null && path === null) {
       session.reply(553, '5.6.7', 'Such an address needs SMTPUTF8');
     } else session.reply(501, '5.1.3', 'Syntax: RCPT TO:<address>');
     return;

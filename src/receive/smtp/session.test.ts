@@ -608,3 +608,46 @@ test('random bytes never break a session', async () => {
     [],
   );
 });
+
+test('what the intake refused is thrown away at once, what it kept never is', async () => {
+  const refused = new TestContext();
+  refused.reply = { code: 452, enhanced: '4.2.2', text: 'Mailbox is full' };
+  await conversation(`${START}${DATA}\nC: x\nC: .\nS: 452 *`, refused);
+  assert.equal(refused.discarded, 1);
+  const kept = await exchange(`${START}${DATA}\nC: x\nC: .\nS: 250 *`);
+  assert.equal(kept.discarded, 0);
+  // The writer may have committed before it was lost.
+  const unknown = new TestContext();
+  unknown.reply = { code: 451, enhanced: '4.3.0', text: 'Store busy' };
+  await conversation(`${START}${DATA}\nC: x\nC: .\nS: 451 *`, unknown);
+  assert.equal(unknown.discarded, 0);
+});
+
+test('a refused message is thrown away also when the client has gone', async () => {
+  const context = new TestContext();
+  context.reply = { code: 452, enhanced: '4.2.2', text: 'Mailbox is full' };
+  let open = (): void => {};
+  context.gate = new Promise((resolve) => {
+    open = resolve;
+  });
+  const listener = await serve(context);
+  const socket = await dial(listener);
+  await talk(socket, `${START}${DATA}\nC: x\nC: .`);
+  while (context.finished === 0) await new Promise((resolve) => setImmediate(resolve));
+  socket.destroy();
+  while (listener.connections > 0) await new Promise((resolve) => setImmediate(resolve));
+  open();
+  while (context.discarded === 0) await new Promise((resolve) => setImmediate(resolve));
+  await listener.drain(0);
+});
+
+test('a local part as long as VERP and SRS make it is taken, in both paths', () => {
+  const local = `bounce+${'x'.repeat(180)}`;
+  return conversation(
+    `${HELLO}\nC: MAIL FROM:<${local}@example.com>\nS: 250 *\nC: RCPT TO:<${local}@example.net>\nS: 250 *`,
+    new TestContext({ 'smtp.relayFrom': ['127.0.0.1'] }),
+  );
+});
+
+test('an ENVID that holds a line end is refused', () =>
+  conversation(`${HELLO}\nC: MAIL FROM:<a@example.com> ENVID=a+0D+0AX:\nS: 501 5.5.4 *\nC: MAIL FROM:<a@example.com> ENVID=a+20b\nS: 250 *`));

@@ -3,6 +3,7 @@
  * into as few writes as possible. What commands mean is in their own files; see `table.ts`.
  */
 import type { Socket } from 'node:net';
+import { watchLogin } from '../../directory/logins.ts';
 import { networksOf } from '../../net/networks.ts';
 import type { Account, Client, Connection, LogFields, LoopContext, Reply, Session } from '../../ports.ts';
 import { parseCommand } from '../../wire/smtp/command.ts';
@@ -67,6 +68,8 @@ export class SmtpSession implements Session {
   #chunkLeft = 0;
   #onMessageEnd: (() => void) | null = null;
   #relay: boolean | null = null;
+  #unwatchLogin: (() => void) | null = null;
+  #isLoginEnded = false;
 
   constructor(service: Service, connection: Connection) {
     this.service = service;
@@ -224,8 +227,10 @@ export class SmtpSession implements Session {
         this.helo = null;
         this.isEsmtp = false;
         this.transaction = null;
+        this.logIn(null); // RFC 3207 section 4.2: nothing learnt before counts
         this.deadline = this.service.idle.now + this.settings['smtp.commandTimeout'];
         this.#attach(this.connection.socket);
+        if (this.#isDraining) this.drain();
       },
       (error: unknown) => {
         this.context.metrics.count('net.tls.failed', 1, this.connection.protocol);
@@ -234,6 +239,25 @@ export class SmtpSession implements Session {
         this.connection.socket.destroy();
       },
     );
+  }
+
+  /** The session is this account's from now on, or nobody's. `credentialId` as AuthOutcome says. */
+  logIn(account: Account | null, credentialId?: number): void {
+    this.#unwatchLogin?.();
+    this.#unwatchLogin = null;
+    this.account = account;
+    if (account === null) return;
+    this.#unwatchLogin = watchLogin(this.context, account, credentialId, () => {
+      this.#isLoginEnded = true;
+      if (!this.#isBusy) this.#endLogin();
+    });
+  }
+
+  /** The account was switched off, or its password changed: what is not handed over yet is not accepted. */
+  #endLogin(): void {
+    this.context.log.info('smtp.login.ended', { session: this.connection.id, client: this.client.ip, account: this.account?.login });
+    this.reset();
+    this.hangUp('4.7.0', 'This login has ended, log in again');
   }
 
   /** May this client send to domains that are not ours? */
@@ -291,6 +315,7 @@ export class SmtpSession implements Session {
 
   #onClose(): void {
     this.service.idle.unwatch(this);
+    this.#unwatchLogin?.();
     this.#phase = 'closed';
     this.#held = null;
     // A message already handed to the intake is not ours to abort; `incoming` is null then.
@@ -369,7 +394,10 @@ export class SmtpSession implements Session {
     if (this.#phase === 'closed') return;
     this.#isBusy = false;
     try {
+      // A message that the intake has (`incoming` is null then) gets its reply first.
+      if (this.#isLoginEnded && this.incoming !== null) return this.#endLogin();
       action();
+      if (this.#isLoginEnded && !this.#isBusy && !this.#isClosedNow()) this.#endLogin();
       this.#goOn();
     } catch (error) {
       this.#bug(error);

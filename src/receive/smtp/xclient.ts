@@ -77,7 +77,7 @@ function xclient(session: SmtpSession, rest: string): void {
     return;
   }
   session.restart({ ip, port, name });
-  if (login !== undefined) session.account = account;
+  if (login !== undefined) session.logIn(account);
   const helo = values.get('HELO');
   if (helo !== undefined && helo !== null) session.helo = helo;
   session.log('info', 'smtp.xclient', { proxy: session.connection.client.ip, name });

@@ -2,6 +2,7 @@
 import { formatAddress, parseMailbox } from '../../mail/address.ts';
 import type { Account, Directory, LoopContext, Reply } from '../../ports.ts';
 import type { HeaderFilter } from '../smtp/incoming.ts';
+import { PATH_LOCAL_BYTES_MAX } from '../smtp/path.ts';
 import type { Transaction } from '../smtp/transaction.ts';
 import type { ReceiveSettings } from '../settings.ts';
 import { completeHeader, fromMailboxes } from './complete.ts';
@@ -83,7 +84,7 @@ export class SubmissionHeader implements HeaderFilter {
 /** The first address in any From field that the account may not use, as written; null when there is none. */
 function strangerIn(header: Buffer, account: Account, directory: Directory): string | null {
   for (const text of fromMailboxes(header)) {
-    const address = parseMailbox(text, { utf8: true, localBytes: 250 });
+    const address = parseMailbox(text, { utf8: true, localBytes: PATH_LOCAL_BYTES_MAX });
     if (address === null || !directory.maySendAs(account.id, address)) return text;
   }
   return null;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { type Accepted, serve, TestContext, talk } from '../testing.ts';
+import { type Accepted, dial, serve, TestContext, talk } from '../testing.ts';
 
 async function exchange(transcript: string, context = new TestContext()): Promise<TestContext> {
   const listener = await serve(context, 'submission');
@@ -180,3 +180,64 @@ test('an account may send to so many recipients an hour and no more', () =>
   `,
     new TestContext({ 'submission.recipientsPerHourMax': 1 }),
   ));
+
+test('an open session ends when the account is switched off', async () => {
+  const context = new TestContext();
+  const listener = await serve(context, 'submission');
+  const socket = await dial(listener);
+  await talk(socket, LOGIN);
+  context.accounts.clear();
+  context.announcements.publish([{ kind: 'directory', accounts: [1] }]);
+  await talk(socket, 'S: 421 4.7.0 *\nS: <closed>');
+  await listener.drain(0);
+});
+
+test('a message under way is not accepted when the password changed meanwhile', async () => {
+  const context = new TestContext();
+  const listener = await serve(context, 'submission');
+  const socket = await dial(listener);
+  await talk(socket, `${LOGIN}${DATA}`);
+  context.credentials = [8];
+  context.announcements.publish([{ kind: 'directory', accounts: [1] }]);
+  await talk(socket, 'C: Subject: late\nC:\nC: .\nS: 421 4.7.0 *\nS: <closed>');
+  await listener.drain(0);
+  assert.deepEqual(context.accepted, []);
+  assert.equal(context.openWriters, 0);
+});
+
+test('a message that the intake has already is answered before the session ends', async () => {
+  const context = new TestContext();
+  let open = (): void => {};
+  context.gate = new Promise((resolve) => {
+    open = resolve;
+  });
+  const listener = await serve(context, 'submission');
+  const socket = await dial(listener);
+  await talk(socket, `${LOGIN}${DATA}\nC: Subject: x\nC:\nC: .`);
+  while (context.openWriters > 0 || context.finished === 0) await new Promise((resolve) => setImmediate(resolve));
+  context.credentials = [];
+  context.announcements.publish([{ kind: 'directory', accounts: [1] }]);
+  open();
+  await talk(socket, 'S: 250 *\nS: 421 4.7.0 *\nS: <closed>');
+  await listener.drain(0);
+  assert.equal(context.accepted.length, 1);
+});
+
+test('a message counts against the rate also when the client does not wait for the reply', async () => {
+  const context = new TestContext({ 'submission.messagesPerHourMax': 1 });
+  let open = (): void => {};
+  context.gate = new Promise((resolve) => {
+    open = resolve;
+  });
+  const listener = await serve(context, 'submission');
+  const socket = await dial(listener);
+  await talk(socket, `${LOGIN}${DATA}\nC: Subject: x\nC:\nC: .`);
+  while (context.finished === 0) await new Promise((resolve) => setImmediate(resolve));
+  socket.destroy();
+  while (listener.connections > 0) await new Promise((resolve) => setImmediate(resolve));
+  open();
+  context.gate = null;
+  while (context.accepted.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  await talk(listener, `${LOGIN}\nC: MAIL FROM:<alice@example.org>\nS: 450 4.7.1 *`);
+  await listener.drain(0);
+});

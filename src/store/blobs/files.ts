@@ -1,13 +1,19 @@
 /** Names and directories of blobs that are files: blobs/ab/<30 hexadecimal digits>. */
 import { randomBytes } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
-/** Makes the 256 directories, once. */
+/** Makes the 256 directories, once; on disk when it returns, as a synced file in a directory that a crash takes away is lost all the same. */
 export function makeBlobDirectories(blobDir: string): void {
-  mkdirSync(blobDir, { recursive: true, mode: 0o700 });
-  for (let i = 0; i < 256; i += 1) mkdirSync(join(blobDir, i.toString(16).padStart(2, '0')), { recursive: true, mode: 0o700 });
+  let isNew = mkdirSync(blobDir, { recursive: true, mode: 0o700 }) !== undefined;
+  for (let i = 0; i < 256; i += 1) isNew = mkdirSync(join(blobDir, i.toString(16).padStart(2, '0')), { recursive: true, mode: 0o700 }) !== undefined || isNew;
+  if (!isNew) return;
+  for (const path of [blobDir, dirname(blobDir)]) {
+    const directory = openSync(path, 'r');
+    fsyncSync(directory);
+    closeSync(directory);
+  }
 }
 
 /** A name that was never used: 128 random bits. */

@@ -3,7 +3,7 @@
  * beyond that the bytes go to a file, frame by frame, which is synced before anyone names it.
  * A crash leaves at most a file that no row names; the sweep at the next start removes it.
  */
-import { type FileHandle, open, unlink } from 'node:fs/promises';
+import { type FileHandle, open, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { DigestBuilder, digestMessage } from '../../mail/digest.ts';
 import type { MessageWriter, StagedMessage, Staging } from '../../ports.ts';
@@ -80,8 +80,12 @@ class Staged implements MessageWriter {
   async #writeFrame(frame: Uint8Array): Promise<void> {
     try {
       if (this.#file === null) {
-        this.#name = newBlobName();
-        this.#file = await open(join(this.#options.blobDir, this.#name), 'wx', 0o600);
+        const name = newBlobName();
+        const file = await open(join(this.#options.blobDir, name), 'wx', 0o600);
+        // Known only now that it is there: an abort while it was being opened has nothing to remove, so this must.
+        this.#name = name;
+        this.#file = file;
+        await this.#giveToOwner(file);
       }
       if (this.#isAborted) throw new Failure('storeBusy', 'aborted');
       await this.#file.writeFile(frame);
@@ -92,32 +96,42 @@ class Staged implements MessageWriter {
     }
   }
 
+  /** Root may stage for a store that belongs to the server's user (a command while the server is stopped): the file must be readable for that user. */
+  async #giveToOwner(file: FileHandle): Promise<void> {
+    if (process.getuid?.() !== 0) return;
+    const { uid, gid } = await stat(this.#options.blobDir);
+    if (uid !== 0) await file.chown(uid, gid);
+  }
+
   finish(): StagedMessage | Promise<StagedMessage> {
     if (this.#frames.length > 0) return this.#finishFile();
     const bytes = this.#buffer.subarray(0, this.#fill);
-    const data = compressFrame(bytes);
+    // The dictionary helps the beginning of a message: for large ones it is not worth its time.
+    const codec = bytes.length <= this.#options.inlineBytesMax ? CODEC.zstdMail : CODEC.zstd;
+    const data = compressFrame(bytes, codec);
     const digest = digestMessage(bytes);
-    if (data.length <= this.#options.inlineBytesMax) return { size: this.size, blob: { kind: 'inline', codec: CODEC.zstd, data }, digest };
-    return this.#writeFrame(data).then(async () => ({ size: this.size, blob: await this.#seal(), digest }));
+    if (data.length <= this.#options.inlineBytesMax) return { size: this.size, blob: { kind: 'inline', codec, data }, digest };
+    return this.#writeFrame(data).then(async () => ({ size: this.size, blob: await this.#seal(codec), digest }));
   }
 
   async #finishFile(): Promise<StagedMessage> {
     if (this.#fill > 0) await this.#flushFrame();
     const digest = this.#digest!.end();
-    return { size: this.size, blob: await this.#seal(), digest };
+    return { size: this.size, blob: await this.#seal(CODEC.zstd), digest };
   }
 
-  async #seal(): Promise<StagedMessage['blob']> {
+  async #seal(codec: number): Promise<StagedMessage['blob']> {
     try {
       await this.#file!.sync();
       await this.#file!.close();
       this.#file = null;
       await syncDirectory(dirname(join(this.#options.blobDir, this.#name)));
+      if (this.#isAborted) throw new Failure('storeBusy', 'aborted');
     } catch (cause) {
       await this.#discard();
-      throw diskFailure(cause);
+      throw cause instanceof Failure ? cause : diskFailure(cause);
     }
-    return { kind: 'file', path: this.#name, frames: encodeFrames(this.#frames), codec: CODEC.zstd };
+    return { kind: 'file', path: this.#name, frames: encodeFrames(this.#frames), codec };
   }
 
   abort(): void {
@@ -144,7 +158,11 @@ export function createStaging(options: StagingOptions): Staging {
     stage(message: Uint8Array): StagedMessage {
       if (message.length > FRAME_BYTES) throw new Error('stage() is for messages up to 256 KiB: use open()');
       // Always in the database, even where the compressed form is above the usual limit: these are our own short messages.
-      return { size: message.length, blob: { kind: 'inline', codec: CODEC.zstd, data: compressFrame(message) }, digest: digestMessage(message) };
+      return {
+        size: message.length,
+        blob: { kind: 'inline', codec: CODEC.zstdMail, data: compressFrame(message, CODEC.zstdMail) },
+        digest: digestMessage(message),
+      };
     },
   };
 }

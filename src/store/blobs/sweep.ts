@@ -15,10 +15,10 @@ export async function sweepBlobFiles(blobDir: string, reader: StoreReader, befor
     for (const name of await readdir(join(blobDir, directory))) {
       if (signal.aborted) return { files, bytes };
       const path = join(blobDir, directory, name);
-      const info = await stat(path);
-      if (!info.isFile() || info.mtimeMs >= before) continue;
+      const info = await stat(path).catch(() => null); // removed meanwhile, with the last message that had it
+      if (info === null || !info.isFile() || info.mtimeMs >= before) continue;
       if (reader.rows('SELECT 1 FROM blob WHERE file=?', `${directory}/${name}`).length > 0) continue;
-      await unlink(path);
+      await unlink(path).catch(() => {}); // as above; one that stays is found the next time
       files += 1;
       bytes += info.size;
     }

@@ -35,11 +35,14 @@ function checkName(name: string): void {
   if (levels.length > MAILBOX_DEPTH_MAX || levels.some((level) => level === '')) throw new Failure('cannot', 'mailbox name has an empty level or too many');
 }
 
-/** Every new life of a name gets a UIDVALIDITY that the account never used (RFC 9051 section 2.3.1.1). */
+/**
+ * Every new life of a name gets a UIDVALIDITY that nobody ever used (RFC 9051 section 2.3.1.1): one number line for the whole store, so
+ * that an account which is removed and made again under its old name does not meet the numbers its clients remember.
+ */
 function takeUidValidity(tx: Transaction, accountId: AccountId): number {
   const row = tx.get('SELECT next_uid_validity FROM account WHERE id=?', accountId);
   if (row === undefined) throw new Failure('noSuchAccount', `no account ${accountId}`);
-  const value = Math.max(Number(row[0]), Math.floor(tx.now / 1000));
+  const value = tx.nextId('uidValidity', Math.max(Number(row[0]), Math.floor(tx.now / 1000)));
   tx.run('UPDATE account SET next_uid_validity=? WHERE id=?', value + 1, accountId);
   return value;
 }
@@ -116,7 +119,9 @@ function deleteMailbox(tx: StoreTransaction, input: { accountId: AccountId; id: 
   if (found.name === 'INBOX') throw new Failure('cannot', 'INBOX cannot be deleted');
   const children = hasChildren(tx, input.accountId, found.name);
   if (!found.isSelectable && children) throw new Failure('cannot', 'mailbox has children');
-  tx.state.account(input.accountId).nextModseq();
+  const account = tx.state.account(input.accountId);
+  account.nextModseq();
+  account.keepModseq();
   if (found.isSelectable) {
     const mailbox = tx.state.mailbox(input.accountId, input.id);
     expungeMessages(tx, mailbox, null, false);
@@ -161,7 +166,9 @@ function renameMailbox(tx: StoreTransaction, input: { accountId: AccountId; id: 
     tx.run('UPDATE mailbox SET name=? WHERE id=?', name, input.id);
     for (const child of children) tx.run('UPDATE mailbox SET name=? WHERE id=?', name + child.name.slice(found.name.length), child.id);
   }
-  tx.state.account(accountId).nextModseq();
+  const account = tx.state.account(accountId);
+  account.nextModseq();
+  account.keepModseq();
   tx.announce({ kind: 'mailboxes', accountId });
 }
 

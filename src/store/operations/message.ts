@@ -13,6 +13,14 @@ const NO_PREFIX = new Uint8Array(0);
 const KEYWORDS_MAX = 100;
 const KEYWORD_BYTES_MAX = 200;
 
+/** Throws 'limit' when a message would have too many keywords: they are part of every answer about it. */
+function checkKeywords(keywords: string | null): string | null {
+  if (keywords === null) return null;
+  const words = keywords.split(' ');
+  if (words.length > KEYWORDS_MAX || words.some((word) => word.length > KEYWORD_BYTES_MAX)) throw new Failure('limit', 'too many or too long keywords');
+  return keywords;
+}
+
 function append(
   tx: StoreTransaction,
   input: { accountId: AccountId; mailboxId: MailboxId; messages: readonly NewMessage[] },
@@ -21,6 +29,7 @@ function append(
   const mailbox = tx.state.mailbox(input.accountId, input.mailboxId);
   const bytes = input.messages.reduce((sum, m) => sum + m.message.size, 0);
   if (!account.hasRoomFor(bytes, input.messages.length)) throw new Failure('overQuota', 'quota exceeded');
+  for (const { keywords } of input.messages) checkKeywords(keywords);
   const uids = input.messages.map((m) => {
     const blobId = insertBlob(tx, m.message, 1);
     const emailId = insertEmail(tx, input.accountId, { blobId, message: m.message, prefix: NO_PREFIX, journeyId: null });
@@ -173,7 +182,8 @@ function flags(tx: StoreTransaction, input: FlagsInput): { changed: FlagChange[]
       modified.push(row[0]);
       return false;
     }
-    return ((row[2] & and) | or) !== row[2] || (touchesKeywords && changeKeywords(row[3], input.mode, input.keywords) !== row[3]);
+    const keywords = touchesKeywords ? checkKeywords(changeKeywords(row[3], input.mode, input.keywords)) : row[3];
+    return ((row[2] & and) | or) !== row[2] || keywords !== row[3];
   });
   if (runs.length === 0) return { changed: [], modified };
   tx.markWritten();

@@ -102,7 +102,7 @@ CREATE TABLE blob (
   id INTEGER PRIMARY KEY,
   refs INTEGER NOT NULL,              -- email and queue_entry rows
   bytes INTEGER NOT NULL,             -- uncompressed
-  codec INTEGER NOT NULL,             -- 0 raw, 1 zstd
+  codec INTEGER NOT NULL,             -- 0 raw, 1 zstd, 2 zstd with the mail dictionary
   data BLOB,                          -- the stored form, or null when it is a file
   file TEXT,                          -- name below blobs/, or null
   frames BLOB                         -- file: compressed length of each 256 KiB frame, u32 little-endian

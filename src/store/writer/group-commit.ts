@@ -53,9 +53,9 @@ class GroupTransaction implements StoreTransaction {
     this.hasWritten = true;
     return this.connection.run(sql, ...parameters);
   }
-  nextId(kind: IdKind): number {
+  nextId(kind: IdKind, least = 0): number {
     this.hasWritten = true;
-    return this.state.nextId(kind);
+    return this.state.nextId(kind, least);
   }
   markWritten(): void {
     this.hasWritten = true;
@@ -108,6 +108,13 @@ export class GroupCommit {
     this.#clock = clock;
   }
 
+  /** For an orderly end: nothing may be committed after. */
+  close(): void {
+    this.#connection.exec('BEGIN IMMEDIATE');
+    this.#tx.state.saveIds();
+    this.#connection.exec('COMMIT');
+  }
+
   /** Runs and commits all of `requests`; never throws. */
   commit(requests: readonly Request[]): Committed {
     try {
@@ -147,8 +154,19 @@ export class GroupCommit {
       this.commits += 1;
     } else this.#connection.exec('ROLLBACK');
     this.operationsDone += requests.length;
-    for (const action of tx.actions) action();
+    this.#runActions(tx.actions);
     return { answers, announcements: tx.announcements, journey: tx.events };
+  }
+
+  /** The commit is done: what goes wrong now must not look like a failed batch, which would be run a second time. */
+  #runActions(actions: readonly (() => void)[]): void {
+    for (const action of actions) {
+      try {
+        action();
+      } catch (error) {
+        this.lastError = error;
+      }
+    }
   }
 
   #runOne(request: Request): unknown {
@@ -157,13 +175,13 @@ export class GroupCommit {
     if (operation.isOwn) return operation.run(this.#tx, request.input);
     const tx = this.#tx;
     tx.state.flush((announcement) => tx.announcements.push(announcement));
-    try {
-      return operation.run(tx, request.input);
-    } finally {
-      // Their nested calls of our operations (a bounce accepted inside a report) count in memory too: write, then forget.
-      tx.state.flush((announcement) => tx.announcements.push(announcement));
-      tx.state.forget();
-    }
+    // When it throws nothing may be written any more: SQLite may have ended the transaction (disk full), and the counters of what is
+    // undone would be kept. A Failure before the first write leaves nothing to write; anything else is followed by `reset`.
+    const output = operation.run(tx, request.input);
+    // Their nested calls of our operations count in memory too: write, then forget.
+    tx.state.flush((announcement) => tx.announcements.push(announcement));
+    tx.state.forget();
+    return output;
   }
 
   #rollback(error: unknown): void {

@@ -27,6 +27,12 @@ export interface Source {
 /** Operations that make the store grow: refused first when space runs out, while reading and deleting go on. */
 const GROWING = new Set(['accept', 'message.append', 'message.import']);
 
+/** Average operations a commit from which waiting for more pays; how long; how much more than usual ends the wait. */
+const LINGER_FROM_BATCH = 1.5;
+const LINGER_MS = 1;
+const LINGER_ENOUGH = 1.25;
+const LINGER_ENOUGH_LEAST = 4;
+
 const CHECK_EVERY_MS = 1000;
 const CHECK_EVERY_COMMITS = 64;
 const RESTART_WAIT_MS = 50;
@@ -49,6 +55,10 @@ export class WriterRunner {
   readonly #sources = new Set<Source>();
   #queue: Queued[] = [];
   #isScheduled = false;
+  #isStopped = false;
+  #lingering: NodeJS.Timeout | null = null;
+  /** Moving average of the operations in a commit. */
+  #usualBatch = 1;
   #shed: FailureCode | null = null;
   #restartNotBefore = 0;
   #checkedAt = 0;
@@ -77,29 +87,54 @@ export class WriterRunner {
   }
 
   submit(source: Source, requests: RequestMessage): void {
+    if (this.#isStopped) {
+      source.post({ answers: requests.map(([number]) => [number, null, 'storeBusy', 'the store is closed']), announcements: [] });
+      return;
+    }
     for (const [number, operation, input] of requests) this.#queue.push({ source, number, operation, input });
     this.#schedule();
   }
 
   #schedule(): void {
-    if (this.#isScheduled) return;
+    if (this.#isScheduled) {
+      if (this.#lingering !== null && this.#queue.length >= this.#enough) this.#stopLingering();
+      return;
+    }
     this.#isScheduled = true;
+    // With several clients at work, the next ones' requests are about to come: waiting a millisecond for them makes one
+    // fsync, and one rewriting of the pages all messages touch, serve more. A client alone never waits.
+    if (this.#usualBatch >= LINGER_FROM_BATCH && this.#queue.length < this.#enough) this.#lingering = setTimeout(this.#run, LINGER_MS);
     // Lets the messages that are already in the other ports arrive first.
-    setImmediate(() => {
-      this.#isScheduled = false;
-      this.#turn();
-    });
+    else setImmediate(this.#run);
   }
 
-  /** Runs everything that waits now (at shutdown). */
-  drain(): void {
+  get #enough(): number {
+    return Math.max(LINGER_ENOUGH_LEAST, this.#usualBatch * LINGER_ENOUGH);
+  }
+
+  #stopLingering(): void {
+    clearTimeout(this.#lingering!);
+    this.#lingering = null;
+    setImmediate(this.#run);
+  }
+
+  readonly #run = (): void => {
+    this.#isScheduled = false;
+    this.#lingering = null;
+    this.#turn();
+  };
+
+  /** Runs everything that waits now; whoever comes later is refused. At shutdown, before the connection is closed. */
+  stop(): void {
     while (this.#queue.length > 0) this.#turn();
+    this.#isStopped = true;
   }
 
   #turn(): void {
     const batch = this.#queue.length <= this.#options.batchOperationsMax ? this.#queue : this.#queue.slice(0, this.#options.batchOperationsMax);
     this.#queue = batch === this.#queue ? [] : this.#queue.slice(batch.length);
     if (batch.length === 0) return;
+    this.#usualBatch += (batch.length - this.#usualBatch) * 0.1;
     const shed = this.#shed;
     const answers = new Array<Answer>(batch.length);
     let requests: Request[] = batch;

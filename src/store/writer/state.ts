@@ -11,6 +11,10 @@ import type { IdKind } from '../transaction.ts';
 /** Above this many changes in one commit an announcement says "read again" instead of listing them. */
 const CHANGES_ANNOUNCED_MAX = 5000;
 
+/** Usage and modseq follow from the mailboxes; the account's own modseq is what a mailbox that is gone had reached. */
+const ACCOUNT_SQL = `SELECT a.id, max(a.modseq, coalesce(max(b.highest_modseq), 0)), coalesce(sum(b.bytes), 0), coalesce(sum(b.message_count), 0), a.quota_bytes, a.quota_messages, a.is_disabled
+  FROM account a LEFT JOIN mailbox b ON b.account_id=a.id WHERE a.id=? GROUP BY a.id`;
+
 export class AccountState {
   readonly id: AccountId;
   modseq: number;
@@ -50,13 +54,16 @@ export class AccountState {
   use(bytes: number, messages: number): void {
     this.usedBytes += bytes;
     this.usedMessages += messages;
-    this.#mark();
   }
 
+  /** The mailbox whose change it marks keeps it (`MailboxState.raise`); `keepModseq` where no mailbox does. */
   nextModseq(): number {
-    this.#mark();
     this.modseq += 1;
     return this.modseq;
+  }
+
+  keepModseq(): void {
+    this.#mark();
   }
 }
 
@@ -146,6 +153,9 @@ export class MailboxState {
   }
 }
 
+/** Ids reserved at once, of the kinds that deliveries use up; a crash skips the rest of a block. */
+const ID_BLOCKS: Partial<Record<IdKind, number>> = { email: 1000, blob: 1000, entry: 1000 };
+
 /** Kept states; the least recently made are dropped beyond this. */
 const STATES_MAX = 20_000;
 
@@ -157,7 +167,9 @@ export class WriterState {
   readonly #dirtyAccounts: AccountState[] = [];
   readonly #dirtyMailboxes: MailboxState[] = [];
   readonly #ids = new Map<IdKind, number>();
-  #idsDirty = false;
+  /** Up to where the table says ids are handed out: a commit that stays below need not write it. */
+  readonly #reservedIds = new Map<IdKind, number>();
+  readonly #dirtyIds = new Set<IdKind>();
 
   constructor(connection: Connection) {
     this.#connection = connection;
@@ -166,14 +178,26 @@ export class WriterState {
 
   #loadIds(): void {
     this.#ids.clear();
-    for (const [name, value] of this.#connection.all('SELECT name, value FROM counter')) this.#ids.set(name, value);
-    this.#idsDirty = false;
+    this.#reservedIds.clear();
+    for (const [name, value] of this.#connection.all('SELECT name, value FROM counter')) {
+      this.#ids.set(name, value);
+      this.#reservedIds.set(name, value);
+    }
+    this.#dirtyIds.clear();
   }
 
-  nextId(kind: IdKind): number {
-    const id = (this.#ids.get(kind) ?? 0) + 1;
+  /** Gives back what was reserved and not used; at an orderly end. */
+  saveIds(): void {
+    for (const [kind, value] of this.#ids) this.#connection.run('UPDATE counter SET value=? WHERE name=?', value, kind);
+  }
+
+  nextId(kind: IdKind, least = 0): number {
+    const id = Math.max((this.#ids.get(kind) ?? 0) + 1, least);
     this.#ids.set(kind, id);
-    this.#idsDirty = true;
+    if (id > (this.#reservedIds.get(kind) ?? 0)) {
+      this.#reservedIds.set(kind, id + (ID_BLOCKS[kind] ?? 1) - 1);
+      this.#dirtyIds.add(kind);
+    }
     return id;
   }
 
@@ -181,7 +205,7 @@ export class WriterState {
   account(id: AccountId): AccountState {
     let state = this.#accounts.get(id);
     if (state === undefined) {
-      const row = this.#connection.get('SELECT id, modseq, used_bytes, used_messages, quota_bytes, quota_messages, is_disabled FROM account WHERE id=?', id);
+      const row = this.#connection.get(ACCOUNT_SQL, id);
       if (row === undefined) throw new Failure('noSuchAccount', `no account ${id}`);
       state = new AccountState(row, this.#dirtyAccounts);
       this.#accounts.set(id, state);
@@ -237,20 +261,16 @@ export class WriterState {
     for (const state of this.#dirtyAccounts) {
       if (!state.isDirty) continue;
       state.isDirty = false;
-      this.#connection.run(
-        'UPDATE account SET modseq=?, used_bytes=?, used_messages=? WHERE id=?',
-        state.modseq,
-        state.usedBytes,
-        state.usedMessages,
-        state.id,
-      );
+      this.#connection.run('UPDATE account SET modseq=? WHERE id=?', state.modseq, state.id);
     }
     this.#dirtyAccounts.length = 0;
-    if (this.#idsDirty) {
-      for (const [kind, value] of this.#ids)
-        this.#connection.run('INSERT INTO counter (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value=excluded.value', kind, value);
-      this.#idsDirty = false;
-    }
+    for (const kind of this.#dirtyIds)
+      this.#connection.run(
+        'INSERT INTO counter (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value=excluded.value',
+        kind,
+        this.#reservedIds.get(kind)!,
+      );
+    this.#dirtyIds.clear();
     if (this.#mailboxes.size > STATES_MAX || this.#accounts.size > STATES_MAX) this.forget();
   }
 

@@ -46,7 +46,7 @@ function finish(session: Pop3Session, outcome: AuthOutcome): void | Promise<void
   if (session.isClosed) return;
   switch (outcome.kind) {
     case 'ok':
-      return session.enter(outcome.account);
+      return session.enter(outcome.account, outcome.credentialId);
     case 'refused':
       session.err('[AUTH] Wrong name or password');
       break;
