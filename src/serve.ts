@@ -151,9 +151,9 @@ async function run(options: ServeOptions, undo: (() => Promise<void> | void)[]):
   await keeper.ready;
   keeper.link.tell('connect', { port: writerJourney.far }, [writerJourney.far]);
 
-  const connectToWriter = (wantsAnnouncements: boolean) => {
+  const connectToWriter = (wants: 'all' | 'notices') => {
     const { port1, port2 } = new MessageChannel();
-    writerThread.link.tell('connect', { port: port2, wantsAnnouncements }, [port2]);
+    writerThread.link.tell('connect', { port: port2, wants }, [port2]);
     return port1;
   };
   const connectToKeeper = () => {
@@ -164,7 +164,7 @@ async function run(options: ServeOptions, undo: (() => Promise<void> | void)[]):
 
   // Main's own view of the store, for administration.
   const announcements = new AnnouncementHub((error) => log.error('store.announcement.failed', { cause: error }));
-  const writer = connectWriter(connectToWriter(true), (news) => announcements.publish(news));
+  const writer = connectWriter(connectToWriter('notices'), (news) => announcements.publish(news));
   const reader = openStoreReader(paths.database, paths.blobs);
   undo.push(() => reader.close());
   const now = steadyClock();
@@ -186,7 +186,7 @@ async function run(options: ServeOptions, undo: (() => Promise<void> | void)[]):
   };
 
   async function startCourierThread(): Promise<void> {
-    const [writerPort, keeperPort] = [connectToWriter(true), connectToKeeper()];
+    const [writerPort, keeperPort] = [connectToWriter('notices'), connectToKeeper()];
     await crew.start('courier', 'courier', { writerPort, keeperPort }, [writerPort, keeperPort]).ready;
   }
 
@@ -194,7 +194,7 @@ async function run(options: ServeOptions, undo: (() => Promise<void> | void)[]):
   let bound: Record<string, readonly string[]> = {};
   const loopCount = settings()['threads.loops'] || Math.min(8, Math.max(1, availableParallelism() - 1));
   async function startLoop(name: string, addresses: Record<string, readonly string[]>): Promise<Record<string, readonly string[]>> {
-    const [writerPort, keeperPort] = [connectToWriter(true), connectToKeeper()];
+    const [writerPort, keeperPort] = [connectToWriter('all'), connectToKeeper()];
     const loop = crew.start(name, 'loop', { writerPort, keeperPort, tls: { material, ticketKeys } }, [writerPort, keeperPort]);
     await loop.ready;
     return loop.link.call('listen', { addresses, reusePort: loopCount > 1, isFirst: name === 'loop1' });
@@ -272,7 +272,8 @@ async function run(options: ServeOptions, undo: (() => Promise<void> | void)[]):
 
   undo.push(() => control?.close());
 
-  if (settings().user !== '' && process.getuid?.() === 0) becomeUser(settings().user, { dataDir, pickup: settings()['pickup.directory'] || join(dataDir, 'pickup'), logFile: settings()['log.file'] });
+  if (settings().user !== '' && process.getuid?.() === 0)
+    becomeUser(settings().user, { dataDir, pickup: settings()['pickup.directory'] || join(dataDir, 'pickup'), logFile: settings()['log.file'] });
   if (lostEarly !== null) throw lostEarly;
   isUp = true;
   log.info('server.ready', {

@@ -13,10 +13,10 @@ const IMAP: AuthContext = { protocol: 'imaps', client: { ip: '198.51.100.1', por
 const QUICK = { 'auth.argon2Memory': 65536, 'auth.argon2Passes': 1, 'auth.scramIterations': 4096, domain: 'example.org' };
 const SECRET = Buffer.alloc(32, 7);
 
-function connection(kind: 'tls' | 'tls12' | 'clear' | 'loopback'): Connection {
+function connection(kind: 'tls' | 'tls12' | 'clear' | 'loopback', protocol: Connection['protocol'] = 'imap'): Connection {
   const exporter = kind === 'tls' ? Buffer.alloc(32, 1) : null;
   const tls = kind.startsWith('tls') ? { version: '', cipher: '', bits: 256, servername: null, exporter: () => exporter } : null;
-  return { tls, isLoopback: kind === 'loopback' } as unknown as Connection;
+  return { tls, protocol, isLoopback: kind === 'loopback' } as unknown as Connection;
 }
 
 function house(changes: Partial<DirectorySettings> = {}) {
@@ -120,6 +120,9 @@ test('mechanisms depend on TLS, loopback and on every credential having a SCRAM 
   store.now += 5_000;
   assert.deepEqual(authenticator.mechanisms(connection('tls')), ['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-256', 'PLAIN', 'LOGIN']);
   assert.deepEqual(authenticator.mechanisms(connection('tls12')), ['SCRAM-SHA-256', 'PLAIN', 'LOGIN']);
+  // mutt 2.2 would choose -PLUS at submission, fail, and try nothing else: there it is taken, but not announced.
+  assert.deepEqual(authenticator.mechanisms(connection('tls', 'submission')), ['SCRAM-SHA-256', 'PLAIN', 'LOGIN']);
+  assert.notEqual(authenticator.sasl('SCRAM-SHA-256-PLUS', connection('tls', 'submission'), IMAP), null);
   assert.equal(authenticator.sasl('SCRAM-SHA-256-PLUS', connection('tls12'), IMAP), null);
   assert.equal(authenticator.sasl('GSSAPI', connection('tls'), IMAP), null);
   assert.deepEqual(house({ 'auth.plainOnLoopback': false }).authenticator.mechanisms(connection('loopback')), []);

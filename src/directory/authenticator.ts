@@ -18,7 +18,7 @@ import type {
   StoreWriter,
 } from '../ports.ts';
 import { foldLocal, isAscii } from './address.ts';
-import { type Credential, covers, credentialsOf } from './credentials.ts';
+import { type Credential, covers, credentialsOf, scopeOf } from './credentials.ts';
 import { LoginGuard } from './guard.ts';
 import { argon2Parameters, hashPassword, needsRehash, PASSWORD_OCTETS_MAX, verifyPassword } from './password.ts';
 import { loginExchange, plainExchange } from './sasl/plain.ts';
@@ -56,6 +56,10 @@ const SCRAM_CHECK_INTERVAL_MS = 5_000;
 
 type Attempt = { kind: 'ok'; account: Account; credential: Credential; password: string } | { kind: 'wrong' };
 
+function canBind(connection: Connection): boolean {
+  return connection.tls !== null && connection.tls.exporter() !== null;
+}
+
 class EmbeddedAuthenticator implements Authenticator {
   readonly #parts: AuthenticatorParts;
   readonly #guard = new LoginGuard();
@@ -85,7 +89,7 @@ class EmbeddedAuthenticator implements Authenticator {
     if (connection.tls === null && !(connection.isLoopback && settings['auth.plainOnLoopback'])) return [];
     const isScramPossible = this.#scramPossible(settings);
     return settings['auth.mechanisms'].filter((name) => {
-      if (name === 'SCRAM-SHA-256-PLUS') return isScramPossible && connection.tls !== null && connection.tls.exporter() !== null;
+      if (name === 'SCRAM-SHA-256-PLUS') return isScramPossible && canBind(connection) && settings['auth.plusAnnounced'].includes(scopeOf(connection.protocol));
       return name === 'SCRAM-SHA-256' ? isScramPossible : true;
     });
   }
@@ -109,7 +113,10 @@ class EmbeddedAuthenticator implements Authenticator {
   sasl(mechanism: string, connection: Connection, context: AuthContext): SaslExchange | null {
     const offered = this.mechanisms(connection);
     const name = mechanism.toUpperCase();
-    if (!offered.includes(name)) return null;
+    // -PLUS is taken from any client that asks for it, announced or not.
+    const isPlusAsked =
+      name === 'SCRAM-SHA-256-PLUS' && offered.includes('SCRAM-SHA-256') && canBind(connection) && this.#parts.settings()['auth.mechanisms'].includes(name);
+    if (!offered.includes(name) && !isPlusAsked) return null;
     const verify = (authzid: string, login: string, password: string): Promise<AuthOutcome> => this.#login(authzid, login, password, context, name);
     if (name === 'PLAIN') return plainExchange(verify);
     if (name === 'LOGIN') return loginExchange(verify);

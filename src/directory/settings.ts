@@ -54,6 +54,13 @@ export const DIRECTORY_SETTINGS = {
     see: 'Dovecot auth_mechanisms',
     check: (entry) => ((SASL_MECHANISMS as readonly string[]).includes(entry) ? undefined : `must be one of ${SASL_MECHANISMS.join(', ')}`),
   }),
+  'auth.plusAnnounced': list({
+    default: ['imap', 'pop3'],
+    accepts: 'a list of imap, pop3, smtp',
+    doc: 'Protocols whose capability list names SCRAM-SHA-256-PLUS; it is taken everywhere. Not smtp: mutt 2.2 chooses it whenever it is named there, cannot bind to TLS 1.3, and tries nothing else.',
+    see: 'RFC 9266',
+    check: (entry) => (['imap', 'pop3', 'smtp'].includes(entry) ? undefined : 'must be imap, pop3 or smtp'),
+  }),
   'auth.plainOnLoopback': flag({
     default: true,
     doc: 'Allow logins without TLS when the client is on this machine.',

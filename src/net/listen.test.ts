@@ -139,10 +139,7 @@ test('a stale unix socket is replaced, a living one is not', async (t) => {
   assert.equal(await everything(connect(address.slice(5))), '127.0.0.1');
   await living.drain(0);
   writeFileSync(join(folder, 'file'), '');
-  await assert.rejects(
-    listen([`unix:${join(folder, 'file')}`], 'lmtp', false, net(), session, { reusePort: false }),
-    /the port is in use by another program/,
-  );
+  await assert.rejects(listen([`unix:${join(folder, 'file')}`], 'lmtp', false, net(), session, { reusePort: false }), /the port is in use by another program/);
 });
 
 for (const [protocol, reply] of [

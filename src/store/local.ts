@@ -53,7 +53,7 @@ export function openLocalStore(options: LocalStoreOptions): LocalStore {
   const commit = new GroupCommit(connection, OWN_OPERATIONS, { ...STORE_OPERATIONS, ...options.operations }, options.now);
   const runner = new WriterRunner(commit, connection, runnerOptions(paths.database, options.settings), options.log, options.journey);
   const announcements = new AnnouncementHub((error) => options.log.error('store.announcement.failed', { cause: String(error) }));
-  const source = { wantsAnnouncements: true, post: (message: Parameters<WriterClient['receive']>[0]) => writer.receive(message) };
+  const source = { wants: 'all' as const, post: (message: Parameters<WriterClient['receive']>[0]) => writer.receive(message) };
   const writer = new WriterClient({ send: (requests) => runner.submit(source, requests) }, (news) => announcements.publish(news));
   runner.addSource(source);
   const reader = openStoreReader(paths.database, paths.blobs);

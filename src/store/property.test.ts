@@ -83,10 +83,10 @@ class World {
 
   /** Submits an operation and applies it to the model at once; the answers are compared after the commit. */
   expect<T>(promise: Promise<T>, model: () => ((value: T) => void) | void): void {
-    let compare: ((value: T) => void) | void;
+    let compare: ((value: T) => void) | undefined;
     let refusal: Refusal | null = null;
     try {
-      compare = model();
+      compare = model() ?? undefined;
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       refusal = error;

@@ -164,7 +164,7 @@ test('a session begun in one thread is resumed in another that has the same tick
   assert.equal((await session(createTlsProvider([mail], { ...options, ticketKeys: randomBytes(48) }), ticket)).isReused, false);
 });
 
-test('a client may not negotiate again in the middle of a TLS 1.2 connection', async () => {
+test('a client may not negotiate again in the middle of a TLS 1.2 connection', async (t) => {
   const provider = createTlsProvider([mail], options);
   const server = createServer((socket) => {
     const secured = new TLSSocket(socket, { ...provider.options(), isServer: true, secureContext: provider.context()! });
@@ -174,12 +174,14 @@ test('a client may not negotiate again in the middle of a TLS 1.2 connection', a
   await new Promise((resolve) => server.once('listening', resolve));
   const { port } = server.address() as { port: number };
   const client = connect({ port, host: '127.0.0.1', servername: 'mail.example.org', rejectUnauthorized: false, maxVersion: 'TLSv1.2' });
+  t.after(() => {
+    client.destroy();
+    server.close();
+  });
   await new Promise((resolve) => client.once('secureConnect', resolve));
   const isRefused = await new Promise<boolean>((resolve) => {
     client.once('error', () => resolve(true));
     client.renegotiate({ rejectUnauthorized: false }, (error) => resolve(error !== null));
   });
   assert.ok(isRefused);
-  client.destroy();
-  server.close();
 });

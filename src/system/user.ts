@@ -49,7 +49,8 @@ export function giveData(kept: KeptPaths, ids: UserIds): void {
     const path = join(kept.dataDir, name);
     if (resolve(path) !== pickup && lstatSync(path).uid !== ids.uid) giveTree(path, ids);
   }
-  for (const path of [pickup, join(pickup, 'tmp'), join(pickup, 'new'), join(pickup, 'bad')]) if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) give(path, ids);
+  for (const path of [pickup, join(pickup, 'tmp'), join(pickup, 'new'), join(pickup, 'bad')])
+    if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) give(path, ids);
   if (kept.logFile !== '' && lstatSync(kept.logFile, { throwIfNoEntry: false })?.isFile()) give(kept.logFile, ids);
 }
 

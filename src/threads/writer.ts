@@ -17,8 +17,8 @@ import { journeyTo, start, startThread } from './start.ts';
 
 const thread = startThread({
   /** Another thread wants to write: its port. */
-  connect: ({ port, wantsAnnouncements }: { port: MessagePort; wantsAnnouncements: boolean }) => {
-    const source = { wantsAnnouncements, post: (message: CommitMessage) => port.postMessage(message) };
+  connect: ({ port, wants }: { port: MessagePort; wants: 'all' | 'notices' }) => {
+    const source = { wants, post: (message: CommitMessage) => port.postMessage(message) };
     runner.addSource(source);
     port.on('message', (requests: RequestMessage) => runner.submit(source, requests));
     port.on('close', () => runner.removeSource(source));

@@ -20,8 +20,8 @@ export interface RunnerOptions {
 /** One thread (or the CLI itself) that sends requests and gets answers. */
 export interface Source {
   post(message: CommitMessage): void;
-  /** Wants the announcements of everybody's commits. */
-  readonly wantsAnnouncements: boolean;
+  /** Which announcements of everybody's commits it wants: all, or only those that are not about mailboxes ('directory', 'queue'). */
+  readonly wants: 'all' | 'notices';
 }
 
 /** Operations that make the store grow: refused first when space runs out, while reading and deleting go on. */
@@ -174,9 +174,10 @@ export class WriterRunner {
       }
       list.push(answer.ok ? [number, answer.value] : [number, null, answer.failure.code, answer.failure.message]);
     }
+    const notices = announcements.filter((announcement) => announcement.kind === 'directory' || announcement.kind === 'queue');
     for (const source of this.#sources) {
       const own = bySource.get(source);
-      const news = source.wantsAnnouncements ? announcements : [];
+      const news = source.wants === 'all' ? announcements : notices;
       if (own !== undefined || news.length > 0) source.post({ answers: own ?? [], announcements: news });
     }
   }
