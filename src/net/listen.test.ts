@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -135,6 +135,8 @@ test('a stale unix socket is replaced, a living one is not', async (t) => {
     return { drain() {} };
   };
   const living = await listen([address], 'lmtp', false, net(), session, { reusePort: false });
+  // The other mail server runs as another user, and our umask is closed.
+  assert.equal(statSync(address.slice(5)).mode & 0o666, 0o666);
   await assert.rejects(listen([address], 'lmtp', false, net(), session, { reusePort: false }), /another program uses this socket already/);
   assert.equal(await everything(connect(address.slice(5))), '127.0.0.1');
   await living.drain(0);

@@ -98,7 +98,9 @@ class SocketListener implements Listener {
     await new Promise<void>((resolve, reject) => {
       server.once('error', (cause: NodeJS.ErrnoException) => reject(new Error(whyNot(text, this.#protocol, cause), { cause })));
       const backlog = this.#context.settings()['net.backlog'];
-      if (address.kind === 'unix') server.listen({ path: address.path, backlog }, resolve);
+      // Whoever may pass through to the socket may deliver (as with the sendmail command): the other mail server is another user.
+      const isOpen = this.#protocol === 'lmtp';
+      if (address.kind === 'unix') server.listen({ path: address.path, backlog, readableAll: isOpen, writableAll: isOpen }, resolve);
       else server.listen({ host: address.host, port: address.port, backlog, reusePort, ipv6Only: isIp6Only(address, all) }, resolve);
     });
     // Accepting can fail later too (EMFILE): the server goes on, the administrator hears of it.

@@ -82,6 +82,7 @@ class World {
   }
 
   /** Submits an operation and applies it to the model at once; the answers are compared after the commit. */
+  // biome-ignore lint/suspicious/noConfusingVoidType: a model that has nothing to compare returns nothing.
   expect<T>(promise: Promise<T>, model: () => ((value: T) => void) | void): void {
     let compare: ((value: T) => void) | undefined;
     let refusal: Refusal | null = null;

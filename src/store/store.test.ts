@@ -349,3 +349,13 @@ test('staging that is aborted while its file is being opened leaves no file', as
   await assert.rejects(async () => finishing, isFailure('storeBusy'));
   while (files().length > 0) await new Promise((resolve) => setImmediate(resolve));
 });
+
+test('a repair that finds a message without its mailbox row leaves nothing to repair', async (t) => {
+  const store = openTestStore(t);
+  const { id } = await addAccount(store, 'b@x');
+  for (const subject of ['one', 'two']) await accept(store, acceptInput(store.staging.stage(messageText(subject)), [delivery(id)]));
+  await store.writer.run('test.sql', 'DELETE FROM message WHERE uid=1');
+  await store.writer.run('store.repair', null);
+  assert.deepEqual((await checkStore(storePaths(store.dataDir), never)).problems, []);
+  assert.deepEqual(store.reader.rows('SELECT count(*) FROM blob'), [[1]]);
+});

@@ -22,6 +22,8 @@ const SWEEP_EVERY_MS = 24 * 3_600_000;
 const startedAt = Date.now();
 const stopping = new AbortController();
 let waiting: JourneyEvent[] = [];
+/** Backups under way: their snapshot may name files that nobody else names any more. */
+let backups = 0;
 
 const thread = startThread({
   connect: ({ port }: { port: MessagePort }) => {
@@ -37,7 +39,14 @@ const thread = startThread({
     writeJourney();
     return journey.find(query);
   },
-  backup: ({ target, configFile }: { target: string; configFile: string | null }) => backupStore(start.settings.dataDir, target, stopping.signal, configFile),
+  backup: async ({ target, configFile }: { target: string; configFile: string | null }) => {
+    backups += 1;
+    try {
+      return await backupStore(start.settings.dataDir, target, stopping.signal, configFile);
+    } finally {
+      backups -= 1;
+    }
+  },
   check: () => checkStore(paths, stopping.signal),
   stop: () => {
     stopping.abort();
@@ -99,6 +108,7 @@ if (!stopping.signal.aborted) {
   setInterval(writeJourney, JOURNEY_EVERY_MS);
   setInterval(prune, PRUNE_EVERY_MS);
   const sweep = (before: number): void => {
+    if (backups > 0) return;
     sweepBlobFiles(paths.blobs, reader, before, stopping.signal)
       .then((swept) => {
         if (swept.files > 0) thread.log.info('store.swept', swept);

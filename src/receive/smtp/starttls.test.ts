@@ -14,8 +14,8 @@ function tlsContext(settings: Record<string, unknown> = {}): TestContext {
   return context;
 }
 
-/** Says EHLO and STARTTLS with `extra` in the same packet, then does the handshake. */
-async function upgrade(listener: Listener, extra = ''): Promise<TLSSocket> {
+/** Says EHLO, the lines in `before`, and STARTTLS with `extra` in the same packet, then does the handshake. */
+async function upgrade(listener: Listener, extra = '', before = ''): Promise<TLSSocket> {
   const socket = await dial(listener);
   await talk(
     socket,
@@ -24,6 +24,7 @@ async function upgrade(listener: Listener, extra = ''): Promise<TLSSocket> {
     C: EHLO client.example
     S: 250-STARTTLS
     S: 250 HELP
+    ${before}
     C: STARTTLS${extra}
     S: 220 2.0.0 *
   `,
@@ -64,6 +65,16 @@ test('after STARTTLS the session begins anew, and the trace names the cipher', a
     /\r\n\t\(using TLSv1\.3 with cipher TLS_\w+ \((128\/128|256\/256) bits\)\)\r\n\tby mx\.example\.org \(Posthorn\) with ESMTPS id /,
   );
   assert.match(context.accepted[0]!.envelope.tls!, /^TLSv1\.3 TLS_/);
+  secured.destroy();
+  await listener.drain(0);
+});
+
+test('a login in clear (on loopback) does not outlive STARTTLS', async () => {
+  const context = tlsContext();
+  const listener = await serve(context, 'submission');
+  const plain = Buffer.from('\0alice@example.org\0secret').toString('base64');
+  const secured = await upgrade(listener, '', `C: AUTH PLAIN ${plain}\nS: 235 *\n`);
+  await talk(secured, 'C: EHLO client.example\nS: 250 HELP\nC: MAIL FROM:<alice@example.org>\nS: 530 5.7.0 *');
   secured.destroy();
   await listener.drain(0);
 });

@@ -46,8 +46,7 @@ test('frame lengths become offsets', () => {
 });
 
 test('kept contexts are in use: the runtime behaves as they expect', () => {
-  const calls: string[] = [];
-  const spy = { compress: (bytes: Uint8Array) => (calls.push('c'), bytes), decompress: (frame: Uint8Array) => frame };
-  assert.equal(behavesAsExpected(spy, spy), false); // what does not notice damage is not used
+  const careless = { compress: (bytes: Uint8Array) => bytes, decompress: (frame: Uint8Array) => frame };
+  assert.equal(behavesAsExpected(careless, careless), false); // what does not notice damage is not used
   assert.equal(isKept(), true);
 });

@@ -6,13 +6,15 @@ export const REPAIR_OPERATIONS = {
   'store.repair': (tx: Transaction): { repaired: number } => {
     let repaired = 0;
     for (const check of COUNT_CHECKS) {
+      // An email that nobody refers to any more is what an interrupted repair or a bug of an older version left. Before the blobs are
+      // counted: it must not hold one.
+      tx.run('DELETE FROM email WHERE refs=0');
       const wrong = tx.all(check.sql).length;
       if (wrong === 0) continue;
       repaired += wrong;
       tx.run(check.repair);
     }
-    // An email or a blob that nobody refers to any more is what an interrupted repair or a bug of an older version left.
-    tx.run('DELETE FROM email WHERE refs=0');
+    // Its file is found by the sweep.
     tx.run('DELETE FROM blob WHERE refs=0');
     return { repaired };
   },
