@@ -281,8 +281,13 @@ class EmbeddedAuthenticator implements Authenticator {
     return null;
   }
 
+  /** One allowance for an account, by whichever of its names it is tried. */
+  #guardKey(name: string): string {
+    return this.#parts.directory.accountByLogin(name)?.login ?? name;
+  }
+
   #lockedOutcome(name: string, context: AuthContext, method: string): AuthOutcome | null {
-    const retryAfterMs = this.#guard.lockedFor(name, context.client.ip, this.#parts.now(), this.#parts.settings());
+    const retryAfterMs = this.#guard.lockedFor(this.#guardKey(name), context.client.ip, this.#parts.now(), this.#parts.settings());
     if (retryAfterMs === 0) return null;
     this.#parts.metrics.count('auth.refused', 1, context.protocol);
     this.#logRefusal(name, 'locked after too many failures', context, method);
@@ -290,7 +295,7 @@ class EmbeddedAuthenticator implements Authenticator {
   }
 
   async #refuse(name: string, fingerprint: string, reason: string, context: AuthContext, method: string): Promise<AuthOutcome> {
-    const waitMs = this.#guard.failed(name, context.client.ip, fingerprint, this.#parts.now(), this.#parts.settings());
+    const waitMs = this.#guard.failed(this.#guardKey(name), context.client.ip, fingerprint, this.#parts.now(), this.#parts.settings());
     this.#parts.metrics.count('auth.refused', 1, context.protocol);
     this.#logRefusal(name, reason, context, method);
     if (waitMs > 0) await (this.#parts.delay ?? sleep)(waitMs);
@@ -303,7 +308,7 @@ class EmbeddedAuthenticator implements Authenticator {
 
   #admit(name: string, account: Account, credential: Credential, context: AuthContext, method: string): AuthOutcome {
     const { log, metrics, now, writer } = this.#parts;
-    this.#guard.succeeded(name, context.client.ip);
+    this.#guard.succeeded(this.#guardKey(name), context.client.ip);
     metrics.count('auth.ok', 1, context.protocol);
     log.info('auth.ok', {
       session: context.session,

@@ -3,7 +3,7 @@
  * message flows into a MessageWriter as it arrives; all of them are stored in one transaction, or none.
  */
 import type { MessageWriter, NewMessage } from '../../ports.ts';
-import { FAILURES } from '../../system/failure.ts';
+import { FAILURES, Failure } from '../../system/failure.ts';
 import { SP, scan, TAG_CHAR } from '../../wire/imap/chars.ts';
 import { type AppendOptions, appendArguments, appendOptions } from '../../wire/imap/arguments.ts';
 import { Cursor, ImapSyntaxError } from '../../wire/imap/cursor.ts';
@@ -159,7 +159,8 @@ async function store(session: ImapSession, append: Append): Promise<void> {
   // From here on the messages are the store's, even if the client goes away: aborting one would take it from under a commit.
   const writers = append.writers.splice(0);
   const { uidValidity, uids } = await session.context.writer.append(session.account!.id, append.mailboxId, append.messages).catch((error: unknown) => {
-    for (const writer of writers) writer.abort();
+    // A writer that was lost may have committed: files whose fate is not known are left to the sweep.
+    if (error instanceof Failure && error.code !== 'storeBusy') for (const writer of writers) writer.abort();
     throw error;
   });
   const { selected } = session;

@@ -70,7 +70,7 @@ async function conclude(session: ImapSession, outcome: AuthOutcome): Promise<str
   switch (outcome.kind) {
     case 'ok':
       if (!session.shared.enter(session, outcome.account)) return 'NO [LIMIT] Too many connections of this account';
-      session.authenticated(outcome.account);
+      session.authenticated(outcome.account, outcome.credentialId);
       session.context.metrics.count('imap.logins');
       return `OK [${capabilityLine(session)}] Logged in`;
     case 'unavailable':

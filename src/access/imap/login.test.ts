@@ -212,7 +212,7 @@ test('a session is logged out when its account is switched off', async () => {
   const client = await server.client();
   server.accounts = [];
   server.store.publish({ kind: 'directory' });
-  assert.equal(client.output(), '* BYE The account was switched off\r\n');
+  assert.equal(client.output(), '* BYE The login is no longer valid\r\n');
   assert.ok(client.isClosed);
 });
 

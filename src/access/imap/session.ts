@@ -3,6 +3,7 @@
  * batch. Commands that need not wait run without a promise. State changes here and in the command files that say so.
  */
 import { idle } from '../../net/idle.ts';
+import { watchLogin } from '../../directory/logins.ts';
 import type { Account, Connection, LoopContext, Session, SessionFactory } from '../../ports.ts';
 import { FAILURES, Failure } from '../../system/failure.ts';
 import { SP, scan, TAG_CHAR } from '../../wire/imap/chars.ts';
@@ -81,6 +82,7 @@ export class ImapSession implements Session, Idler {
   idleTag = '';
   loginFailures = 0;
   readonly #reader: CommandReader;
+  #unwatchLogin: (() => void) | null = null;
   readonly #limits: { lineBytesMax: number; literalBytesMax: number };
   #mode: Mode = 'commands';
   #isBusy = false;
@@ -395,8 +397,9 @@ export class ImapSession implements Session, Idler {
   // ── Changes of state ──
 
   /** After a successful login. */
-  authenticated(account: Account): void {
+  authenticated(account: Account, credentialId: number | undefined): void {
     const settings = this.context.settings();
+    this.#unwatchLogin = watchLogin(this.context, account, credentialId, () => this.bye('The login is no longer valid'));
     this.account = account;
     this.state = 'authenticated';
     this.#limits.lineBytesMax = settings['imap.lineBytesMax'];
@@ -538,6 +541,8 @@ export class ImapSession implements Session, Idler {
     this.append = null;
     this.unselect();
     this.shared.left(this);
+    this.#unwatchLogin?.();
+    this.#unwatchLogin = null;
     this.#reader.reset();
   }
 }

@@ -17,7 +17,6 @@ export class Shared {
   constructor(context: LoopContext<ImapSettings>) {
     this.context = context;
     this.views = new Views(context.reader, context.announcements);
-    context.announcements.on('directory', () => this.#checkAccounts());
   }
 
   /** Counts one more connection of the account; false when there are too many. */
@@ -36,15 +35,6 @@ export class Shared {
     const count = (this.#connections.get(key) ?? 1) - 1;
     if (count > 0) this.#connections.set(key, count);
     else this.#connections.delete(key);
-  }
-
-  /** An account that was removed or switched off is logged out at once. */
-  #checkAccounts(): void {
-    for (const session of this.sessions) {
-      if (session.account === null) continue;
-      const account = this.context.directory.account(session.account.id);
-      if (account === null || account.isDisabled) session.bye('The account was switched off');
-    }
   }
 
   /** Destroys a socket whose other end does not close; the timer belongs to closing connections only. */
