@@ -214,14 +214,20 @@ async function run(options: ServeOptions, undo: (() => Promise<void> | void)[]):
     board.update('main', metrics.snapshot());
   }
   if (settings()['listen.metrics'].length > 0) {
-    metricsServer = await startMetricsServer(
-      settings()['listen.metrics'],
-      async () => {
-        await refreshMetrics();
-        return board.render();
-      },
-      () => ({ isHealthy: isUp && !isStopping, detail: isStopping ? 'stopping' : 'ready' }),
-    );
+    try {
+      metricsServer = await startMetricsServer(
+        settings()['listen.metrics'],
+        async () => {
+          await refreshMetrics();
+          return board.render();
+        },
+        () => ({ isHealthy: isUp && !isStopping, detail: isStopping ? 'stopping' : 'ready' }),
+      );
+    } catch (error) {
+      // A second instance on this machine, with the port nobody chose: mail matters more.
+      if (config.given.has('listen.metrics')) throw error;
+      log.warn('metrics.unavailable', { cause: error });
+    }
     undo.push(() => metricsServer?.close());
   }
 

@@ -4,6 +4,7 @@ import { mkdir, open, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Account, AdminContext, AdminHandlers, MailboxRow, MessageReader, NewMessage } from '../ports.ts';
 import { Failure } from '../system/failure.ts';
+import { type Derived, outdatedEmails } from './derived.ts';
 import { lines, type MboxMessage, mboxEntry, mboxMessages } from './formats/mbox.ts';
 import { MaildirWriter, maildirFolders, maildirMessages } from './formats/maildir.ts';
 
@@ -210,8 +211,26 @@ async function importAccount(context: AdminContext, args: any, emit: Emit, signa
   return { mailboxes, messages: importer.count };
 }
 
+/** Email rows set right by one operation. */
+const REPAIR_BATCH = 100;
+
+async function repair(context: AdminContext, signal: AbortSignal): Promise<{ repaired: number }> {
+  let { repaired } = await context.writer.run<{ repaired: number }>('store.repair', null);
+  let batch: Derived[] = [];
+  const flush = async (): Promise<void> => {
+    if (batch.length > 0) repaired += await context.writer.run<number>('store.setDerived', batch);
+    batch = [];
+  };
+  for await (const derived of outdatedEmails(context.reader, signal)) {
+    batch.push(derived);
+    if (batch.length >= REPAIR_BATCH) await flush();
+  }
+  await flush();
+  return { repaired };
+}
+
 export const STORE_ADMIN: AdminHandlers = {
   'store.export': (context, args, emit, signal) => exportAccount(context, args, emit as Emit, signal),
   'store.import': (context, args, emit, signal) => importAccount(context, args, emit as Emit, signal),
-  'store.repair': (context) => context.writer.run('store.repair', null),
+  'store.repair': (context, _args, _emit, signal) => repair(context, signal),
 };

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { type Announcement, FLAG } from '../ports.ts';
+import { type AdminContext, type Announcement, FLAG } from '../ports.ts';
 import { Failure } from '../system/failure.ts';
+import { STORE_ADMIN } from './admin.ts';
 import { checkStore } from './check.ts';
 import { storePaths } from './paths.ts';
 import { accept, acceptInput, addAccount, delivery, messageText, openTestStore, testDirectory } from './testing.ts';
@@ -251,6 +252,20 @@ test('wrong counts are found and set right, and everything survives a restart', 
   assert.equal(second.reader.mailboxById(id, inbox.id)!.exists, 5);
   const ids = second.reader.rows('SELECT id FROM blob ORDER BY id').flat() as number[];
   assert.ok(ids.length === 5 && ids[4]! > ids[3]!, String(ids));
+});
+
+test('an outdated envelope or structure is found and made again from the bytes', async (t) => {
+  const store = openTestStore(t);
+  const { id, inbox } = await addAccount(store, 'b@x');
+  await accept(store, acceptInput(store.staging.stage(messageText('one')), [delivery(id)]));
+  await accept(store, acceptInput(store.staging.stage(messageText('two')), [delivery(id)]));
+  const emailId = store.reader.message(id, inbox.id, 1)![6];
+  const before = store.reader.email(id, emailId);
+  await store.writer.run('test.sql', `UPDATE email SET envelope='(old)', header_bytes=3 WHERE id=${emailId}`);
+  assert.deepEqual((await checkStore(storePaths(store.dataDir), never)).problems, [`email ${emailId} has an outdated envelope or structure`]);
+  assert.deepEqual(await STORE_ADMIN['store.repair']!(store as unknown as AdminContext, {}, () => {}, never), { repaired: 1 });
+  assert.deepEqual(store.reader.email(id, emailId), before);
+  assert.deepEqual((await checkStore(storePaths(store.dataDir), never)).problems, []);
 });
 
 test('a data folder is opened by one process at a time', (t) => {

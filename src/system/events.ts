@@ -10,6 +10,7 @@ export const EVENTS: ReadonlyMap<string, string> = new Map([
   ['server.stopped', 'Everything is closed.'],
   ['server.fatal', 'The server cannot go on and ends; the launcher or systemd starts it again.'],
   ['config.warning', 'Something in the configuration file deserves a look.'],
+  ['metrics.unavailable', 'The usual port for metrics is taken; the server runs without. Choose another in listen.metrics.'],
   ['tls.expiry', 'A certificate has expired or will soon.'],
   ['control.failed', 'The control socket failed.'],
   ['control.refused', 'A command on the control socket failed for an unexpected reason.'],

@@ -23,11 +23,15 @@ export function messageIds(instance: number, now: () => number): () => string {
   let counter = 0;
   return () => {
     const ms = now();
-    if (ms === lastMs) counter += 1;
-    else {
+    counter += 1;
+    if (ms > lastMs) {
       lastMs = ms;
       counter = 0;
+    } else if (counter === DIGITS ** 4) {
+      // A time stamp lent from the future, rather than an id twice.
+      lastMs += 1;
+      counter = 0;
     }
-    return ms.toString(DIGITS).padStart(9, '0') + tag + (counter % DIGITS ** 4).toString(DIGITS).padStart(4, '0');
+    return lastMs.toString(DIGITS).padStart(9, '0') + tag + counter.toString(DIGITS).padStart(4, '0');
   };
 }

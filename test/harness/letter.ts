@@ -27,7 +27,11 @@ export interface Sending {
   readonly host?: string;
   readonly sender: string;
   readonly recipients: readonly string[];
+  /** Bytes as latin1. */
   readonly message: string;
+  /** Parameters of MAIL and of each RCPT: "RET=FULL ENVID=x". */
+  readonly mail?: string;
+  readonly rcpt?: string;
 }
 /** One transaction on a connection of its own; answers the reply to the data. Every step before must be accepted. */
 export async function sendLetter(sending: Sending): Promise<string> {
@@ -35,8 +39,8 @@ export async function sendLetter(sending: Sending): Promise<string> {
   try {
     await client.smtp(null, /^220/);
     await client.smtp('EHLO client.test', /^250/);
-    await client.smtp(`MAIL FROM:<${sending.sender}>`, /^250/);
-    for (const recipient of sending.recipients) await client.smtp(`RCPT TO:<${recipient}>`, /^250/);
+    await client.smtp(`MAIL FROM:<${sending.sender}>${parameters(sending.mail)}`, /^250/);
+    for (const recipient of sending.recipients) await client.smtp(`RCPT TO:<${recipient}>${parameters(sending.rcpt)}`, /^250/);
     await client.smtp('DATA', /^354/);
     client.send(sending.message.replaceAll(/^\./gm, '..'));
     const reply = await client.smtp('.', /^[245]\d\d/);
@@ -46,3 +50,4 @@ export async function sendLetter(sending: Sending): Promise<string> {
     client.close();
   }
 }
+const parameters = (text: string | undefined): string => (text === undefined ? '' : ` ${text}`);

@@ -1,5 +1,6 @@
 /** 'store.repair': counts are made again from the rows they count; nothing that holds mail is touched. */
-import { COUNT_CHECKS } from '../check.ts';
+import { COUNT_CHECKS } from '../counts.ts';
+import type { Derived } from '../derived.ts';
 import type { Transaction } from '../transaction.ts';
 
 export const REPAIR_OPERATIONS = {
@@ -18,4 +19,20 @@ export const REPAIR_OPERATIONS = {
     tx.run('DELETE FROM blob WHERE refs=0');
     return { repaired };
   },
+  'store.setDerived': (tx: Transaction, rows: readonly Derived[]): number =>
+    rows.reduce(
+      (changed, row) =>
+        changed +
+        tx.run(
+          'UPDATE email SET header_bytes=?, envelope=?, body_structure=?, parts=?, message_id=?, sent_at=? WHERE id=?',
+          row.headerBytes,
+          row.envelope,
+          row.bodyStructure,
+          row.parts,
+          row.messageId,
+          row.sentAt,
+          row.id,
+        ),
+      0,
+    ),
 };
