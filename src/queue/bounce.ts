@@ -129,7 +129,7 @@ async function compose(
   const reader = context.reader.openBlob(entry.blobId);
   const writer = context.staging.open();
   try {
-    const isFull = action === 'failed' && entry.ret !== 'HDRS' && entry.size <= settings['queue.returnFullMax'];
+    const isFull = action === 'failed' && entry.ret === 'FULL' && entry.size <= settings['queue.returnFullMax'];
     const input: DsnInput = {
       id,
       at,

@@ -15,6 +15,8 @@ export interface Derived {
 }
 
 const PAGE = 100;
+/** Up to here a message is read as a whole. */
+const WHOLE_BYTES_MAX = 256 * 1024;
 
 /** Email rows whose derived columns are not what their bytes say now. A damaged blob is passed over: it is a problem of its own. */
 export async function* outdatedEmails(reader: StoreReader, signal: AbortSignal): AsyncIterable<Derived> {
@@ -51,8 +53,7 @@ async function digestOf(reader: StoreReader, blobId: number, bytes: number): Pro
   try {
     const blob = reader.openBlob(blobId);
     try {
-      const all = blob.slice(0, bytes <= 256 * 1024 ? bytes : 0);
-      if (!(all instanceof Promise) && all.length === bytes) return digestMessage(all);
+      if (bytes <= WHOLE_BYTES_MAX) return digestMessage(await blob.slice(0, bytes));
       const builder = new DigestBuilder();
       for await (const piece of blob.stream(0, blob.size)) builder.push(piece);
       return builder.end();

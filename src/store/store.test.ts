@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -259,6 +260,9 @@ test('an outdated envelope or structure is found and made again from the bytes',
   const { id, inbox } = await addAccount(store, 'b@x');
   await accept(store, acceptInput(store.staging.stage(messageText('one')), [delivery(id)]));
   await accept(store, acceptInput(store.staging.stage(messageText('two')), [delivery(id)]));
+  const large = store.staging.open();
+  for (let i = 0; i < 20; i += 1) await large.write(randomBytes(30_000));
+  await accept(store, acceptInput(await large.finish(), [delivery(id)]));
   const emailId = store.reader.message(id, inbox.id, 1)![6];
   const before = store.reader.email(id, emailId);
   await store.writer.run('test.sql', `UPDATE email SET envelope='(old)', header_bytes=3 WHERE id=${emailId}`);
