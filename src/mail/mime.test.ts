@@ -120,6 +120,17 @@ describe('pieces', () => {
     });
   }
 
+  test('a body part without header whose first line is cut leaves nothing behind for the next header', () => {
+    const text = 'Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\r\n--b\r\nContent-Type: multipart/digest; boundary=c\r\n';
+    const bytes = Buffer.from(text, 'latin1');
+    for (let cut = 1; cut < bytes.length; cut += 1) {
+      const parser = new MimeParser();
+      parser.push(bytes.subarray(0, cut));
+      parser.push(bytes.subarray(cut));
+      assert.deepEqual(parser.end(), parse(text).root, `cut at ${cut}`);
+    }
+  });
+
   test('random messages in random pieces give the same tree, and parts lie within each other', () => {
     const line = fc.constantFrom(
       '',

@@ -187,6 +187,7 @@ export class MimeParser {
       }
     }
     if (this.#startsBody(line, from, to, offset)) {
+      this.#takeHeader(EMPTY, 0); // what earlier chunks kept of this line was no header
       this.#finishHeader(EMPTY, offset);
       this.#lines += 1;
       return true;

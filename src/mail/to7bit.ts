@@ -3,7 +3,7 @@
  * Works piece by piece; what needs no change goes through as it is.
  */
 import { isAscii } from 'node:buffer';
-import { asBuffer, firstField, scanHeaders } from './header.ts';
+import { type HeaderField, asBuffer, firstField, scanHeaders } from './header.ts';
 import { contentOf } from './mime-part.ts';
 import type { PartIndex } from './part-index.ts';
 import type { SliceReader } from './slices.ts';
@@ -99,22 +99,28 @@ function encodeHeader(header: Uint8Array, encoding: string | null, isMessage: bo
   const { fields, end, isComplete } = scanHeaders(header);
   // Cut off by a delimiter: the body is empty, and one more line could change what the lines before it mean.
   if (!isComplete && header.length > 0) return header;
-  const out: Uint8Array[] = [];
-  let at = 0;
+  const replaced: HeaderField[] = [];
   for (let field = firstField(header, fields, ENCODING); field !== null; field = firstField(header, fields, ENCODING)) {
-    out.push(header.subarray(at, field.nameStart));
-    at = field.end;
+    replaced.push(field);
     fields.splice(fields.indexOf(field), 1);
   }
-  const blank = !isComplete ? header.length : end - (header[end - 2] === 0x0d ? 2 : 1);
-  out.push(header.subarray(at, blank));
   let added = `Content-Transfer-Encoding: ${encoding}\r\n`;
   if (isMessage && encoding !== '7bit') {
     if (firstField(header, fields, 'mime-version') === null) added = `MIME-Version: 1.0\r\n${added}`;
     // RFC 1428: text of a charset that nobody named.
     if (firstField(header, fields, 'content-type') === null) added += 'Content-Type: text/plain; charset=unknown-8bit\r\n';
   }
-  out.push(Buffer.from(`${added}\r\n`, 'latin1'));
+  const blank = !isComplete ? header.length : end - (header[end - 2] === 0x0d ? 2 : 1);
+  const out: Uint8Array[] = [];
+  let at = 0;
+  for (const [i, field] of replaced.entries()) {
+    out.push(header.subarray(at, field.nameStart));
+    // In the place of the old one: what follows may be no field, and must not become the first line of a header.
+    if (i === 0) out.push(Buffer.from(added, 'latin1'));
+    at = field.end;
+  }
+  out.push(header.subarray(at, blank));
+  out.push(Buffer.from(replaced.length === 0 ? `${added}\r\n` : '\r\n', 'latin1'));
   return Buffer.concat(out);
 }
 const ENCODING = 'content-transfer-encoding';
