@@ -129,6 +129,18 @@ test('pipelined: all recipients refused but DATA accepted ends with an empty mes
   assert.deepEqual(messages, ['']);
 });
 
+test('MAIL refused without PIPELINING: each recipient gets that answer', async () => {
+  const { fates } = await talk(
+    `S: 220 mx.them.test
+     C: EHLO us.test
+     S: 250 mx.them.test
+     C: MAIL FROM:<from@us.test>
+     S: 550 5.7.1 not you`,
+    [testJob(['a@them.test', 'b@them.test'])],
+  );
+  assert.deepEqual(fates, [['failed 550 5.7.1', 'failed 550 5.7.1']]);
+});
+
 test('MAIL refused: the refusal counts for all, and RSET precedes the next message', async () => {
   const { fates } = await talk(
     `${PIPELINING}
@@ -431,4 +443,51 @@ test('when the time is up the message is put off', async () => {
   assert.deepEqual(fates, [['deferred 421 4.4.2']]);
   assert.match(outcomes[0]![0]!.reply, /timed out while waiting for the answer to MAIL/);
   await server.close();
+});
+
+test('a stored message that cannot be read is put off, and the next one goes out', async () => {
+  const damaged = testJob(['a@them.test'], {
+    open: () => ({
+      size: 24,
+      prefixBytes: 0,
+      slice: () => {
+        throw new Error('does not decompress');
+      },
+      async *stream() {},
+      close: () => {},
+    }),
+  });
+  const { fates, isOpen } = await talk(
+    `${PIPELINING}
+     C: MAIL FROM:<from@us.test>
+     C: RCPT TO:<b@them.test>
+     C: DATA
+     S: 250 ok
+     S: 250 ok
+     S: 354 go
+     M
+     S: 250 2.0.0 taken`,
+    [damaged, testJob(['b@them.test'])],
+  );
+  assert.deepEqual(fates, [['deferred 451 4.3.0'], ['delivered 250 2.0.0']]);
+  assert.equal(isOpen, true);
+});
+
+test('a reply too many is not taken for the answer to the next message', async () => {
+  const { fates, isOpen } = await talk(
+    `${OPENING}
+     S: 250-CHUNKING
+     S: 250 PIPELINING
+     C: MAIL FROM:<from@us.test>
+     C: RCPT TO:<a@them.test>
+     C: BDAT 24 LAST
+     B: 24
+     S: 250 ok
+     S: 250 ok
+     S: 250 2.0.0 taken
+     S: 250 2.0.0 taken once more`,
+    [testJob(['a@them.test']), testJob(['b@them.test'])],
+  );
+  assert.deepEqual(fates, [['delivered 250 2.0.0'], ['again 421 4.4.2']]);
+  assert.equal(isOpen, false);
 });

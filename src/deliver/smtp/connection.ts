@@ -60,6 +60,8 @@ export class SmtpConnection {
   #isBusyWriting = false;
   #needsRset = false;
   #isQuitting = false;
+  /** A transaction was begun while the replies of one chunk are worked off: what is left of them cannot be its answers. */
+  #isJustBegun = false;
 
   constructor(socket: Socket, label: string, capabilities: Capabilities, options: ConnectionOptions) {
     this.socket = socket;
@@ -167,7 +169,16 @@ export class SmtpConnection {
     }
     const isConverted = job.has8bit && !capabilities.eightBitMime;
     if (job.size > SMALL_BYTES && !job.smtputf8) return this.#plan(job, null, reader, isConverted);
-    const bytes = reader.slice(0, job.size > SMALL_BYTES ? job.headerBytes : job.size);
+    const unreadable = (error: Error): null => {
+      reader.close();
+      return answer(outcome('deferred', 451, '4.3.0', `stored message cannot be read: ${clean(error.message)}`, ''));
+    };
+    let bytes: Uint8Array | Promise<Uint8Array>;
+    try {
+      bytes = reader.slice(0, job.size > SMALL_BYTES ? job.headerBytes : job.size);
+    } catch (error) {
+      return unreadable(error as Error); // a small message is decompressed here and now
+    }
     const withBytes = (data: Uint8Array): Transaction | null => {
       const whole = job.size <= SMALL_BYTES;
       const needsUtf8 = job.smtputf8 && (!isAsciiEnvelope(job) || has8bit(data, job.headerBytes));
@@ -179,10 +190,7 @@ export class SmtpConnection {
       return this.#plan(job, whole && !isConverted ? data : null, whole && !isConverted ? null : reader, isConverted, needsUtf8);
     };
     if (bytes instanceof Uint8Array) return withBytes(bytes);
-    return bytes.then(withBytes, (error: Error) => {
-      reader.close();
-      return answer(outcome('deferred', 451, '4.3.0', `stored message cannot be read: ${error.message}`, ''));
-    });
+    return bytes.then(withBytes, unreadable);
   }
 
   /** Null when no recipient is left to ask for. */
@@ -200,6 +208,7 @@ export class SmtpConnection {
 
   #begin(tx: Transaction): void {
     this.#running.push(tx);
+    this.#isJustBegun = true;
     this.messages += 1;
     this.#wait(this.options.commandMs, tx);
     if (!this.capabilities.pipelining) {
@@ -328,8 +337,10 @@ export class SmtpConnection {
   #onData(chunk: Buffer): void {
     if (this.isClosed) return;
     const replies = this.#parser.push(chunk);
+    this.#isJustBegun = false;
     for (const reply of replies) {
       const tx = this.#running[0];
+      if (this.#isJustBegun) return this.#lost(`server sent a reply nobody asked for: ${words(reply)}`);
       if (tx === undefined) {
         // Between messages only a goodbye can come.
         if (!this.#isQuitting) this.#lost(words(reply));
@@ -429,7 +440,8 @@ export class SmtpConnection {
     if (needsRset) this.#needsRset = true;
     if (!this.#isBusyWriting) tx.reader?.close();
     else if (tx.reader !== null) return this.#lost('server answered before the message was sent', tx);
-    this.#source?.done(tx.job, tx.outcomes as Outcome[]);
+    // MAIL refused without PIPELINING: no recipient was asked for, and each gets that answer.
+    this.#settle(tx, outcome('deferred', 451, '4.3.0', 'server gave no answer for this recipient', this.label));
     if (this.isClosed) return;
     const next = this.#running[0];
     if (next !== undefined) {
