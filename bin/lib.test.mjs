@@ -17,6 +17,7 @@ import {
   matchesLock,
   ROOT,
   restartDelay,
+  whyFailed,
   whyInstall,
   writeStamp,
 } from './lib.mjs';
@@ -93,6 +94,19 @@ test('npm that is missing or fails is told in a sentence, and the lock is releas
   writeFileSync(join(bin, 'npm'), '#!/bin/sh\n/bin/mkdir node_modules\n');
   install(folder, 'run', () => {});
   assert.equal(whyInstall(folder, 'run'), null);
+});
+
+test('an unreachable registry is told apart from other failures of npm, without a stack', () => {
+  const said = whyFailed(
+    1,
+    'npm error code ECONNREFUSED\nnpm error FetchError: request to http://x failed\nnpm error     at emit (node:events:524:28)\nnpm error }\n',
+  );
+  assert.equal(
+    said,
+    'npm ci failed (exit code 1):\nnpm error code ECONNREFUSED\nnpm error FetchError: request to http://x failed\n' +
+      'The npm registry was not reached. The packages are fetched once; connect this machine, or set npm up for your proxy or mirror.',
+  );
+  assert.equal(whyFailed(217, 'npm error code EINTEGRITY'), 'npm ci failed (exit code 217):\nnpm error code EINTEGRITY');
 });
 
 test('the pinned runtime is taken, else this one when it is new enough, else a sentence', (t) => {

@@ -1,4 +1,4 @@
-// Tasks of a developer, each with the pinned runtime: check, unit, format, bench, torture, fuzz, docs. Arguments go on to the task.
+// Tasks of a developer, each with the pinned runtime: check, unit, format, bench, torture, fuzz, build, docs. Arguments go on to the task.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -12,6 +12,7 @@ const TASKS = {
   bench: (args) => node('bench/main.ts', ...args),
   torture: (args) => node('test/torture.ts', ...args),
   fuzz: (args) => node('test/fuzz.ts', ...args),
+  build: () => tsc('tsconfig.build.json'),
   docs: () => node('src/main.ts', 'config', 'docs', '--write'),
 };
 
@@ -35,8 +36,8 @@ function node(...words) {
 function biome(...words) {
   return run(process.execPath, [createRequire(join(ROOT, 'package.json')).resolve('@biomejs/biome/bin/biome'), ...words]);
 }
-function tsc() {
-  return run(join(ROOT, 'node_modules', '.bin', 'tsc'), ['-p', '.']);
+function tsc(project = '.') {
+  return run(join(ROOT, 'node_modules', '.bin', 'tsc'), ['-p', project]);
 }
 function run(command, words) {
   const done = spawnSync(command, words, { cwd: ROOT, stdio: 'inherit', env: runtimeEnvironment(ROOT) });

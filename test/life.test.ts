@@ -1,9 +1,10 @@
 /** A server's life: start, reload, graceful stop, restart, and the sentences of a start that fails. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { connect } from 'node:tls';
 import { ImapClient } from './harness/imap-client.ts';
 import { letter, sendLetter } from './harness/letter.ts';
 import { LineClient } from './harness/line-client.ts';
@@ -11,6 +12,7 @@ import { ownNetwork } from './harness/own-network.ts';
 import { Posthorn, startPosthorn } from './harness/posthorn.ts';
 import { atEnd, tempDir } from './harness/temp.ts';
 import { within } from './harness/wait.ts';
+import { makeCertificate } from './peers/certificate.ts';
 import { startDns } from './peers/small-internet.ts';
 
 ownNetwork();
@@ -26,6 +28,40 @@ async function smtp(server: Posthorn, until: 'greeting' | 'rcpt' | 'data'): Prom
   if (until === 'data') await client.smtp('DATA', /^354/);
   return client;
 }
+
+/** Fingerprint of the certificate that a new IMAPS session is shown. */
+async function shownCertificate(server: Posthorn): Promise<string> {
+  const socket = connect({ host: '127.0.0.1', port: server.port('imaps'), rejectUnauthorized: false });
+  await once(socket, 'secureConnect');
+  const { fingerprint256 } = socket.getPeerCertificate();
+  socket.destroy();
+  return fingerprint256;
+}
+
+test('a reload brings new certificates to new sessions and leaves the others alone', async (t) => {
+  const files = await makeCertificate(tempDir(t, 'tls'), ['mx.us.test']);
+  const server = await startPosthorn(t, { users: USERS, config: { tls: { certificate: files.certificate, key: files.key } } });
+  const before = await shownCertificate(server);
+  const open = connect({ host: '127.0.0.1', port: server.port('imaps'), rejectUnauthorized: false });
+  await once(open, 'data');
+  const renewed = await makeCertificate(tempDir(t, 'tls2'), ['mx.us.test']);
+  copyFileSync(renewed.certificate, files.certificate);
+  copyFileSync(renewed.key, files.key);
+  await server.admin('reload');
+  assert.notEqual(await shownCertificate(server), before);
+  open.write('a LOGIN anna@us.test anna-password\r\n');
+  const [answer] = (await once(open, 'data')) as [Buffer];
+  assert.match(answer.toString(), /^a OK/m);
+  open.destroy();
+
+  // One that cannot be used is refused, and the present one stays.
+  const after = await shownCertificate(server);
+  writeFileSync(files.key, 'no key');
+  const result = await server.cli(['reload']);
+  assert.notEqual(result.code, 0);
+  assert.match(result.stderr, /key\.pem/);
+  assert.equal(await shownCertificate(server), after);
+});
 
 test('a reload changes settings and keeps sessions', async (t) => {
   const server = await startPosthorn(t, { users: USERS });

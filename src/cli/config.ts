@@ -1,13 +1,26 @@
 /** posthorn config show, check, docs. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { SETTINGS } from '../settings.ts';
 import { configReference, showConfig } from '../system/config/show.ts';
+import { lookUpUser } from '../system/user.ts';
 import { programDir } from '../system/version.ts';
 import { commandsReference } from './commands-reference.ts';
 import type { CliContext } from './context.ts';
 import { eventsReference, metricsReference } from './events-reference.ts';
+
+function fileRights(path: string): { uid: number; mode: number } {
+  const { uid, mode } = statSync(path);
+  return { uid, mode };
+}
+
+/** Keys that a server started as root can read, but not when it reads them again at a reload, as `user`. Pure; group rights are given the benefit of the doubt. */
+export function keyWarnings(keys: readonly { path: string; uid: number; mode: number }[], user: { name: string; uid: number }): string[] {
+  return keys
+    .filter(({ uid, mode }) => uid !== user.uid && (mode & 0o044) === 0)
+    .map(({ path }) => `${path} can be read at the start, as root, but not at a reload, as ${user.name}: give a group of that user the right to read it.`);
+}
 
 export function registerConfig(program: Command, context: CliContext): void {
   const { io } = context;
@@ -37,8 +50,11 @@ export function registerConfig(program: Command, context: CliContext): void {
     .action(async () => {
       const { settings, file, baseDir, warnings } = context.config();
       const { expiryWarnings, loadTlsMaterial, tlsFilesOf } = await import('../system/tls.ts');
-      const material = loadTlsMaterial(tlsFilesOf(settings, baseDir));
-      for (const warning of [...warnings, ...expiryWarnings(material, Date.now())]) io.note(`warning: ${warning}`);
+      const files = tlsFilesOf(settings, baseDir);
+      const material = loadTlsMaterial(files);
+      const keys = files.map(({ key }) => ({ path: key, ...fileRights(key) }));
+      const later = settings.user === '' ? [] : keyWarnings(keys, { name: settings.user, uid: lookUpUser(settings.user).uid });
+      for (const warning of [...warnings, ...expiryWarnings(material, Date.now()), ...later]) io.note(`warning: ${warning}`);
       io.print(file === null ? 'There is no configuration file; the development profile is in force.' : `${file} is in order.`);
     });
 

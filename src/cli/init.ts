@@ -7,6 +7,7 @@ import { type AllSettings, SETTINGS } from '../settings.ts';
 import { prepareDataDir } from '../system/checks.ts';
 import { parseConfig } from '../system/config/load.ts';
 import { wrongHostName } from '../system/settings.ts';
+import { commandName } from '../system/version.ts';
 import { type CliContext, openAdmin } from './context.ts';
 
 export interface InitAnswers {
@@ -77,7 +78,7 @@ async function init(context: CliContext, options: InitOptions): Promise<void> {
     options.user,
     '--user',
     isAsking,
-    () => io.prompt.text('First account', guessedUser, (v) => (v.includes('@') ? undefined : 'must be an address')),
+    () => io.prompt.text('First account', guessedUser, (v) => (/^[^\s@]+@[^\s@]+$/.test(v) ? undefined : 'must be an address, such as anna@example.org')),
     guessedUser,
   );
   if (!user.includes('@')) throw new Error('--user must be an address, such as anna@example.org.');
@@ -90,10 +91,14 @@ async function init(context: CliContext, options: InitOptions): Promise<void> {
   const { settings } = parseConfig(text, file, SETTINGS);
   // Under another name until the account is made: after a mistake in the answers, init can simply be run again.
   const draft = `${file}.new`;
-  mkdirSync(dirname(file), { recursive: true });
-  rmSync(draft, { force: true }); // one left by a crash would keep its mode
-  // Readable for all: it holds no secrets, and the sendmail command of any user reads it.
-  writeFileSync(draft, text, { mode: 0o644 });
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+    rmSync(draft, { force: true }); // one left by a crash would keep its mode
+    // Readable for all: it holds no secrets, and the sendmail command of any user reads it.
+    writeFileSync(draft, text, { mode: 0o644 });
+  } catch (cause) {
+    throw new Error(`The configuration cannot be written to ${file} (${(cause as NodeJS.ErrnoException).code}).`, { cause });
+  }
   try {
     prepareDataDir(settings.dataDir);
     const password = options.passwordStdin === true ? io.readInputLine() : undefined;
@@ -102,7 +107,9 @@ async function init(context: CliContext, options: InitOptions): Promise<void> {
     io.print(`Written: ${file}`);
     io.print(made === null ? `The account ${user} exists already.` : `Account: ${user}`);
     if (made?.password) io.print(`Password: ${made.password}   (shown once)`);
-    io.print('Start the server with: posthorn start');
+    if (!isRoot && !isHighPorts)
+      io.note('Ports below 1024 belong to root: start the server as root (option user, or --system-user here, gives the rights up), or take --high-ports.');
+    io.print(`Start the server with: ${commandName()} start`);
   } catch (error) {
     rmSync(draft, { force: true });
     throw error;

@@ -14,7 +14,8 @@ export interface CliIo {
   readonly columns: number;
   /** Asks. Rejects with CancelledError when the person presses Ctrl-C, and with a sentence when nobody is there. */
   prompt: {
-    text(question: string, initial?: string, check?: (value: string) => string | undefined): Promise<string>;
+    /** `proposal` is the answer of a person who only presses Enter. */
+    text(question: string, proposal?: string, check?: (value: string) => string | undefined): Promise<string>;
     /** Not echoed. Asked twice when `twice`. */
     password(question: string, twice?: boolean): Promise<string>;
     confirm(question: string, initial?: boolean): Promise<boolean>;
@@ -50,7 +51,9 @@ export function terminal(): CliIo {
     isInteractive,
     columns: process.stdout.columns ?? 100,
     prompt: {
-      text: (message, initialValue, check) => ask((clack) => clack.text({ message, initialValue, validate: (value) => check?.(value ?? '') })),
+      // The proposal is taken by Enter and gives way to whatever is typed.
+      text: (message, proposal = '', check) =>
+        ask((clack) => clack.text({ message, placeholder: proposal, defaultValue: proposal, validate: (value) => check?.(value || proposal) })),
       password: async (message, twice = false) => {
         const first = await password(message);
         if (twice && (await password('The same again')) !== first) throw new Error('The two passwords differ; nothing was changed.');

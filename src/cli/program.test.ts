@@ -7,6 +7,7 @@ import type { Admin, AdminContext } from '../ports.ts';
 import { controlPath, serveControl } from '../system/control.ts';
 import { Failure } from '../system/failure.ts';
 import { SILENT_LOG } from '../system/log.ts';
+import { keyWarnings } from './config.ts';
 import type { CliHooks } from './context.ts';
 import type { CliIo } from './io.ts';
 import { runCli } from './program.ts';
@@ -206,4 +207,41 @@ test('init without answers and without a terminal names the option it misses', a
 test('--debug shows where an error comes from', async (t) => {
   const { file } = config(t);
   assert.match((await run(['-c', file, '--debug', 'status'])).err, /at .*control\.ts/);
+});
+
+test('a backup into a folder that the server may not write to says whose rights are missing', async (t) => {
+  const { file } = config(t);
+  const result = await run(['--config', file, 'backup', '/root/copy'], {
+    'store.backup': () => {
+      throw new Error("EACCES: permission denied, lstat '/root/copy.partial'");
+    },
+  });
+  assert.equal(result.code, 1);
+  assert.match(result.err, /The server may not reach \/root\/copy as the user it runs as/);
+});
+
+test('every command says in its own help what it does', async () => {
+  for (const command of [
+    ['user', 'list'],
+    ['alias', 'add'],
+    ['queue', 'show'],
+    ['domain', 'catchall'],
+  ]) {
+    const { code, out } = await run([...command, '--help']);
+    assert.equal(code, 0);
+    assert.match(out, /^Usage: posthorn .*\n\n[A-Z][^\n]*\n/, command.join(' '));
+  }
+  assert.match((await run(['sendmail', '--help'])).out, /^Usage: posthorn sendmail/);
+});
+
+test('a key that only root may read is pointed out when the server gives its rights up', () => {
+  const user = { name: 'posthorn', uid: 990 };
+  const key = (uid: number, mode: number) => [{ path: '/etc/key.pem', uid, mode }];
+  assert.match(keyWarnings(key(0, 0o100600), user)[0]!, /^\/etc\/key\.pem can be read at the start, as root, but not at a reload, as posthorn/);
+  for (const [uid, mode] of [
+    [0, 0o100640],
+    [0, 0o100644],
+    [990, 0o100600],
+  ] as const)
+    assert.deepEqual(keyWarnings(key(uid, mode), user), []);
 });

@@ -36,7 +36,17 @@ export function buildProgram(context: (program: Command) => CliContext): { progr
   registerTrace(program, made.open, made.io);
   registerStore(program, made);
   registerSendmail(program);
+  describe(program);
   return { program, context: made };
+}
+
+/** A command that says what it does in the list of commands says so in its own help as well. */
+function describe(command: Command): void {
+  for (const inner of command.commands) {
+    const summary = inner.summary();
+    if (inner.description() === '' && summary !== '') inner.description(`${summary[0]!.toUpperCase()}${summary.slice(1)}.`);
+    describe(inner);
+  }
 }
 
 /** Runs one command line (without the program's own name) and answers the exit code. Errors are one sentence on the standard error. */

@@ -32,7 +32,7 @@ export function registerServer(program: Command, context: CliContext): void {
       const admin = await context.openServer();
       try {
         const { changed, needRestart, warnings } = await admin.call('server.reload', {});
-        io.print(changed.length === 0 ? 'Reloaded; no option has changed.' : `Reloaded: ${changed.join(', ')}.`);
+        io.print(changed.length === 0 ? 'Reloaded, certificates too; no option has changed.' : `Reloaded: ${changed.join(', ')}.`);
         if (needRestart.length > 0) io.print(`Changed, but in force only after a restart: ${needRestart.join(', ')}.`);
         for (const warning of warnings) io.note(warning);
       } finally {

@@ -10,6 +10,16 @@ const progressLine =
     if (context.io.isInteractive) context.io.note(`${progress.mailbox}: ${progress.done}${progress.total === null ? '' : ` of ${progress.total}`}`);
   };
 
+/** While the server runs it reads and writes these files itself, as the user it became: what root may do says nothing. */
+const explained =
+  (path: string) =>
+  (cause: Error): never => {
+    if (!/\bEACCES\b/.test(cause.message)) throw cause;
+    throw new Error(`The server may not reach ${resolve(path)} as the user it runs as: choose a folder which that user owns (its parent included).`, { cause });
+  };
+
+const counted = (n: number, one: string, several = `${one}s`): string => (n === 1 ? `1 ${one}` : `${n} ${several}`);
+
 export function registerStore(program: Command, context: CliContext): void {
   const { io } = context;
   const store = program.command('store').summary('check and repair what is kept').description('Checks and repairs the store.');
@@ -31,13 +41,13 @@ export function registerStore(program: Command, context: CliContext): void {
         if (options.json === true) io.print(JSON.stringify(result));
         else {
           io.print(
-            `${result.accounts} accounts, ${result.mailboxes} mailboxes, ${result.messages} messages, ${result.queued} in the queue; ${result.blobs} blobs with ${humanBytes(result.bytes)} read.`,
+            `${counted(result.accounts, 'account')}, ${counted(result.mailboxes, 'mailbox', 'mailboxes')}, ${counted(result.messages, 'message')}, ${result.queued} in the queue; ${counted(result.blobs, 'blob')} with ${humanBytes(result.bytes)} read.`,
           );
           for (const problem of result.problems) io.print(`- ${problem}`);
           io.print(
             result.problems.length === 0
               ? 'All is well.'
-              : `${result.problems.length} problems${result.isRepairable ? '; wrong counts are set right by: posthorn store check --repair' : ''}.`,
+              : `${counted(result.problems.length, 'problem')}${result.isRepairable ? '; wrong counts are set right by: posthorn store check --repair' : ''}.`,
           );
         }
         if (result.problems.length > 0) process.exitCode = 1;
@@ -53,9 +63,9 @@ export function registerStore(program: Command, context: CliContext): void {
     .action(async (directory: string) => {
       const admin = await context.open();
       try {
-        const result = await admin.call('store.backup', { directory: resolve(directory) });
+        const result = await admin.call('store.backup', { directory: resolve(directory) }).catch(explained(directory));
         io.print(
-          `Backup in ${result.directory}: database ${humanBytes(result.databaseBytes)}, ${result.files} large messages with ${humanBytes(result.fileBytes)}.`,
+          `Backup in ${result.directory}: database ${humanBytes(result.databaseBytes)}, ${counted(result.files, 'large message')} with ${humanBytes(result.fileBytes)}.`,
         );
       } finally {
         await admin.close();
@@ -83,8 +93,12 @@ export function registerStore(program: Command, context: CliContext): void {
     .action(async (login: string, target: string, options: { format: string }) => {
       const admin = await context.open();
       try {
-        const result = await admin.call('store.export', { login, target: resolve(target), format: options.format }, progressLine(context));
-        io.print(`${result.messages} messages of ${result.mailboxes} mailboxes are in ${resolve(target)}.`);
+        const result = await admin
+          .call('store.export', { login, target: resolve(target), format: options.format }, progressLine(context))
+          .catch(explained(target));
+        io.print(
+          `${counted(result.messages, 'message')} of ${counted(result.mailboxes, 'mailbox', 'mailboxes')} ${result.messages === 1 ? 'is' : 'are'} in ${resolve(target)}.`,
+        );
         for (const which of result.damaged) io.note(`Could not be read: ${which}`);
         if (result.damaged.length > 0) process.exitCode = 1;
       } finally {
@@ -100,8 +114,12 @@ export function registerStore(program: Command, context: CliContext): void {
     .action(async (login: string, source: string, options: { mailbox?: string }) => {
       const admin = await context.open();
       try {
-        const result = await admin.call('store.import', { login, source: resolve(source), mailbox: options.mailbox ?? null }, progressLine(context));
-        io.print(`${result.messages} messages were added to ${result.mailboxes} mailboxes of ${login}.`);
+        const result = await admin
+          .call('store.import', { login, source: resolve(source), mailbox: options.mailbox ?? null }, progressLine(context))
+          .catch(explained(source));
+        io.print(
+          `${counted(result.messages, 'message')} ${result.messages === 1 ? 'was' : 'were'} added to ${counted(result.mailboxes, 'mailbox', 'mailboxes')} of ${login}.`,
+        );
       } finally {
         await admin.close();
       }

@@ -100,6 +100,28 @@ test('hosts less preferred than ourselves are left out', async () => {
   };
   assert.deepEqual(ips(await resolve('d.test', zone)), ['192.0.2.1']);
 });
+test('a better host than ourselves that cannot be looked up now keeps the mail waiting', async () => {
+  const mx: [number, string][] = [
+    [5, 'a.test'],
+    [10, 'b.test'],
+    [20, 'c.test'],
+  ];
+  const isOurs = ownListeners(['*:25'], ['192.0.2.50']);
+  const zone: Zone = { 'd.test': { mx }, 'a.test': { a: 'fail', aaaa: 'fail' }, 'b.test': { a: ['192.0.2.50'] }, 'c.test': { a: ['192.0.2.2'] } };
+  assert.deepEqual(ips(await resolve('d.test', zone, { isOurs })), ['451 4.4.3']);
+  const worse: Zone = { ...zone, 'a.test': { a: ['192.0.2.50'] }, 'c.test': { a: 'fail', aaaa: 'fail' } };
+  assert.deepEqual(ips(await resolve('d.test', worse, { isOurs })), ['554 5.4.6']);
+});
+test('a domain without MX that has our own name leads back to us, whatever its address', async () => {
+  assert.deepEqual(ips(await resolve('us.test', { 'us.test': { a: ['192.0.2.9'] } })), ['554 5.4.6']);
+});
+test('our own address is known in every spelling', async () => {
+  const isOurs = ownListeners(['[::]:25', '127.0.0.1:2525'], ['192.0.2.50', '2001:db8::5']);
+  for (const ip of ['::ffff:192.0.2.50', '::ffff:c000:232', '2001:DB8:0:0::5', '0:0:0:0:0:0:0:1', '::ffff:7f00:1', '0.0.0.0', '::'])
+    assert.equal(isOurs(ip, 25), true, ip);
+  assert.equal(isOurs('0.0.0.0', 2525), true);
+  assert.equal(isOurs('::ffff:192.0.2.51', 25), false);
+});
 test('our own listener is told by address and port', async () => {
   const isOurs = ownListeners(['*:25', '127.0.0.1:2525'], ['192.0.2.50']);
   assert.equal(isOurs('192.0.2.50', 25), true);

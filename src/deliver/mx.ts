@@ -1,6 +1,7 @@
 /** From a nexthop to the addresses to try, in order: MX, A/AAAA, address literals (RFC 5321 section 5.1, RFC 7505). */
 import { isIP } from 'node:net';
 import type { Dns, DnsAnswer } from '../net/dns.ts';
+import { parseIp } from '../net/networks.ts';
 import type { Nexthop } from '../route/transport.ts';
 
 export interface Target {
@@ -53,6 +54,7 @@ export async function resolveTargets(hop: Extract<Nexthop, { kind: 'smtp' }>, co
   let hosts: Host[] = [{ name: hop.host, preference: 0 }];
   let fromMx = false;
   if (hop.mx) {
+    const isDomainsOwn = hop.key === hop.host && port === settings['deliver.smtpPort']; // not a relay or transport that the administrator named
     const answer = await dns.mx(hop.host);
     if (answer.kind === 'failed') return refused(451, '4.4.3', `MX lookup for ${hop.host}: ${answer.reason}`);
     if (answer.kind === 'found') {
@@ -68,23 +70,24 @@ export async function resolveTargets(hop: Extract<Nexthop, { kind: 'smtp' }>, co
         hosts = hosts.filter((host) => host.preference < own[0]!.preference);
         if (hosts.length === 0) return loops(hop.host);
       }
-    } else if (!answer.exists) {
-      // Some servers answer NXDOMAIN for MX of a name that has addresses; the address lookup below decides.
     }
+    // NXDOMAIN for the MX is not the end: some servers answer so for names that have addresses; the lookup below decides.
+    // A domain that is our own name is ours whatever its address: behind NAT we do not know it.
+    else if (isDomainsOwn && hop.host === settings.hostname.toLowerCase() && hop.host !== 'localhost') return loops(hop.host);
   }
   return lookUpHosts(hosts, hop.host, port, fromMx, context);
 }
 
 async function lookUpHosts(hosts: readonly Host[], domain: string, port: number, fromMx: boolean, context: MxContext): Promise<Resolved> {
   const targets: Target[] = [];
-  let temporary: string | null = null;
+  let temporary: { reason: string; preference: number } | null = null;
   let loopAt = Number.POSITIVE_INFINITY;
   let exists = false;
   let isLoopbackRefused = false;
   for (const host of hosts) {
     const { ips, failure, found } = await addressesOf(host.name, context);
     exists ||= found;
-    if (failure !== null) temporary ??= failure;
+    if (failure !== null) temporary ??= { reason: failure, preference: host.preference };
     for (const ip of ips) {
       if (context.isOurs(ip, port)) loopAt = Math.min(loopAt, host.preference);
       else if (!context.settings['deliver.allowLoopback'] && isLoopback(ip)) isLoopbackRefused = true;
@@ -93,8 +96,9 @@ async function lookUpHosts(hosts: readonly Host[], domain: string, port: number,
   }
   const usable = loopAt === Number.POSITIVE_INFINITY ? targets : targets.filter((target) => target.preference < loopAt);
   if (usable.length > 0) return { kind: 'targets', targets: usable };
+  // Before the loop: a better host than ourselves that cannot be looked up now may be there later.
+  if (temporary !== null && temporary.preference < loopAt) return refused(451, '4.4.3', temporary.reason);
   if (loopAt !== Number.POSITIVE_INFINITY) return loops(domain);
-  if (temporary !== null) return refused(451, '4.4.3', temporary);
   if (isLoopbackRefused) return refused(550, '5.4.4', `mail hosts of ${domain} have only loopback addresses`);
   if (fromMx) return refused(550, '5.4.4', `mail hosts of ${domain} have no address`);
   return exists ? refused(550, '5.4.4', `${domain} has no mail host and no address`) : refused(550, '5.1.2', `domain ${domain} does not exist`);
@@ -136,8 +140,15 @@ function shuffle<T>(list: T[], random: () => number): T[] {
 
 const loops = (domain: string): Resolved => refused(554, '5.4.6', `mail for ${domain} loops back to this server`);
 
-export function isLoopback(ip: string): boolean {
-  return ip.startsWith('127.') || ip === '::1' || ip.startsWith('::ffff:127.') || ip === '0.0.0.0' || ip === '::';
+export function isLoopback(address: string): boolean {
+  const ip = oneSpelling(address);
+  return ip.startsWith('127.') || ip === '::1';
+}
+
+/** An address has many spellings; the unspecified address connects to this machine. */
+function oneSpelling(address: string): string {
+  const ip = parseIp(address) ?? address;
+  return ip === '0.0.0.0' ? '127.0.0.1' : ip === '::' ? '::1' : ip;
 }
 
 /**
@@ -154,8 +165,11 @@ export function ownListeners(listeners: readonly string[], interfaceAddresses: r
     const port = Number(match[3]);
     if (ip === '*' || ip === '::' || ip === '0.0.0.0') everywhere.add(port);
     else if (ip === 'localhost') exact.add(`127.0.0.1 ${port}`).add(`::1 ${port}`);
-    else exact.add(`${ip} ${port}`);
+    else exact.add(`${oneSpelling(ip)} ${port}`);
   }
-  const ours = new Set(interfaceAddresses);
-  return (ip, port) => exact.has(`${ip} ${port}`) || (everywhere.has(port) && (isLoopback(ip) || ours.has(ip)));
+  const ours = new Set(interfaceAddresses.map(oneSpelling));
+  return (address, port) => {
+    const ip = oneSpelling(address);
+    return exact.has(`${ip} ${port}`) || (everywhere.has(port) && (isLoopback(ip) || ours.has(ip)));
+  };
 }

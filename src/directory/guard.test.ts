@@ -51,6 +51,12 @@ test('failures fade', () => {
   assert.equal(guard.lockedFor('anna', '192.0.2.1', 1_200_000, SETTINGS), 0);
 });
 
+test('failures within minutes all count, although each has faded a little', () => {
+  const guard = new LoginGuard();
+  for (let n = 0; n < 5; n += 1) guard.failed('anna', `192.0.2.${n}`, `p${n}`, n * 1000, SETTINGS);
+  assert.ok(guard.lockedFor('anna', '198.51.100.1', 5000, SETTINGS) > 0);
+});
+
 test('a success clears the failures of the name', () => {
   const guard = new LoginGuard();
   for (let n = 0; n < 4; n += 1) guard.failed('anna', `192.0.2.${n}`, `p${n}`, 0, SETTINGS);

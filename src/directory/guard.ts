@@ -80,13 +80,14 @@ export class LoginGuard {
     const halfLifeMs = settings['auth.forgetTime'];
     const lockMs = settings['auth.lockTime'];
     const account = count(this.#accounts, login, now, halfLifeMs, fingerprint);
+    // Rounded: a count fades from the first second on, and three failures in a minute are three.
     const accountMax = settings['auth.accountFailuresMax'];
-    if (accountMax > 0 && account.failures >= accountMax) this.#lock(account, now + lockMs);
+    if (accountMax > 0 && Math.round(account.failures) >= accountMax) this.#lock(account, now + lockMs);
     let failures = account.failures;
     if (!this.#isUnguarded(ip, settings)) {
       const network = count(this.#networks, clientNetwork(ip), now, halfLifeMs, fingerprint === '' ? '' : `${login} ${fingerprint}`);
       const networkMax = settings['auth.networkFailuresMax'];
-      if (networkMax > 0 && network.failures >= networkMax) this.#lock(network, now + lockMs);
+      if (networkMax > 0 && Math.round(network.failures) >= networkMax) this.#lock(network, now + lockMs);
       failures = Math.max(failures, network.failures);
     }
     const first = settings['auth.failureDelay'];

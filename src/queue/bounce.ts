@@ -7,6 +7,7 @@ import { formatAddress, needsUtf8, parseMailbox } from '../mail/address.ts';
 import { composeDsn, type DsnInput, type DsnRecipient } from '../mail/report.ts';
 import type { Address, Directory, Journey, Log, MessageId, Staging, StagedMessage, StoreReader } from '../ports.ts';
 import type { AcceptInput } from '../store/operations/accept.types.ts';
+import { Failure } from '../system/failure.ts';
 import type { QueuedRecipient, QueueEntry } from './entry.ts';
 import { expand } from './intake.ts';
 
@@ -125,11 +126,31 @@ async function compose(
   notices: readonly Notice[],
   context: BounceContext,
 ): Promise<StagedMessage> {
+  const isFull = action === 'failed' && entry.ret === 'FULL' && entry.size <= context.settings()['queue.returnFullMax'];
+  try {
+    return await composeWith(id, at, to, entry, notices, isFull ? 'full' : 'header', context);
+  } catch (error) {
+    if (!(error instanceof Failure) || error.code !== 'corruptBlob') throw error;
+    // The sender must hear of it all the same: a report without the message is better than none, ever.
+    context.log.error('queue.bounce.withoutMessage', { id: entry.id, cause: error.message });
+    return composeWith(id, at, to, entry, notices, 'nothing', context);
+  }
+}
+
+async function composeWith(
+  id: MessageId,
+  at: number,
+  to: Address,
+  entry: QueueEntry,
+  notices: readonly Notice[],
+  returned: 'full' | 'header' | 'nothing',
+  context: BounceContext,
+): Promise<StagedMessage> {
   const settings = context.settings();
-  const reader = context.reader.openBlob(entry.blobId);
+  const isFull = returned === 'full';
+  const reader = returned === 'nothing' ? null : context.reader.openBlob(entry.blobId);
   const writer = context.staging.open();
   try {
-    const isFull = action === 'failed' && entry.ret === 'FULL' && entry.size <= settings['queue.returnFullMax'];
     const input: DsnInput = {
       id,
       at,
@@ -139,18 +160,18 @@ async function compose(
       envid: entry.envid,
       arrivalAt: entry.createdAt,
       recipients: notices.map((notice) => dsnRecipient(notice, at)),
-      originalHeader: await reader.slice(0, entry.headerBytes),
+      originalHeader: reader === null ? new Uint8Array(0) : await reader.slice(0, entry.headerBytes),
       isFull,
       has8bit: entry.has8bit,
       utf8: entry.smtputf8,
     };
-    for await (const piece of composeDsn(input, isFull ? reader.stream(0, entry.size) : null)) await writer.write(piece);
+    for await (const piece of composeDsn(input, isFull && reader !== null ? reader.stream(0, entry.size) : null)) await writer.write(piece);
     return await writer.finish();
   } catch (error) {
     writer.abort();
     throw error;
   } finally {
-    reader.close();
+    reader?.close();
   }
 }
 

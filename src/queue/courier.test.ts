@@ -49,7 +49,7 @@ test('recipients of a message go in one transaction, and each has its own fate',
   assert.match(bounce.text, /Subject: hello/);
   await h.event('delivered', (event) => event.id !== id);
   const left = h.rows('SELECT address, attempts, next_attempt_at, last_code, last_reply FROM queue_recipient');
-  assert.deepEqual(left, [['slow@them.test', 1, h.clock.now + 5 * MINUTE, 451, '451 4.7.1 come back']]);
+  assert.deepEqual(left, [['slow@them.test', 1, h.clock.now + 5.6 * MINUTE, 451, '451 4.7.1 come back']]);
 });
 
 test('nothing is sent to the null sender; a report of ours that fails is shown to the postmaster once', async (t) => {
@@ -300,4 +300,45 @@ test('a full mailbox is tried again and delivered once, out of the queue in the 
   assert.equal(h.rows('SELECT count(*) FROM message')[0]![0], 2);
   assert.deepEqual(h.rows('SELECT id FROM queue_entry'), []);
   assert.equal(h.rows('SELECT count(*) FROM blob')[0]![0], 2);
+});
+
+test('a message whose bytes are damaged waits, harms no other, and comes back without them when its time is over', async (t) => {
+  const { h, s } = await both(t);
+  const { id } = await h.submit(['a@them.test']);
+  await h.store.writer.run('test.damage', null);
+  h.start();
+  const deferred = await h.event('deferred');
+  assert.match(String(deferred.fields.reply), /cannot be read/);
+  await h.submit(['b@them.test']);
+  await s.got(1);
+  h.clock.now += 5 * DAY;
+  await h.admin('queue.retry', { all: true });
+  await h.event('expired', (event) => event.id === id);
+  await s.got(2);
+  assert.deepEqual([s.messages[1]!.from, s.messages[1]!.to], ['', ['from@sender.test']]);
+  assert.match(s.messages[1]!.text, /Final-Recipient: rfc822; a@them\.test/);
+});
+
+test('mail deleted during its attempt brings no report, whatever the answer', async (t) => {
+  const { h, s } = await both(t);
+  s.extensions = [];
+  const asked = Promise.withResolvers<void>();
+  s.answer = (line) => {
+    if (!line.startsWith('RCPT TO:<a@')) return undefined;
+    asked.resolve();
+    return 'wait';
+  };
+  h.start();
+  const { id } = await h.submit(['a@them.test']);
+  await asked.promise;
+  await h.admin('queue.delete', { ids: [id] });
+  s.say('550 5.1.1 nobody');
+  await h.event('failed', (event) => event.id === id);
+  await h.courier().stop(1000);
+  isEmpty(h);
+  assert.deepEqual(s.messages, []);
+  assert.equal(
+    h.events.some((event) => event.event === 'bounced'),
+    false,
+  );
 });

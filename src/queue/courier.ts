@@ -29,7 +29,8 @@ import type { QueuedRecipient, QueueEntry } from './entry.ts';
 import { BatchJob } from './job.ts';
 import { Loader } from './loader.ts';
 import { deliverLocal } from './local.ts';
-import type { RecipientReport } from './operations.ts';
+import { Fifo } from './fifo.ts';
+import type { EntryReport, RecipientReport } from './operations.ts';
 import { Reporter } from './reporter.ts';
 import { afterFailure, isDelayWarningDue, wants } from './retry.ts';
 import { type Batch, type DeadReason, type Destination, Schedule } from './schedule.ts';
@@ -65,6 +66,16 @@ const LOCAL: Nexthop = { kind: 'error', key: 'local', enhanced: '', text: '' };
 const LOSSES_MAX = 3; // connections lost under one recipient before that counts as an attempt
 const DEAD_MAX_MS = 30 * 60_000;
 const GAUGES_MS = 10_000;
+const NOTICES_AT_ONCE = 16;
+const OLDEST_DUE = `SELECT r.next_attempt_at FROM queue_recipient r INDEXED BY queue_due CROSS JOIN queue_entry e ON e.id=r.entry_id
+ WHERE r.attempts>0 AND e.is_held=0 ORDER BY r.next_attempt_at LIMIT 1`;
+
+interface Unwritten {
+  readonly entry: QueueEntry;
+  readonly notices: readonly Notice[];
+  readonly report: EntryReport;
+  committed(): void;
+}
 
 /** Starts at once; a failure to take the lease is logged and tried again each second. */
 export function startCourier(context: CourierContext): Courier {
@@ -88,6 +99,9 @@ class QueueCourier implements Courier {
   #underWay = 0;
   #gaugesAt = 0;
   #stopWaiter: (() => void) | null = null;
+  /** Results whose reports to the sender are still to be written. */
+  readonly #unwritten = new Fifo<Unwritten>();
+  #writing = 0;
 
   constructor(context: CourierContext) {
     this.#context = context;
@@ -286,8 +300,10 @@ class QueueCourier implements Courier {
 
   async #deliverLocally(batch: Batch): Promise<void> {
     const { entry, destination } = batch;
+    let at = 0;
     try {
-      for (const recipient of batch.recipients) {
+      for (; at < batch.recipients.length; at++) {
+        const recipient = batch.recipients[at]!;
         const fate = await deliverLocal(entry, recipient, this.#epoch, this.#context);
         if (fate === null) {
           this.#context.metrics.count('queue.delivered', 1, 'local');
@@ -297,7 +313,7 @@ class QueueCourier implements Courier {
     } catch (error) {
       // Only a lease taken over, or a bug: what is left is found again when the queue is next looked through.
       this.#context.log.error('queue.local.failed', { id: entry.id, cause: (error as Error).message });
-      for (const recipient of batch.recipients) this.#loader.release(entry, recipient);
+      for (const recipient of batch.recipients.slice(at)) this.#loader.release(entry, recipient);
     }
     this.released(destination);
   }
@@ -423,21 +439,46 @@ class QueueCourier implements Courier {
     const committed = (): void => {
       for (const recipient of recipients) this.#loader.release(entry, recipient);
     };
-    if (notices.length === 0) return this.#reporter.add({ report, bounces: [], committed });
+    const owed = entry.isDropped ? notices.filter((notice) => this.#isStillQueued(entry, notice.recipient)) : notices;
+    if (owed.length === 0) return this.#reporter.add({ report, bounces: [], committed });
     this.#underWay += 1;
-    noticesFor(entry, notices, this.#context)
-      .then(
-        (bounces) => this.#reporter.add({ report, bounces, committed }),
-        (error: Error) => {
-          // Without its report a failure must not be settled: the recipient stays and is tried again after a restart or rescan.
-          this.#context.log.error('queue.bounce.failed', { id: entry.id, cause: error.stack ?? error.message });
-          this.#postponeAll(entry, report.results, committed);
-        },
-      )
-      .finally(() => {
-        this.#underWay -= 1;
-        if (this.#underWay === 0) this.#stopWaiter?.();
-      });
+    this.#unwritten.push({ entry, notices: owed, report, committed });
+    this.#writeNotices();
+  }
+
+  /** Not so when the administrator deleted it during the attempt: deleted mail is gone without a word. */
+  #isStillQueued(entry: QueueEntry, recipient: QueuedRecipient): boolean {
+    try {
+      return this.#context.reader.rows('SELECT 1 FROM queue_recipient WHERE entry_id=? AND n=?', entry.entryId, recipient.n).length > 0;
+    } catch (error) {
+      this.#context.log.error('queue.read.failed', { cause: (error as Error).message });
+      return true; // when unsure, the sender hears of it
+    }
+  }
+
+  /** A dead destination ends thousands of messages at once: their reports are written a few at a time, for each holds the message meanwhile. */
+  #writeNotices(): void {
+    while (this.#writing < NOTICES_AT_ONCE) {
+      const next = this.#unwritten.shift();
+      if (next === undefined) return;
+      const { entry, notices, report, committed } = next;
+      this.#writing += 1;
+      noticesFor(entry, notices, this.#context)
+        .then(
+          (bounces) => this.#reporter.add({ report, bounces, committed }),
+          (error: Error) => {
+            // Without its report a failure must not be settled: the recipient stays and is tried again later.
+            this.#context.log.error('queue.bounce.failed', { id: entry.id, cause: error.stack ?? error.message });
+            this.#postponeAll(entry, report.results, committed);
+          },
+        )
+        .finally(() => {
+          this.#writing -= 1;
+          this.#underWay -= 1;
+          if (this.#underWay === 0) this.#stopWaiter?.();
+          this.#writeNotices();
+        });
+    }
   }
 
   /** The report to the sender could not be made: what is not delivered is looked at again later. */
@@ -462,11 +503,10 @@ class QueueCourier implements Courier {
     metrics.gauge('queue.connections', this.#outbound.connections);
     metrics.gauge('queue.destinations', this.#schedule.destinations.size);
     try {
-      const due = reader.rows('SELECT min(next_attempt_at) FROM queue_recipient WHERE attempts>0')[0]?.[0] as number | null | undefined;
-      const fresh = reader.rows('SELECT created_at FROM queue_entry WHERE is_held=0 AND id=(SELECT min(entry_id) FROM queue_recipient)')[0]?.[0] as
-        | number
-        | undefined;
-      metrics.gauge('queue.oldestDueSeconds', due === null || due === undefined ? 0 : Math.max(0, Math.round((now - due) / 1000)));
+      // Held mail is not late.
+      const due = reader.rows(OLDEST_DUE)[0]?.[0] as number | undefined;
+      const fresh = reader.rows('SELECT created_at FROM queue_entry WHERE is_held=0 ORDER BY id LIMIT 1')[0]?.[0] as number | undefined;
+      metrics.gauge('queue.oldestDueSeconds', due === undefined ? 0 : Math.max(0, Math.round((now - due) / 1000)));
       metrics.gauge('queue.oldestEntrySeconds', fresh === undefined ? 0 : Math.max(0, Math.round((now - fresh) / 1000)));
       metrics.gauge('queue.entries', Number(reader.rows('SELECT count(*) FROM queue_entry')[0]?.[0] ?? 0));
     } catch (error) {

@@ -239,3 +239,14 @@ test('a fresh recipient dated a moment ahead of our clock is not passed over', (
   const loader = new Loader(model, () => 2000);
   assert.equal(loader.fill(1000).length, 1);
 });
+
+test('a retry written late, for a time that was passed meanwhile, is found though the memory is never empty', () => {
+  const model = new Model();
+  model.add(1, 'a', 1, () => 'd.test', 5000, 1);
+  const loader = new Loader(model, () => 2000);
+  assert.equal(loader.fill(6000).length, 1);
+  model.add(2, 'a', 1, () => 'd.test', 4000, 1);
+  const found: number[] = [];
+  for (let now = 6000; now <= 130_000; now += 1000) found.push(...loader.fill(now).map((one) => one.entry.entryId));
+  assert.deepEqual(found, [2]);
+});

@@ -77,6 +77,10 @@ export class Loader {
     }
     this.#isFreshAtEnd = false;
     this.#aheadEntry = 0;
+    this.#rewindDue();
+  }
+
+  #rewindDue(): void {
     this.#dueAt = 0;
     this.#dueEntry = 0;
     this.#dueN = -1;
@@ -89,6 +93,8 @@ export class Loader {
     const loaded: Loaded[] = [];
     if (now >= this.#rescanAt) {
       if (this.#rescanAt !== 0 && this.total === 0) this.rewind();
+      // Always: a result that became durable late (the disk was full) may be due at a time that was passed already.
+      else this.#rewindDue();
       this.#rescanAt = now + RESCAN_MS;
     }
     this.#fillDue(now, Math.floor(max * 0.3), loaded);

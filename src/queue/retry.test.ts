@@ -9,14 +9,17 @@ const middle = (): number => 0.5;
 
 test('waits double from five minutes to four hours', () => {
   const waits = [1, 2, 3, 4, 5, 6, 7, 8, 1000].map((attempts) => waitAfter(attempts, settings, middle) / MINUTE);
-  assert.deepEqual(waits, [5, 10, 20, 40, 80, 160, 240, 240, 240]);
+  assert.deepEqual(waits, [5.6, 10, 20, 40, 80, 160, 211.2, 211.2, 211.2]);
 });
-test('waits are spread by an eighth to both sides', () => {
-  assert.equal(
-    waitAfter(1, settings, () => 0),
-    Math.round(5 * MINUTE * 0.88),
-  );
-  assert.ok(waitAfter(1, settings, () => 0.999) <= 5 * MINUTE * 1.12);
+test('waits are spread by an eighth to both sides, but never below five minutes or above four hours', () => {
+  const bounds = [1, 2, 6, 7, 100].map((attempts) => [waitAfter(attempts, settings, () => 0) / MINUTE, waitAfter(attempts, settings, () => 1) / MINUTE]);
+  assert.deepEqual(bounds, [
+    [5, 6.2],
+    [8.8, 11.2],
+    [140.8, 179.2],
+    [182.4, 240],
+    [182.4, 240],
+  ]);
 });
 test('the last attempt comes at the end of the lifetime, and a failure after that is final', () => {
   const near = afterFailure(5 * DAY - MINUTE, 0, 30, false, 0, settings, middle);

@@ -8,11 +8,20 @@ export interface RetrySettings {
   readonly 'queue.delayWarning': number;
 }
 
-/** Wait after the `attempts`-th attempt (1, 2 …), in ms: doubles from the least to the most, ± 12 % so that a crowd spreads out. */
+/** Part of a wait by which it is spread, so that a crowd does not come back at once. */
+const SPREAD = 0.24;
+
+/**
+ * Wait after the `attempts`-th attempt (1, 2 …), in ms: doubles from the least to the most, ± 12 %. Never below the least nor above the
+ * most: at these two ends it is spread to one side only.
+ */
 export function waitAfter(attempts: number, settings: RetrySettings, random: () => number): number {
   const doublings = Math.min(Math.max(attempts, 1) - 1, 30);
-  const base = Math.min(settings['queue.retryMin'] * 2 ** doublings, Math.max(settings['queue.retryMin'], settings['queue.retryMax']));
-  return Math.round(base * (0.88 + 0.24 * random()));
+  const least = settings['queue.retryMin'];
+  const most = Math.max(least, settings['queue.retryMax']);
+  const base = Math.min(least * 2 ** doublings, most);
+  const from = Math.max(least, Math.min(base * (1 - SPREAD / 2), most - base * SPREAD));
+  return Math.round(Math.min(most, from + base * SPREAD * random()));
 }
 
 export type AfterFailure =

@@ -145,3 +145,24 @@ test('nothing is remembered of a destination that has nothing to do', () => {
   assert.equal(schedule.destinations.size, 0);
   assert.equal(schedule.active, 0);
 });
+test('nothing is remembered of a destination whose last message went out by a connection in use', () => {
+  const schedule = new Schedule(() => ({ ...LIMITS, recipientsMax: 1, concurrencyInitial: 1 }));
+  for (let n = 0; n < 2; n++) schedule.add(hop('d.test'), entry('a'), recipient(n));
+  const { destination } = schedule.start()!;
+  schedule.succeeded(destination);
+  assert.equal(label(schedule.next(destination)), 'a:1');
+  schedule.release(destination);
+  assert.equal(schedule.start(), null);
+  assert.equal(schedule.destinations.size, 0);
+});
+test('nothing is remembered of a destination whose mail was dropped', () => {
+  const schedule = new Schedule(() => ({ ...LIMITS, connectionsMax: 1 }));
+  const a = entry('a');
+  for (let n = 0; n < 20; n++) schedule.add(hop(`d${n}.test`), a, recipient(n));
+  const { destination } = schedule.start()!;
+  a.isDropped = true;
+  assert.equal(schedule.sweepDropped().length, 19);
+  schedule.release(destination);
+  assert.equal(schedule.start(), null);
+  assert.equal(schedule.destinations.size, 0);
+});

@@ -97,9 +97,12 @@ export class Schedule {
     for (let turns = this.#ready.length; turns > 0 && this.active < max; turns--) {
       const destination = this.#ready.shift()!;
       destination.isReady = false;
-      if (!this.#mayStart(destination)) continue;
-      const batch = this.#take(destination);
-      if (batch === null) continue;
+      // What it waited for may have gone out by a connection in use, or have been dropped.
+      const batch = this.#mayStart(destination) ? this.#take(destination) : null;
+      if (batch === null) {
+        this.#forget(destination);
+        continue;
+      }
       destination.active += 1;
       this.active += 1;
       this.#offer(destination);
@@ -200,7 +203,7 @@ export class Schedule {
   /** Drops what waits of entries marked `isDropped`; answers the recipients let go. Rare, so a walk will do. */
   sweepDropped(): { entry: QueueEntry; recipient: QueuedRecipient }[] {
     const gone: { entry: QueueEntry; recipient: QueuedRecipient }[] = [];
-    for (const destination of this.destinations.values())
+    for (const destination of this.destinations.values()) {
       for (const sender of destination.senders.values())
         for (let i = sender.batches.length; i > 0; i--) {
           const batch = sender.batches.shift()!;
@@ -212,6 +215,8 @@ export class Schedule {
           this.waiting -= batch.recipients.length;
           for (const recipient of batch.recipients) gone.push({ entry: batch.entry, recipient });
         }
+      this.#forget(destination);
+    }
     return gone;
   }
 

@@ -27,7 +27,11 @@ export const QUEUE_SETTINGS = {
     doc: 'Age at which the sender is told, once, that mail is delayed; 0s for never.',
     see: 'Postfix delay_warning_time',
   }),
-  'queue.returnFullMax': bytes({ default: 256 * KiB, doc: 'Largest message returned whole to a sender who asked for that (RET=FULL); all others get its header back.', see: 'Postfix bounce_size_limit' }),
+  'queue.returnFullMax': bytes({
+    default: 256 * KiB,
+    doc: 'Largest message returned whole to a sender who asked for that (RET=FULL); all others get its header back.',
+    see: 'Postfix bounce_size_limit',
+  }),
   'queue.postmaster': text({
     default: '',
     accepts: 'an address, or "" for postmaster at the own domain',

@@ -30,9 +30,11 @@ export interface Sink {
   readonly port: number;
   readonly messages: SinkMessage[];
   connections: number;
-  /** The reply to a command line; undefined for the usual one. "cut" closes the connection. */
+  /** The reply to a command line; undefined for the usual one. "cut" closes the connection, "wait" says nothing until `say`. */
   answer: (line: string) => string | undefined;
   extensions: string[];
+  /** To every connection. */
+  say(reply: string): void;
   /** Resolves when this many messages were taken. */
   got(count: number): Promise<void>;
 }
@@ -47,6 +49,9 @@ export async function sink(t: TestContext): Promise<Sink> {
     connections: 0,
     answer: () => undefined,
     extensions: ['PIPELINING', '8BITMIME'],
+    say: (reply) => {
+      for (const socket of sockets) socket.write(`${reply}\r\n`);
+    },
     got: (count) => new Promise((resolve) => (made.messages.length >= count ? resolve() : waiters.push({ count, resolve }))),
   };
   const server = createServer({ noDelay: true }, (socket) => {
@@ -80,6 +85,7 @@ export async function sink(t: TestContext): Promise<Sink> {
         input = input.slice(end + 2);
         let reply = made.answer(line);
         if (reply === 'cut') return void socket.destroy();
+        if (reply === 'wait') continue;
         const verb = line.slice(0, 4).toUpperCase();
         if (reply === undefined) {
           reply = '250 2.0.0 ok';
@@ -120,6 +126,7 @@ const TEST_OPERATIONS: Operations = {
   },
   'test.quota': (tx: Transaction, input: { id: number; quotaMessages: number }) =>
     tx.run('UPDATE account SET quota_messages=? WHERE id=?', input.quotaMessages, input.id),
+  'test.damage': (tx: Transaction) => tx.run("UPDATE blob SET data=x'00112233'"),
 };
 
 export interface House {

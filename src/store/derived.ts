@@ -4,15 +4,7 @@ import type { Digest, EmailId, StoreReader } from '../ports.ts';
 import { Failure } from '../system/failure.ts';
 
 /** The columns of an email row that follow from its bytes. */
-export interface Derived {
-  readonly id: EmailId;
-  readonly headerBytes: number;
-  readonly envelope: string;
-  readonly bodyStructure: string;
-  readonly parts: Uint8Array | null;
-  readonly messageId: string | null;
-  readonly sentAt: number | null;
-}
+export type Derived = Pick<Digest, 'headerBytes' | 'envelope' | 'bodyStructure' | 'parts' | 'messageId' | 'sentAt'> & { readonly id: EmailId };
 
 const PAGE = 100;
 /** Up to here a message is read as a whole. */

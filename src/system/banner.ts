@@ -1,4 +1,5 @@
-/** What the first start prints, once: everything needed to send and read a first message. Pure. */
+/** What the first start prints, once: everything needed to send and read a first message. */
+import { commandName } from './version.ts';
 
 export interface BannerFacts {
   readonly version: string;
@@ -23,8 +24,8 @@ const ROWS: readonly (readonly [protocol: string, label: string, note: string])[
   ['metrics', 'Metrics', 'HTTP'],
 ];
 
-/** The block as lines in a box, ending in a newline. */
-export function banner(facts: BannerFacts): string {
+/** The block as lines in a box, ending in a newline. `command` is what a person types to run this program. */
+export function banner(facts: BannerFacts, command = commandName()): string {
   const lines = [`Posthorn ${facts.version} is running.`, ''];
   for (const [protocol, label, note] of ROWS) {
     const addresses = facts.listen[protocol] ?? [];
@@ -35,18 +36,22 @@ export function banner(facts: BannerFacts): string {
     lines.push(
       `User         ${facts.account.login}`,
       `Password     ${facts.account.password}`,
-      '             (shown once; change it with: posthorn user passwd)',
+      `             (shown once; change it with: ${command} user passwd ${facts.account.login})`,
       '',
     );
   const smtp = facts.listen.smtp?.[0];
   const imaps = facts.listen.imaps?.[0];
   if (facts.account !== null && smtp !== undefined)
-    lines.push('Try:', `  curl --crlf smtp://${smtp} --mail-from you@example.net \\`, `    --mail-rcpt ${facts.account.login} -T README.md`);
+    lines.push(
+      'Try:',
+      "  printf 'Subject: Hello\\n\\nIt works.\\n' | curl --crlf -T - \\",
+      `    --mail-from you@example.net --mail-rcpt ${facts.account.login} smtp://${smtp}`,
+    );
   if (facts.account !== null && imaps !== undefined)
     lines.push(`  curl --insecure --user ${facts.account.login} \\`, `    "imaps://${imaps}/INBOX;MAILINDEX=1"`);
   if (facts.account !== null) lines.push('');
-  lines.push(`Data         ${facts.dataDir}`, `Settings     ${facts.file ?? 'none: a profile for trying out; "posthorn init" writes posthorn.toml'}`);
-  lines.push('Stop with    Ctrl-C or: posthorn stop');
+  lines.push(`Data         ${facts.dataDir}`, `Settings     ${facts.file ?? `none: a profile for trying out; "${command} init" writes posthorn.toml`}`);
+  lines.push(`Commands     ${command} --help`, `Stop with    Ctrl-C or: ${command} stop`);
   const width = Math.max(...lines.map((line) => line.length));
   const edge = '─'.repeat(width + 2);
   return [`┌${edge}┐`, ...lines.map((line) => `│ ${line.padEnd(width)} │`), `└${edge}┘`, ''].join('\n');

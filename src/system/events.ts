@@ -59,6 +59,7 @@ export const EVENTS: ReadonlyMap<string, string> = new Map([
   ['queue.read.failed', 'The queue could not be read.'],
   ['queue.local.failed', 'A delivery to a mailbox from the queue failed.'],
   ['queue.bounce.failed', 'A report to a sender could not be made.'],
+  ['queue.bounce.withoutMessage', 'The stored message could not be read; the report to its sender goes out without it.'],
   ['queue.bounce.nobody', 'A message failed and there is nobody to tell.'],
   ['queue.deliveredReport.failed', 'A report of a delivery, asked for by NOTIFY=SUCCESS, could not be sent.'],
   ['queue.gauges.failed', 'The sizes of the queue could not be measured.'],

@@ -9,36 +9,38 @@ import { parseListenAddress, wrongListenAddress } from './listen-address.ts';
 import { systemRules, wrongHostName } from './settings.ts';
 
 test('the first start says everything once', () => {
-  const text = banner({
+  const facts = {
     version: '0.1.0',
     listen: { smtp: ['127.0.0.1:2525'], imaps: ['127.0.0.1:1993', '[::1]:1993'], pop3: [] },
     account: { login: 'me@example.test', password: 'one-two-three' },
     dataDir: '/home/me/posthorn/data',
     file: null,
-  });
+  };
+  const text = banner(facts, 'bin/posthorn.mjs');
   assert.equal(
     text,
     [
-      '┌───────────────────────────────────────────────────────────────────────────────────┐',
-      '│ Posthorn 0.1.0 is running.                                                        │',
-      '│                                                                                   │',
-      '│ SMTP         127.0.0.1:2525                mail from other servers                │',
-      '│ IMAPS        127.0.0.1:1993, [::1]:1993    reading, TLS                           │',
-      '│                                                                                   │',
-      '│ User         me@example.test                                                      │',
-      '│ Password     one-two-three                                                        │',
-      '│              (shown once; change it with: posthorn user passwd)                   │',
-      '│                                                                                   │',
-      '│ Try:                                                                              │',
-      '│   curl --crlf smtp://127.0.0.1:2525 --mail-from you@example.net \\                 │',
-      '│     --mail-rcpt me@example.test -T README.md                                      │',
-      '│   curl --insecure --user me@example.test \\                                        │',
-      '│     "imaps://127.0.0.1:1993/INBOX;MAILINDEX=1"                                    │',
-      '│                                                                                   │',
-      '│ Data         /home/me/posthorn/data                                               │',
-      '│ Settings     none: a profile for trying out; "posthorn init" writes posthorn.toml │',
-      '│ Stop with    Ctrl-C or: posthorn stop                                             │',
-      '└───────────────────────────────────────────────────────────────────────────────────┘',
+      '┌───────────────────────────────────────────────────────────────────────────────────────────┐',
+      '│ Posthorn 0.1.0 is running.                                                                │',
+      '│                                                                                           │',
+      '│ SMTP         127.0.0.1:2525                mail from other servers                        │',
+      '│ IMAPS        127.0.0.1:1993, [::1]:1993    reading, TLS                                   │',
+      '│                                                                                           │',
+      '│ User         me@example.test                                                              │',
+      '│ Password     one-two-three                                                                │',
+      '│              (shown once; change it with: bin/posthorn.mjs user passwd me@example.test)   │',
+      '│                                                                                           │',
+      '│ Try:                                                                                      │',
+      "│   printf 'Subject: Hello\\n\\nIt works.\\n' | curl --crlf -T - \\                             │",
+      '│     --mail-from you@example.net --mail-rcpt me@example.test smtp://127.0.0.1:2525         │',
+      '│   curl --insecure --user me@example.test \\                                                │',
+      '│     "imaps://127.0.0.1:1993/INBOX;MAILINDEX=1"                                            │',
+      '│                                                                                           │',
+      '│ Data         /home/me/posthorn/data                                                       │',
+      '│ Settings     none: a profile for trying out; "bin/posthorn.mjs init" writes posthorn.toml │',
+      '│ Commands     bin/posthorn.mjs --help                                                      │',
+      '│ Stop with    Ctrl-C or: bin/posthorn.mjs stop                                             │',
+      '└───────────────────────────────────────────────────────────────────────────────────────────┘',
       '',
     ].join('\n'),
   );

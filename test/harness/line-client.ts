@@ -25,10 +25,8 @@ export class LineClient {
   }
   static async open(port: number, options: ConnectOptions = {}): Promise<LineClient> {
     const host = options.host ?? '127.0.0.1';
-    const socket =
-      options.tls === true
-        ? connectTls({ host, port, rejectUnauthorized: false, servername: 'mx.us.test' })
-        : connectTcp({ host, port, localAddress: options.from });
+    const to = { host, port, localAddress: options.from };
+    const socket = options.tls === true ? connectTls({ ...to, rejectUnauthorized: false, servername: 'mx.us.test' }) : connectTcp(to);
     await within(`a connection to ${host}:${port}`, once(socket, options.tls === true ? 'secureConnect' : 'connect'));
     socket.setNoDelay(true);
     return new LineClient(socket);

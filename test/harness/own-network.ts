@@ -11,6 +11,8 @@ import { join } from 'node:path';
 const MARK = 'POSTHORN_OWN_NETWORK';
 /** Addresses of RFC 5737 put on the loopback device: our hosts and the peers' are then not "localhost" to each other. */
 export const ADDRESSES = ['192.0.2.1', '192.0.2.2', '192.0.2.3', '192.0.2.20', '192.0.2.66'] as const;
+/** The same of RFC 3849. */
+export const ADDRESSES6 = ['2001:db8::1', '2001:db8::2', '2001:db8::66'] as const;
 
 /**
  * Call it first in the file. Outside, this replaces the process by itself inside new namespaces (output,
@@ -34,6 +36,7 @@ export function ownNetwork(): void {
 function setUp(): void {
   execFileSync('ip', ['link', 'set', 'lo', 'up']);
   for (const address of ADDRESSES) execFileSync('ip', ['address', 'replace', `${address}/32`, 'dev', 'lo']);
+  for (const address of ADDRESSES6) execFileSync('ip', ['-6', 'address', 'replace', `${address}/128`, 'dev', 'lo', 'nodad']);
   const dir = mkdtempSync(join(tmpdir(), 'posthorn-net-'));
   process.once('exit', () => execFileSync('rm', ['-rf', dir]));
   replaceFile('/etc/hosts', join(dir, 'hosts'), '127.0.0.1 localhost\n::1 localhost\n');

@@ -1,5 +1,5 @@
 /** Debian's Postfix as an instance of its own: configuration, queue, log and mailboxes below one directory. */
-import { appendFileSync, chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { need, run, succeed } from '../harness/run.ts';
 import { atEnd, type Owner, tempDir } from '../harness/temp.ts';
@@ -64,11 +64,23 @@ export class Postfix {
   async stop(): Promise<void> {
     await run('postfix', ['-c', this.config, 'abort']);
   }
+  /** Replaces settings; a second line for the same name would be a warning in the log of every process. */
   set(lines: Readonly<Record<string, string>>): void {
-    appendFileSync(join(this.config, 'main.cf'), mainLines(lines));
+    const file = join(this.config, 'main.cf');
+    const others = readFileSync(file, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '' && !Object.hasOwn(lines, line.slice(0, line.indexOf(' '))));
+    writeFileSync(file, `${others.join('\n')}\n${mainLines(lines)}`);
   }
+  /**
+   * New connections find the settings of now. Not by "postfix reload": what that logs while postlogd is being replaced can fill its
+   * socket, and then the master, which is to start the new postlogd, waits for room in it for ever.
+   */
   async reload(): Promise<void> {
-    await succeed('postfix', ['-c', this.config, 'reload']);
+    const reloads = (): number => this.log.split(': reload -- version').length;
+    const before = reloads();
+    process.kill(Number(readFileSync(join(this.dir, 'spool/pid/master.pid'), 'utf8')), 'SIGHUP');
+    await eventually('Postfix has read its settings again', () => reloads() > before);
   }
 }
 
@@ -146,9 +158,11 @@ async function tlsLines(dir: string, hostname: string): Promise<Record<string, s
   };
 }
 
-/** Debian's services, with smtpd at our address and nothing in a chroot: the resolver's files are the namespace's. */
+/** Debian's services, with smtpd at our address and nothing in a chroot: the resolver's files are the namespace's, and sockets may be anywhere. */
 function masterCf(address: string): string {
-  const text = readFileSync('/usr/share/postfix/master.cf.dist', 'utf8').replace(/^smtp +inet .*$/m, `${address} inet n - n - - smtpd`);
+  const text = readFileSync('/usr/share/postfix/master.cf.dist', 'utf8')
+    .replace(/^smtp +inet .*$/m, `${address} inet n - n - - smtpd`)
+    .replaceAll(/^(\w+ +(?:unix|fifo) +\S +\S +)y/gm, '$1n');
   return /^postlog/m.test(text) ? text : `${text}\npostlog unix-dgram n - n - 1 postlogd\n`;
 }
 

@@ -5,6 +5,8 @@
  *   192.0.2.2   mx.remote.test    Debian's Postfix: remote.test
  *   192.0.2.20  client.test       where test clients may come from
  *   192.0.2.66  dead.host.test    up, but nothing listens there
+ *
+ * The first two and the dead one have 2001:db8::1, ::2 and ::66 as well.
  */
 import type { Owner } from '../harness/temp.ts';
 import { type Nsd, startNsd } from './nsd.ts';
@@ -39,6 +41,15 @@ null            IN MX 0  .
 dead            IN MX 10 dead.host
 ; MX whose target does not exist
 lost            IN MX 10 nowhere.lost
+; IPv6 only; IPv6 dead and IPv4 alive; IPv6 without a way there
+six             IN MX 10 mx.six
+mx.six          IN AAAA  2001:db8::2
+sixdead         IN MX 10 mx.sixdead
+mx.sixdead      IN AAAA  2001:db8::66
+mx.sixdead      IN A     ${REMOTE}
+sixfar          IN MX 10 mx.sixfar
+mx.sixfar       IN AAAA  2001:db8:ffff::1
+mx.sixfar       IN A     ${REMOTE}
 ; MX that leads back to us although the domain is not ours
 loop            IN MX 10 mx.us
 `;

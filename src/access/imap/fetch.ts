@@ -239,6 +239,7 @@ async function sendItems(
   const row = page.rows[i]!;
   out.write(`* ${page.positions[i]! + 1} FETCH (`);
   let hasFlags = false;
+  let hasModseq = false;
   for (let n = 0; n < plan.items.length; n += 1) {
     const item = plan.items[n]!;
     if (n > 0) out.write(' ');
@@ -249,14 +250,17 @@ async function sendItems(
     else if (item.kind === 'binarySize') await sendBinarySize(out, message, item);
     else {
       if (item.kind === 'flags') hasFlags = true;
+      else if (item.kind === 'modseq') hasModseq = true;
       // The message may have been removed meanwhile; the client will be told, and must get what it asked for.
       const index = selected.view.find(row[0]);
       out.write(index === -1 ? goneItem(item, row, page.envelopes[i]) : plainItem(item, selected, index, row, page.envelopes[i]));
     }
   }
-  if (newlySeen?.has(row[0]) && !hasFlags) {
+  // What reading changed is told here and not again: the flags, and with CONDSTORE the modseq (RFC 7162 section 3.2), each once.
+  if (newlySeen?.has(row[0])) {
     const index = selected.view.find(row[0]);
-    if (index !== -1) out.write(` FLAGS ${selected.flagsText(index)}${session.isCondstore ? ` MODSEQ (${selected.view.modseqs[index]})` : ''}`);
+    if (index !== -1 && !hasFlags) out.write(` FLAGS ${selected.flagsText(index)}`);
+    if (index !== -1 && !hasModseq && session.isCondstore) out.write(` MODSEQ (${selected.view.modseqs[index]})`);
   }
   out.write(')\r\n');
 }

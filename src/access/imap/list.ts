@@ -4,6 +4,7 @@ import { formatMailbox } from '../../wire/imap/format.ts';
 import type { ListArguments } from '../../wire/imap/list.ts';
 import { inOrder, matchesPattern } from './list-match.ts';
 import { SPECIAL_USE } from './mailbox.ts';
+import { pause, SliceClock } from './pace.ts';
 import type { ImapSession } from './session.ts';
 import { statusLine } from './status.ts';
 
@@ -39,7 +40,20 @@ function parentsOf(names: Iterable<Name>, counts: (name: Name) => boolean): Set<
   return parents;
 }
 
-export function list(session: ImapSession, args: ListArguments): string {
+/** All patterns of one command together: bounds the work for one name. */
+const PATTERNS_CHARS_MAX = 4096;
+
+/** The names that match; gives way to other sessions, for an account may have thousands of names as long as the patterns. */
+async function matching(names: Iterable<Name>, patterns: readonly string[], clock: SliceClock): Promise<Set<string>> {
+  const found = new Set<string>();
+  for (const { name } of names) {
+    if (patterns.some((pattern) => pattern !== '' && matchesPattern(pattern, name))) found.add(name);
+    if (clock.isOver()) await pause(clock);
+  }
+  return found;
+}
+
+export async function list(session: ImapSession, args: ListArguments): Promise<string> {
   const { selection, returns } = args;
   // An empty pattern asks for the hierarchy separator (RFC 9051 section 6.3.9).
   if (!args.isExtended && args.patterns[0] === '') {
@@ -48,16 +62,18 @@ export function list(session: ImapSession, args: ListArguments): string {
   }
   const names = allNames(session);
   const patterns = args.patterns.map((pattern) => args.reference + pattern);
-  const matches = (name: string): boolean => patterns.some((pattern) => pattern !== '' && matchesPattern(pattern, name));
+  if (patterns.reduce((sum, pattern) => sum + pattern.length, 0) > PATTERNS_CHARS_MAX) return 'NO [LIMIT] Patterns are too long';
   const isWanted = (entry: Name): boolean =>
     (!selection.has('SUBSCRIBED') || entry.isSubscribed) && (!selection.has('SPECIAL-USE') || (entry.row?.role != null && SPECIAL_USE.has(entry.row.role)));
   const existing = parentsOf(names.values(), (entry) => entry.row !== null);
   // Parents that have no row of their own are names too, for "%".
   for (const parent of existing) if (!names.has(parent)) names.set(parent, { name: parent, row: null, isSubscribed: false });
+  const clock = new SliceClock();
+  const matched = await matching(names.values(), patterns, clock);
   // RFC 5258 section 3.5: with RECURSIVEMATCH a name is shown also when something below it, not shown itself, is wanted.
-  const wantedBelow = selection.has('RECURSIVEMATCH') ? parentsOf(names.values(), (entry) => isWanted(entry) && !matches(entry.name)) : null;
+  const wantedBelow = selection.has('RECURSIVEMATCH') ? parentsOf(names.values(), (entry) => isWanted(entry) && !matched.has(entry.name)) : null;
   for (const entry of inOrder(names.values())) {
-    if (!matches(entry.name)) continue;
+    if (!matched.has(entry.name)) continue;
     const exists = entry.row !== null || existing.has(entry.name);
     const wanted = isWanted(entry) && (exists || selection.has('SUBSCRIBED'));
     const isParentOfWanted = wantedBelow?.has(entry.name) === true;
@@ -71,6 +87,9 @@ export function list(session: ImapSession, args: ListArguments): string {
       : '';
     session.out.write(`* LIST (${attributes.join(' ')}) "/" ${formatMailbox(entry.name, session.isUtf8 || session.isRev2)}${info}\r\n`);
     if (returns.has('STATUS') && wanted && entry.row?.isSelectable) session.out.write(statusLine(session, entry.row, args.status));
+    if (session.out.isFull) await session.out.drain();
+    if (clock.isOver()) await pause(clock);
+    if (session.isClosed) return '';
   }
   return 'OK LIST completed';
 }
@@ -92,17 +111,20 @@ function attributesOf(session: ImapSession, entry: Name, parents: ReadonlySet<st
 }
 
 /** RFC 3501 section 6.3.9: subscribed names, and for "%" the parents of subscribed names that do not match themselves. */
-export function lsub(session: ImapSession, args: { reference: string; pattern: string }): string {
+export async function lsub(session: ImapSession, args: { reference: string; pattern: string }): Promise<string> {
   const pattern = args.reference + args.pattern;
   if (args.pattern === '') {
     session.out.write('* LSUB (\\Noselect) "/" ""\r\n');
     return 'OK LSUB completed';
   }
   const names = allNames(session);
-  const parents = parentsOf(names.values(), (entry) => entry.isSubscribed && !matchesPattern(pattern, entry.name));
+  const clock = new SliceClock();
+  const direct = await matching(names.values(), [pattern], clock);
+  const parents = parentsOf(names.values(), (entry) => entry.isSubscribed && !direct.has(entry.name));
   for (const parent of parents) if (!names.has(parent)) names.set(parent, { name: parent, row: null, isSubscribed: false });
+  const matched = await matching(names.values(), [pattern], clock);
   for (const entry of inOrder(names.values())) {
-    if (!matchesPattern(pattern, entry.name)) continue;
+    if (!matched.has(entry.name)) continue;
     if (!entry.isSubscribed && !(pattern.includes('%') && parents.has(entry.name))) continue;
     const isNoselect = !entry.isSubscribed || (entry.row !== null && !entry.row.isSelectable);
     session.out.write(`* LSUB (${isNoselect ? '\\Noselect' : ''}) "/" ${formatMailbox(entry.name, session.isUtf8 || session.isRev2)}\r\n`);

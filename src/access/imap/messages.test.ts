@@ -252,6 +252,21 @@ test('CONDSTORE: UNCHANGEDSINCE, MODSEQ also for .SILENT, SEARCH MODSEQ', async 
   );
 });
 
+test('CONDSTORE: reading that sets \\Seen tells the new MODSEQ, once', async () => {
+  const client = await server().client('"INBOX" (CONDSTORE)');
+  await talk(
+    client,
+    `C: a FETCH 2 (FLAGS BODY[1]<0.5>)
+    S: * 2 FETCH (FLAGS (\\Recent \\Seen $Junk work) BODY[1]<0> {5}
+    S: Hello MODSEQ (7))
+    S: a OK FETCH completed
+    C: b FETCH 3 (MODSEQ BODY[TEXT]<0.4>)
+    S: * 3 FETCH (MODSEQ (8) BODY[TEXT]<0> {4}
+    S: only FLAGS (\\Recent \\Deleted \\Seen))
+    S: b OK FETCH completed`,
+  );
+});
+
 test('EXPUNGE, UID EXPUNGE, CLOSE and UNSELECT', async () => {
   const made = server();
   const client = await made.client('INBOX');

@@ -86,6 +86,24 @@ export class Selected {
     return this.#version === this.view.version && !this.#isHoldingBack;
   }
 
+  /** Tells of a uid whether its flags changed without the client having been told. `isOwn`: changes that it made and knows. */
+  untold(isOwn: (uid: number, modseq: number) => boolean): (uid: number) => boolean {
+    const { view } = this;
+    if (this.#cursor < view.changesFrom) {
+      const told = this.#toldModseq;
+      return (uid) => {
+        const index = view.find(uid);
+        return index !== -1 && view.modseqs[index]! > told && !isOwn(uid, view.modseqs[index]!);
+      };
+    }
+    const changed = new Set<number>();
+    for (let i = this.#cursor - view.changesFrom; i < view.changes.length; i += 1) {
+      const index = view.find(view.changes[i]!);
+      if (index !== -1 && !isOwn(view.changes[i]!, view.modseqs[index]!)) changed.add(view.changes[i]!);
+    }
+    return (uid) => changed.has(uid);
+  }
+
   /** Are there keywords in the mailbox that the client has not been told of? */
   get hasNewKeywords(): boolean {
     return this.#keywordsTold !== this.view.keywordNames.size;

@@ -387,6 +387,11 @@ export class ImapSession implements Session, Idler {
     this.#own.set(uid, modseq);
   }
 
+  /** Is this the outcome of a change that the running command made and has answered? */
+  isOwn(uid: number, modseq: number): boolean {
+    return this.#own?.get(uid) === modseq;
+  }
+
   /** RFC 7162 section 3.1: the first such command of a session with a mailbox selected is answered with HIGHESTMODSEQ. */
   enableCondstore(): void {
     if (this.isCondstore) return;

@@ -1,4 +1,5 @@
 /** STORE and UID STORE (RFC 9051 section 6.4.6), with UNCHANGEDSINCE (RFC 7162 section 3.1.3). */
+import type { FlagChange } from '../../ports.ts';
 import type { StoreArguments } from '../../wire/imap/arguments.ts';
 import { formatSet } from '../../wire/imap/format.ts';
 import { pause, SliceClock } from './pace.ts';
@@ -44,6 +45,7 @@ export async function store(session: ImapSession, args: StoreArguments, isUid: b
 /** Changes some messages, answers for them, and gives the uids that UNCHANGEDSINCE kept from being changed. */
 async function storePage(session: ImapSession, selected: Selected, args: StoreArguments, isUid: boolean, uids: number[]): Promise<number[]> {
   const { view } = selected;
+  const before = args.isSilent ? knownFlags(session, selected, uids) : null;
   const { changed, modified } = await session.context.writer.flags(
     view.accountId,
     view.mailboxId,
@@ -55,7 +57,7 @@ async function storePage(session: ImapSession, selected: Selected, args: StoreAr
   );
   view.applyFlags(changed);
   const changedUids = new Map(changed.map((change) => [change.uid, change.modseq]));
-  for (const [uid, modseq] of changedUids) session.tellOwn(uid, modseq);
+  for (const change of changed) if (before === null || isAsWished(args, before.get(change.uid), change)) session.tellOwn(change.uid, change.modseq);
   // A client must know a keyword before it meets it in FETCH.
   if (selected.hasNewKeywords && !args.isSilent) session.out.write(selected.flagLines());
   const refused = new Set(modified);
@@ -76,4 +78,42 @@ async function storePage(session: ImapSession, selected: Selected, args: StoreAr
     if (clock.isOver()) await pause(clock);
   }
   return modified;
+}
+
+interface Known {
+  readonly flags: number;
+  readonly keywords: string;
+}
+
+/** What the client knows of the messages; one that changed meanwhile without its knowledge is left out. */
+function knownFlags(session: ImapSession, selected: Selected, uids: readonly number[]): Map<number, Known> {
+  const { view } = selected;
+  const untold = selected.untold((uid, modseq) => session.isOwn(uid, modseq));
+  const known = new Map<number, Known>();
+  for (const uid of uids) {
+    const index = view.find(uid);
+    if (index !== -1 && !untold(uid)) known.set(uid, { flags: view.flags[index]!, keywords: view.keywordText(index) });
+  }
+  return known;
+}
+
+/** Can the client tell by itself what the flags are now? Not when another session's change came in between: then it is told in spite of .SILENT (RFC 9051 section 6.4.6). */
+function isAsWished(args: StoreArguments, before: Known | undefined, after: FlagChange): boolean {
+  if (before === undefined) return false;
+  const { bits, keywords } = args.flags;
+  const flags = args.mode === 'add' ? before.flags | bits : args.mode === 'remove' ? before.flags & ~bits : bits;
+  if (flags !== after.flags) return false;
+  const is = after.keywords ?? '';
+  if (args.mode !== 'replace' && keywords.length === 0) return is === before.keywords;
+  const wished = new Set(args.mode === 'replace' ? [] : words(before.keywords));
+  for (const keyword of keywords) {
+    if (args.mode === 'remove') wished.delete(keyword.toLowerCase());
+    else wished.add(keyword.toLowerCase());
+  }
+  const found = words(is);
+  return found.length === wished.size && found.every((word) => wished.has(word));
+}
+
+function words(keywords: string): string[] {
+  return keywords === '' ? [] : keywords.toLowerCase().split(' ');
 }

@@ -202,7 +202,7 @@ test('K-9: an idling client hears "Still here" every two minutes and is not cut 
   const made = server(1);
   const client = await made.client('INBOX');
   await talk(client, 'C: a IDLE\nS: + idling');
-  const start = idle.now + 1; // the clock has fractions
+  const start = Math.ceil(idle.now); // whole: sums of fractions would be a hair off
   for (let minute = 1; minute <= 29; minute += 1) client.session.onIdle(start + minute * 60_000);
   assert.equal(client.output(), '* OK Still here\r\n'.repeat(14));
   client.session.onIdle(start + 31 * 60_000);
@@ -276,4 +276,34 @@ test('a client that goes away during APPEND leaves nothing, and one that goes aw
   await settle();
   assert.equal(made.aborted, 1);
   assert.equal(made.store.mailboxByName(ALICE.id, 'INBOX')!.exists, 2);
+});
+
+test(".SILENT keeps quiet about the change that was asked for, not about another session's", async () => {
+  const made = server(3);
+  const client = await made.client('INBOX');
+  await made.store.flags(ALICE.id, made.inbox, [1], 'add', 4, []);
+  await made.store.flags(ALICE.id, made.inbox, [2], 'add', 0, ['$Later']);
+  await talk(
+    client,
+    `C: a STORE 1:3 +FLAGS.SILENT (\\Answered $Now)
+    S: * FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $Later $Now)
+    S: * OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft $Later $Now \\*)] Flags and new keywords can be set
+    S: * 1 FETCH (FLAGS (\\Recent \\Answered \\Flagged \\Seen $Now))
+    S: * 2 FETCH (FLAGS (\\Recent \\Answered \\Seen $Later $Now))
+    S: a OK STORE completed
+    C: b STORE 1:3 -FLAGS.SILENT ($now)
+    S: b OK STORE completed
+    C: c STORE 1:3 FLAGS.SILENT (\\Seen $Now)
+    S: c OK STORE completed`,
+  );
+});
+
+test('.SILENT tells also what another session changed while the command ran', async () => {
+  const made = server(1);
+  const client = await made.client('INBOX');
+  const { announce } = made.store;
+  made.store.announce = () => {};
+  await made.store.flags(ALICE.id, made.inbox, [1], 'add', 4, []);
+  made.store.announce = announce;
+  await talk(client, 'C: a STORE 1 +FLAGS.SILENT (\\Answered)\nS: * 1 FETCH (FLAGS (\\Recent \\Answered \\Flagged \\Seen))\nS: a OK STORE completed');
 });

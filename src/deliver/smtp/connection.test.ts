@@ -293,6 +293,26 @@ test('SMTPUTF8 is declared only when needed, and refused with 5.6.7 where the se
   assert.deepEqual(fates, [['delivered 250 2.0.0'], ['delivered 250 2.0.0']]);
 });
 
+test('an address that needs SMTPUTF8 is declared though the message came without', async () => {
+  const job = testJob(['ü@them.test'], { smtputf8: false });
+  const { fates } = await talk(
+    `${OPENING}
+     S: 250-SMTPUTF8
+     S: 250 PIPELINING
+     C: MAIL FROM:<from@us.test> SMTPUTF8
+     C: RCPT TO:<ü@them.test>
+     C: DATA
+     S: 250 ok
+     S: 250 ok
+     S: 354 go
+     M
+     S: 250 2.0.0 taken`,
+    [job],
+  );
+  assert.deepEqual(fates, [['delivered 250 2.0.0']]);
+  assert.deepEqual((await talk(PIPELINING, [job])).fates, [['failed 553 5.6.7']]);
+});
+
 test('an 8-bit message for a server without 8BITMIME is converted', async () => {
   const text = 'Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\ngrün\r\n';
   const { fates, messages } = await talk(

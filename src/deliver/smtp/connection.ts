@@ -168,7 +168,9 @@ export class SmtpConnection {
       return answer(outcome('deferred', 451, '4.3.0', `stored message cannot be read: ${(error as Error).message}`, ''));
     }
     const isConverted = job.has8bit && !capabilities.eightBitMime;
-    if (job.size > SMALL_BYTES && !job.smtputf8) return this.#plan(job, null, reader, isConverted);
+    // An alias may have led a message that came without SMTPUTF8 to an address that needs it.
+    const mayNeedUtf8 = job.smtputf8 || !isAsciiEnvelope(job);
+    if (job.size > SMALL_BYTES && !mayNeedUtf8) return this.#plan(job, null, reader, isConverted);
     const unreadable = (error: Error): null => {
       reader.close();
       return answer(outcome('deferred', 451, '4.3.0', `stored message cannot be read: ${clean(error.message)}`, ''));
@@ -181,7 +183,7 @@ export class SmtpConnection {
     }
     const withBytes = (data: Uint8Array): Transaction | null => {
       const whole = job.size <= SMALL_BYTES;
-      const needsUtf8 = job.smtputf8 && (!isAsciiEnvelope(job) || has8bit(data, job.headerBytes));
+      const needsUtf8 = mayNeedUtf8 && (!isAsciiEnvelope(job) || has8bit(data, job.headerBytes));
       if (needsUtf8 && !capabilities.smtputf8) {
         reader.close();
         return answer(outcome('failed', 553, '5.6.7', `${this.label} does not take international addresses or headers (SMTPUTF8)`, this.label));
