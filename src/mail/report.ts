@@ -37,6 +37,8 @@ export function dsnFrame(input: DsnInput): DsnFrame {
     'MIME-Version: 1.0\r\n' +
     `Content-Type: multipart/report; report-type=${utf8 ? 'global-delivery-status' : 'delivery-status'};\r\n` +
     ` boundary="${boundary}"\r\n` +
+    // RFC 2045 section 6.4: what holds for a part holds for the whole.
+    (input.has8bit || /[^\x00-\x7f]/.test(status) ? 'Content-Transfer-Encoding: 8bit\r\n' : '') +
     '\r\n' +
     'This is a delivery report in MIME format.\r\n' +
     '\r\n' +

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import type { AdminContext } from '../../ports.ts';
 import { FLAG } from '../../ports.ts';
 import { STORE_ADMIN } from '../admin.ts';
+import { folderName, mailboxName } from './maildir.ts';
 import { accept, acceptInput, addAccount, delivery, openTestStore, testDirectory } from '../testing.ts';
 
 const never = new AbortController().signal;
@@ -63,6 +64,13 @@ for (const format of ['maildir', 'mbox'] as const) {
     assert.deepEqual(await dump(to.id), await dump(from.id));
   });
 }
+
+test('folder names keep dots, letters of the world and odd characters', () => {
+  for (const name of ['INBOX', 'Work', 'Work/2024', 'Projekte.2026', 'Entwürfe/Über uns', 'R&D', '日本語', 'a&AC4-b'])
+    assert.equal(mailboxName(folderName(name)), name);
+  assert.equal(folderName('Entwürfe/v1.2'), '.Entw&APw-rfe.v1&AC4-2');
+  assert.equal(mailboxName('.Entwürfe'), 'Entwürfe');
+});
 
 test('Maildir names of other programs are understood', async (t) => {
   const store = openTestStore(t);

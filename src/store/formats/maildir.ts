@@ -4,6 +4,7 @@ import { mkdir, open, readdir, readFile, rename, stat, utimes, writeFile } from 
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { FLAG } from '../../ports.ts';
+import { decodeUtf7, encodeUtf7 } from '../../wire/imap/utf7.ts';
 
 const LETTERS: readonly [letter: string, flag: number][] = [
   ['D', FLAG.draft],
@@ -40,18 +41,31 @@ export function parseInfo(name: string): { flags: number; keywords: number[] } {
   return { flags, keywords };
 }
 
-/** ".Work.2024" for "Work/2024"; "" for INBOX. A dot inside a level becomes "_": Maildir++ has no way to write it. */
+/** Modified UTF-7 for a dot within a level, which separates levels otherwise. */
+const DOT = '&AC4-';
+
+/** ".Work.2024" for "Work/2024", in modified UTF-7 as Maildir++ has it (RFC 3501 section 5.1.3); "" for INBOX. */
 export function folderName(mailbox: string): string {
-  return mailbox === 'INBOX'
-    ? ''
-    : `.${mailbox
-        .split('/')
-        .map((level) => level.replaceAll('.', '_'))
-        .join('.')}`;
+  if (mailbox === 'INBOX') return '';
+  return `.${mailbox
+    .split('/')
+    .map((level) => encodeUtf7(level).replaceAll('.', DOT))
+    .join('.')}`;
 }
 
+/** The mailbox of a folder; a level that is no modified UTF-7 stays as it is. */
 export function mailboxName(folder: string): string {
-  return folder === '' ? 'INBOX' : folder.slice(1).replaceAll('.', '/');
+  if (folder === '') return 'INBOX';
+  return folder
+    .slice(1)
+    .split('.')
+    .map((level) =>
+      level
+        .split(DOT)
+        .map((text) => decodeUtf7(text) ?? text)
+        .join('.'),
+    )
+    .join('/');
 }
 
 /** A Maildir being written. Nothing is visible in new/cur before its bytes are synced. */
