@@ -342,3 +342,23 @@ test('mail deleted during its attempt brings no report, whatever the answer', as
     false,
   );
 });
+
+test('a full mailbox whose delivery fails in an unexpected way is put off like any other', async (t) => {
+  const { h } = await both(t);
+  const delivery = await h.account('u@us.test', 1);
+  for (let i = 0; i < 2; i++) await h.submit([], { deliveries: [delivery] });
+  const { writer } = h.store;
+  const run = writer.run.bind(writer) as (operation: string, input: unknown) => Promise<any>;
+  writer.run = (operation, input) => (operation === 'queue.deliverLocal' ? Promise.reject(new Error('unexpected')) : run(operation, input));
+  h.start();
+  h.clock.now += HOUR;
+  await h.admin('queue.retry', { all: true });
+  const deferred = await h.event('deferred');
+  assert.deepEqual([deferred.fields.enhanced, deferred.fields.to], ['4.3.0', ['u@us.test']]);
+  writer.run = run;
+  await h.quota(delivery.accountId, 0);
+  h.clock.now += HOUR;
+  await h.admin('queue.retry', { all: true });
+  await h.event('delivered');
+  assert.deepEqual(h.rows('SELECT id FROM queue_entry'), []);
+});

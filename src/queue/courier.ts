@@ -24,6 +24,7 @@ import type {
   StoreWriter,
 } from '../ports.ts';
 import { type Nexthop, nexthop, readRoutes, type Routes } from '../route/transport.ts';
+import { Failure } from '../system/failure.ts';
 import { type Notice, noticesFor } from './bounce.ts';
 import type { QueuedRecipient, QueueEntry } from './entry.ts';
 import { BatchJob } from './job.ts';
@@ -311,9 +312,11 @@ class QueueCourier implements Courier {
         } else this.#settle(entry, [recipient], [fate], 0);
       }
     } catch (error) {
-      // Only a lease taken over, or a bug: what is left is found again when the queue is next looked through.
       this.#context.log.error('queue.local.failed', { id: entry.id, cause: (error as Error).message });
-      for (const recipient of batch.recipients.slice(at)) this.#loader.release(entry, recipient);
+      const rest = batch.recipients.slice(at);
+      // A lease taken over or an entry deleted: not ours any more. A bug: later, or nobody would look at them again while there is other mail.
+      if (error instanceof Failure) for (const recipient of rest) this.#loader.release(entry, recipient);
+      else this.#settle(entry, rest, new Array<Outcome>(rest.length).fill(outcome('deferred', 451, '4.3.0', 'internal error, see the server log', '')), 0);
     }
     this.released(destination);
   }

@@ -1,5 +1,6 @@
+import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ALICE, talk, TestServer } from './testing.ts';
+import { ALICE, settle, talk, TestServer } from './testing.ts';
 
 /** Names and ids: INBOX 1, Sent 2, Drafts 3, Trash 4, work 5, work/2026 6. */
 function server(): TestServer {
@@ -227,4 +228,18 @@ test('deleting the selected mailbox: ours is left, others are disconnected', asy
     S: c BAD CLOSE needs a selected mailbox`,
   );
   await talk(two, 'C: a NOOP\nS: * BYE The selected mailbox was deleted or renamed');
+});
+
+test('LIST with many wildcards over long names gives other sessions their turn, and has a limit', async () => {
+  const made = server();
+  const name = 'a'.repeat(900);
+  for (let i = 0; i < 60; i += 1) await made.store.createMailbox(ALICE.id, `${name}${i}`);
+  const client = await made.client();
+  const other = await made.client();
+  client.send(`a LIST "" "${'*a'.repeat(500)}b"\r\n`);
+  other.send('b NOOP\r\n');
+  assert.deepEqual([client.output(), other.output()], ['', 'b OK NOOP completed\r\n']);
+  await settle(() => client.socket.heard.length);
+  const tooLong = `c LIST "" (${Array.from({ length: 5 }, () => 'a'.repeat(1000)).join(' ')})`;
+  assert.match(await client.exchange(`${tooLong}\r\n`), /c NO \[LIMIT\] Patterns are too long\r\n$/);
 });

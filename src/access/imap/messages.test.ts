@@ -470,3 +470,28 @@ test('SEARCH: charsets, ESEARCH, saved results', async () => {
     S: k OK SEARCH completed`,
   );
 });
+
+test('SEARCH: a command may have 64 BODY and TEXT keys, no more', async () => {
+  const client = await server().client('INBOX');
+  await talk(
+    client,
+    `C: a SEARCH ${'BODY nowhere '.repeat(63)}TEXT nowhere
+    S: * SEARCH
+    S: a OK SEARCH completed
+    C: b SEARCH ${'BODY nowhere '.repeat(64)}TEXT nowhere
+    S: b BAD Too many BODY and TEXT keys`,
+  );
+});
+
+test('SEARCH: many keys about one header see the header of each message', async () => {
+  const client = await server().client('INBOX');
+  await talk(
+    client,
+    `C: a SEARCH OR HEADER Subject mixed HEADER X-None ""
+    S: * SEARCH 1
+    S: a OK SEARCH completed
+    C: b SEARCH NOT TEXT "subject:mixed" NOT TEXT "subject: mixed"
+    S: * SEARCH 2 3
+    S: b OK SEARCH completed`,
+  );
+});

@@ -5,7 +5,7 @@
  */
 import { decodeCharset } from '../../mail/charset.ts';
 import { decodeWords } from '../../mail/encoded-word.ts';
-import { firstField, isField, scanHeaders } from '../../mail/header.ts';
+import { firstField, type HeaderField, isField, scanHeaders } from '../../mail/header.ts';
 import { decodeHeaderValue, headerText } from '../../mail/text.ts';
 import type { MessageTuple } from '../../ports.ts';
 import type { EnvelopeName, SearchKey } from '../../wire/imap/search.ts';
@@ -26,6 +26,9 @@ export interface Probe {
   row: MessageTuple | null;
   envelope: string;
   header: Uint8Array;
+  /** Read out of the header when first asked for, as many keys may ask. */
+  fields: readonly HeaderField[] | null;
+  headerText: string | null;
   /** Decoded text of the body, in lower case. */
   text: string;
 }
@@ -118,7 +121,8 @@ export function compile(key: SearchKey, selected: Selected, charset: string, now
         cost: LEVEL.text,
         run: (probe) => {
           if (probe.level < LEVEL.header) return undefined;
-          if (folded(headerText(probe.header)).includes(value)) return true;
+          probe.headerText ??= folded(headerText(probe.header));
+          if (probe.headerText.includes(value)) return true;
           return probe.level < LEVEL.text ? undefined : probe.text.includes(value);
         },
       };
@@ -200,7 +204,7 @@ function envelopeTest(name: EnvelopeName, needle: string): Test {
       const text = name === 'subject' ? decodeWords(envelopeString(probe.envelope, ENVELOPE.subject)) : envelopeAddresses(probe.envelope, ENVELOPE[name]);
       if (needle !== '' && folded(text).includes(needle)) return true;
       if (!readsHeader) return false;
-      return probe.level < LEVEL.header ? undefined : fieldMatches(probe.header, name, needle);
+      return probe.level < LEVEL.header ? undefined : fieldMatches(probe, name, needle);
     },
   };
 }
@@ -215,15 +219,16 @@ function headerTest(name: string, needle: string): Test {
         if (probe.level < LEVEL.envelope) return undefined;
         const id = envelopeString(probe.envelope, ENVELOPE.messageId);
         if (id !== '') return folded(id).includes(needle);
-        return probe.level < LEVEL.header ? undefined : fieldMatches(probe.header, name, needle);
+        return probe.level < LEVEL.header ? undefined : fieldMatches(probe, name, needle);
       },
     };
   }
-  return { cost: LEVEL.header, run: (probe) => (probe.level < LEVEL.header ? undefined : fieldMatches(probe.header, name, needle)) };
+  return { cost: LEVEL.header, run: (probe) => (probe.level < LEVEL.header ? undefined : fieldMatches(probe, name, needle)) };
 }
 
-function fieldMatches(header: Uint8Array, name: string, needle: string): boolean {
-  const { fields } = scanHeaders(header);
+function fieldMatches(probe: Probe, name: string, needle: string): boolean {
+  const { header } = probe;
+  const fields = (probe.fields ??= scanHeaders(header).fields);
   if (needle === '') return firstField(header, fields, name) !== null;
   for (const field of fields) {
     if (!isField(header, field, name)) continue;

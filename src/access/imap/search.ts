@@ -44,7 +44,7 @@ async function walk(session: ImapSession, selected: Selected, test: Test): Promi
   const found: number[] = [];
   const pages = new Pages(session, selected);
   const clock = new SliceClock();
-  const probe: Probe = { level: LEVEL.view, position: 0, index: 0, row: null, envelope: '', header: NOTHING, text: '' };
+  const probe: Probe = { level: LEVEL.view, position: 0, index: 0, row: null, envelope: '', header: NOTHING, fields: null, headerText: null, text: '' };
   for (let position = 0; position < selected.count; position += 1) {
     const index = selected.view.find(selected.uids[position]!);
     if (index === -1) continue;
@@ -58,7 +58,8 @@ async function walk(session: ImapSession, selected: Selected, test: Test): Promi
       answer = later instanceof Promise ? await later : later;
     }
     if (answer) found.push(position);
-    if ((position & 15) === 0 && clock.isOver()) {
+    // A message that was opened may have taken long by itself.
+    if (((position & 15) === 0 || probe.level >= LEVEL.header) && clock.isOver()) {
       await pause(clock);
       if (session.isClosed) return [];
     }
@@ -120,7 +121,7 @@ class Pages {
     if (header instanceof Promise) return this.#openLater(probe, message, header, test);
     let isLater = false;
     try {
-      probe.header = header;
+      setHeader(probe, header);
       probe.level = LEVEL.header;
       const answer = test.run(probe);
       if (answer !== undefined) return answer;
@@ -137,7 +138,7 @@ class Pages {
 
   async #openLater(probe: Probe, message: OpenMessage, header: Promise<Uint8Array>, test: Test): Promise<boolean> {
     try {
-      probe.header = await header;
+      setHeader(probe, await header);
       probe.level = LEVEL.header;
       const answer = test.run(probe);
       if (answer !== undefined) return answer;
@@ -160,7 +161,7 @@ class Pages {
     probe.level = LEVEL.text;
     const answer = test.run(probe) === true;
     probe.text = '';
-    probe.header = NOTHING;
+    setHeader(probe, NOTHING);
     return answer;
   }
 
@@ -185,6 +186,12 @@ class Pages {
     const row = this.#envelopes[this.#envelopeAt];
     return row?.[0] === uid ? row[1] : null;
   }
+}
+
+function setHeader(probe: Probe, header: Uint8Array): void {
+  probe.header = header;
+  probe.fields = null;
+  probe.headerText = null;
 }
 
 /** RFC 5182 section 2.1 and its table: with MIN or MAX alone only those are saved. */

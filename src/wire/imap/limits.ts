@@ -8,6 +8,8 @@ export const IMAP_LIMITS = {
   searchDepth: 100,
   /** Search keys of one command. */
   searchKeys: 2000,
+  /** BODY and TEXT keys of one command: each looks through all of a message's text, and nobody else has a turn meanwhile. */
+  searchTextKeys: 64,
   /** Items of one FETCH. */
   fetchItems: 100,
   /** Field names of one HEADER.FIELDS. */

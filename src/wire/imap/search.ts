@@ -40,7 +40,17 @@ type KeyParser = (cursor: Cursor, context: Context) => SearchKey;
 interface Context {
   depth: number;
   keys: number;
+  texts: number;
 }
+
+/** BODY and TEXT look through whole messages: each of them once more. */
+const textKey =
+  (kind: 'body' | 'text'): KeyParser =>
+  (cursor, context) => {
+    context.texts += 1;
+    if (context.texts > IMAP_LIMITS.searchTextKeys) throw new ImapSyntaxError('Too many BODY and TEXT keys');
+    return { kind, value: argument(cursor) };
+  };
 
 const plain =
   (kind: 'all' | 'recent' | 'new' | 'old'): KeyParser =>
@@ -86,7 +96,7 @@ const KEYS: ReadonlyMap<string, KeyParser> = new Map<string, KeyParser>([
   ['ANSWERED', flag(FLAG.answered, true)],
   ['BCC', envelope('bcc')],
   ['BEFORE', day('before')],
-  ['BODY', (cursor) => ({ kind: 'body', value: argument(cursor) })],
+  ['BODY', textKey('body')],
   ['CC', envelope('cc')],
   ['DELETED', flag(FLAG.deleted, true)],
   ['DRAFT', flag(FLAG.draft, true)],
@@ -124,7 +134,7 @@ const KEYS: ReadonlyMap<string, KeyParser> = new Map<string, KeyParser>([
   ['SINCE', day('since')],
   ['SMALLER', size('smaller')],
   ['SUBJECT', envelope('subject')],
-  ['TEXT', (cursor) => ({ kind: 'text', value: argument(cursor) })],
+  ['TEXT', textKey('text')],
   ['TO', envelope('to')],
   [
     'UID',
@@ -211,7 +221,7 @@ export function searchArguments(cursor: Cursor): SearchArguments {
     charset = cursor.astring().toString('latin1').toUpperCase();
     cursor.sp();
   }
-  const key = searchKeys(cursor, { depth: 0, keys: 0 });
+  const key = searchKeys(cursor, { depth: 0, keys: 0, texts: 0 });
   cursor.end();
   return { returns, charset, key };
 }
