@@ -33,7 +33,7 @@ import { deliverLocal } from './local.ts';
 import { Fifo } from './fifo.ts';
 import type { EntryReport, RecipientReport } from './operations.ts';
 import { Reporter } from './reporter.ts';
-import { afterFailure, isDelayWarningDue, wants } from './retry.ts';
+import { afterFailure, beforeWarning, isDelayWarningDue, wants } from './retry.ts';
 import { type Batch, type DeadReason, type Destination, Schedule } from './schedule.ts';
 import type { QueueSettings } from './settings.ts';
 import { storeSource } from './source.ts';
@@ -413,7 +413,7 @@ class QueueCourier implements Courier {
           kind = 'failed';
           isExpired = true;
         } else {
-          nextAttemptAt = after.at;
+          nextAttemptAt = Math.max(notBefore, beforeWarning(after.at, now, entry.createdAt, recipient.isWarned, entry.sender, recipient.notify, settings));
           isWarned = isDelayWarningDue(now, entry.createdAt, recipient.isWarned, entry.sender, recipient.notify, settings);
         }
       }

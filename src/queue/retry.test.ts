@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DAY, defaultsOf, HOUR, MINUTE } from '../system/declare.ts';
-import { afterFailure, isDelayWarningDue, waitAfter, wants } from './retry.ts';
+import { afterFailure, beforeWarning, isDelayWarningDue, waitAfter, wants } from './retry.ts';
 import { QUEUE_SETTINGS } from './settings.ts';
 
 const settings = defaultsOf(QUEUE_SETTINGS);
@@ -44,4 +44,23 @@ test('one warning after four hours, never for the null sender or against NOTIFY'
 test('without NOTIFY failure and delay are reported, success is not', () => {
   assert.deepEqual([wants(null, 'failure'), wants(null, 'delay'), wants(null, 'success')], [true, true, false]);
   assert.deepEqual([wants('never', 'failure'), wants('success,failure', 'failure'), wants('success', 'failure')], [false, true, false]);
+});
+
+test('an attempt is brought forward to the time of the delay warning, once, and never below the shortest wait', () => {
+  const settings = {
+    'queue.retryMin': 300_000,
+    'queue.retryMax': 14_400_000,
+    'queue.lifetime': 432_000_000,
+    'queue.bounceLifetime': 86_400_000,
+    'queue.delayWarning': 14_400_000,
+  };
+  const at = (next: number, now: number, isWarned = false, sender: string | null = 'a@b', notify: string | null = null): number =>
+    beforeWarning(next, now, 0, isWarned, sender, notify, settings);
+  assert.equal(at(19_000_000, 9_000_000), 14_400_000);
+  assert.equal(at(19_000_000, 14_300_000), 14_600_000);
+  assert.equal(at(12_000_000, 9_000_000), 12_000_000);
+  assert.equal(at(19_000_000, 15_000_000), 19_000_000);
+  assert.equal(at(19_000_000, 9_000_000, true), 19_000_000);
+  assert.equal(at(19_000_000, 9_000_000, false, null), 19_000_000);
+  assert.equal(at(19_000_000, 9_000_000, false, 'a@b', 'failure'), 19_000_000);
 });

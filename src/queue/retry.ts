@@ -57,6 +57,24 @@ export function isDelayWarningDue(
   return after > 0 && !isWarned && sender !== null && now - createdAt >= after && wants(notify, 'delay');
 }
 
+/**
+ * `next` brought forward to the time at which the sender is to be warned, when that comes before it: the warning goes out with an attempt,
+ * and the schedule alone would make it an hour late. Never nearer than the shortest wait.
+ */
+export function beforeWarning(
+  next: number,
+  now: number,
+  createdAt: number,
+  isWarned: boolean,
+  sender: string | null,
+  notify: string | null,
+  settings: RetrySettings,
+): number {
+  const warningAt = createdAt + settings['queue.delayWarning'];
+  if (warningAt <= now || !isDelayWarningDue(warningAt, createdAt, isWarned, sender, notify, settings)) return next;
+  return Math.min(next, Math.max(warningAt, now + settings['queue.retryMin']));
+}
+
 /** NOTIFY as stored; null asks for failure, and for delay at our choice (RFC 3461 section 4.1). */
 export function wants(notify: string | null, word: 'success' | 'failure' | 'delay'): boolean {
   if (notify === null || notify === '') return word !== 'success';
