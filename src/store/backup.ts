@@ -1,13 +1,14 @@
 /**
  * A consistent copy of a live store: the database from a pinned snapshot, then the blob files that snapshot names, then
  * keys, configuration and whatever else the data directory keeps. Blobs are immutable, so copying them after the
- * snapshot is safe as long as none is unlinked meanwhile; one that was is caught by the check of the copy.
+ * snapshot is safe as long as none is unlinked meanwhile: while a server runs, its writer holds removals back until the end.
  */
 import { backup, DatabaseSync } from 'node:sqlite';
 import { createReadStream, createWriteStream, existsSync } from 'node:fs';
 import { copyFile, mkdir, open, lstat, readdir, rename, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { frameOffsets } from './blobs/codec.ts';
 import { storePaths } from './paths.ts';
 
 export interface BackupResult {
@@ -28,9 +29,10 @@ export async function backupStore(dataDir: string, target: string, signal: Abort
   const partial = `${directory}.partial`;
   await rm(partial, { recursive: true, force: true });
   await mkdir(partial, { recursive: true, mode: 0o700 });
-  await checkSpace(partial, paths.database, paths.blobs);
+  await checkSpace(partial, (await stat(paths.database)).size * 1.1, 'the database');
   const databaseBytes = await copyDatabase(paths.database, join(partial, 'store.db'));
   if (existsSync(paths.journey)) await copyDatabase(paths.journey, join(partial, 'journey.db'));
+  await checkSpace(partial, blobFileBytes(join(partial, 'store.db')), 'the large messages');
   const { files, fileBytes } = await copyBlobs(join(partial, 'store.db'), paths.blobs, join(partial, 'blobs'), signal);
   await copyRest(dataDir, partial);
   if (configFile !== null) await copyFile(configFile, join(partial, 'posthorn.toml'));
@@ -44,10 +46,27 @@ export async function backupStore(dataDir: string, target: string, signal: Abort
   return { directory, databaseBytes, files, fileBytes };
 }
 
-async function checkSpace(target: string, database: string, _blobs: string): Promise<void> {
+async function checkSpace(target: string, need: number, what: string): Promise<void> {
   const space = await statfs(target);
-  const need = (await stat(database)).size * 1.1;
-  if (space.bavail * space.bsize < need) throw new Error(`not enough room in ${target}: the database alone needs ${Math.ceil(need / 1e6)} MB`);
+  if (space.bavail * space.bsize < need) throw new Error(`not enough room in ${target}: ${what} need ${Math.ceil(need / 1e6)} MB more`);
+}
+
+/** Bytes of all blob files that a copied database names, from the lengths of their frames. */
+function blobFileBytes(database: string): number {
+  const copy = new DatabaseSync(database, { readOnly: true });
+  try {
+    const page = copy.prepare('SELECT file, frames FROM blob WHERE file > ? ORDER BY file LIMIT 1000');
+    let bytes = 0;
+    let last = '';
+    for (;;) {
+      const rows = page.all(last) as { file: string; frames: Uint8Array }[];
+      if (rows.length === 0) return bytes;
+      for (const { frames } of rows) bytes += frameOffsets(frames).at(-1)!;
+      last = rows.at(-1)!.file;
+    }
+  } finally {
+    copy.close();
+  }
 }
 
 /** Copies a live database: the read transaction pins the snapshot, so that commits meanwhile do not make the copy start again. */

@@ -1,6 +1,6 @@
 /** Schema version 1. Never edited once released: a change is a new file with the next number. */
 export const SCHEMA_0001 = `
--- Ids are handed out by the writer from this table (one row, written once a commit) and never reused.
+-- Ids are handed out by the writer from this table (in blocks for what deliveries use up) and never reused.
 CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 
 -- directory ────────────────────────────────────────────────────────────────────────────────────────

@@ -3,7 +3,7 @@
  * commit come back in one. The promise of an operation settles after the fsync.
  */
 import type { MessagePort } from 'node:worker_threads';
-import type { AccountId, Announcement, FailureCode, FlagChange, JourneyEvent, MailboxId, MailboxRow, NewMessage, Role, StoreWriter } from '../../ports.ts';
+import type { AccountId, Announcement, FailureCode, FlagChange, MailboxId, MailboxRow, NewMessage, Role, StoreWriter } from '../../ports.ts';
 import { Failure } from '../../system/failure.ts';
 
 /** [number, operation, input] of each request of a tick. */
@@ -148,5 +148,3 @@ export function connectWriter(port: MessagePort, onAnnouncements: (announcements
   port.on('close', () => client.fail(new Error('port closed')));
   return client;
 }
-
-export type JourneySink = (events: readonly JourneyEvent[]) => void;
