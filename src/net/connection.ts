@@ -63,8 +63,10 @@ export class SocketConnection implements Connection {
 
   /** Implicit TLS: the handshake begins with the bytes already in the socket's buffer. */
   async secure(clear: Socket): Promise<void> {
-    const secured = await acceptTls(clear, this.#provider, this.#handshakeTimeoutMs);
+    // Only servers talk to port 25: a mail program would ask its user for a certificate.
+    const asksClient = this.protocol === 'smtp' && this.#provider.asksClients === true;
+    const secured = await acceptTls(clear, this.#provider, this.#handshakeTimeoutMs, asksClient);
     this.socket = secured;
-    this.tls = describeTls(secured);
+    this.tls = describeTls(secured, asksClient);
   }
 }

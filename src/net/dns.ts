@@ -1,157 +1,148 @@
 /**
- * Name lookups with a bounded cache. Answers are values: a name server's refusal never throws.
- * Questions asked at the same time share one packet; absence is remembered for a short while, failure for a shorter one.
+ * Name lookups with a bounded cache, over our own stub resolver (`dns-client.ts`). Answers are values: a name server's refusal never throws.
+ * Questions asked at the same time share one packet; absence is remembered for a while, failure for a short one.
  */
-import { promises as dns } from 'node:dns';
+import { isIP } from 'node:net';
+import { readAnswer } from './dns-answer.ts';
+import { TtlCache } from './dns-cache.ts';
+import { DnsClient } from './dns-client.ts';
+import { DNS_LIMITS } from './dns-limits.ts';
+import { askableName } from './dns-message.ts';
 import type { DnsSettings } from './dns-settings.ts';
+import type { Dns, DnsAnswer, DnsRecords, DnsTransport, DnsType } from './dns-types.ts';
+import { reverseNameOf } from './reverse-name.ts';
 
-export type DnsAnswer<T> =
-  | { readonly kind: 'found'; readonly records: readonly T[] }
-  /** The name has no such records; `exists` is false when the name itself does not exist (NXDOMAIN). */
-  | { readonly kind: 'none'; readonly exists: boolean }
-  /** No answer: timeout, SERVFAIL, no server. `reason` is a short phrase for replies and logs. */
-  | { readonly kind: 'failed'; readonly reason: string };
+export type { Dns, DnsAnswer, DnsRecords, DnsType, Mx, Soa, Srv, Tlsa } from './dns-types.ts';
 
-export interface Mx {
-  readonly exchange: string;
-  readonly preference: number;
+const NO_NAME: DnsAnswer<never> = { kind: 'none', exists: false };
+
+/** `now` in milliseconds, not stepping back. `transport` is for tests; without it the servers of the settings are asked. */
+export function createDns(settings: () => DnsSettings, now: () => number = Date.now, transport?: DnsTransport): Dns {
+  return new CachingDns(settings, now, transport);
 }
 
-export interface Dns {
-  mx(name: string): Promise<DnsAnswer<Mx>>;
-  addresses4(name: string): Promise<DnsAnswer<string>>;
-  addresses6(name: string): Promise<DnsAnswer<string>>;
-  /** Each record's strings joined. */
-  txt(name: string): Promise<DnsAnswer<string>>;
-  /** Names of an address. */
-  ptr(ip: string): Promise<DnsAnswer<string>>;
-  /** Forgets everything; used at reload. */
-  clear(): void;
-}
+class CachingDns implements Dns {
+  readonly #settings: () => DnsSettings;
+  readonly #now: () => number;
+  readonly #given: DnsTransport | undefined;
+  readonly #cache = new TtlCache<DnsAnswer<any>>();
+  readonly #inFlight = new Map<string, Promise<DnsAnswer<any>>>();
+  /** Joined strings of TXT answers, made once for each answer. */
+  readonly #joined = new WeakMap<object, DnsAnswer<string>>();
+  #client: DnsTransport | null = null;
+  /** The values that `#client` was made for. */
+  #madeFor: DnsSettings | null = null;
 
-/** The part of node:dns that is needed; tests give their own. */
-export interface RawResolver {
-  resolveMx(name: string): Promise<{ exchange: string; priority: number }[]>;
-  resolve4(name: string, options: { ttl: true }): Promise<{ address: string; ttl: number }[]>;
-  resolve6(name: string, options: { ttl: true }): Promise<{ address: string; ttl: number }[]>;
-  resolveTxt(name: string): Promise<string[][]>;
-  reverse(ip: string): Promise<string[]>;
-}
-
-const MX_TTL_MS = 5 * 60_000; // node:dns does not tell the TTL of these
-const FAILURE_TTL_MS = 5_000; // a dead name server is not asked again for each of a thousand recipients
-const RECORDS_MAX = 100; // of one answer
-
-interface Cached {
-  readonly answer: DnsAnswer<any>;
-  readonly until: number;
-}
-
-function reasonOf(code: string): string {
-  switch (code) {
-    case 'ETIMEOUT':
-    case 'ECANCELLED':
-      return 'name server did not answer in time';
-    case 'ESERVFAIL':
-      return 'name server failure (SERVFAIL)';
-    case 'EREFUSED':
-      return 'name server refused the question';
-    case 'ECONNREFUSED':
-      return 'name server cannot be reached';
-    default:
-      return `name lookup failed (${code})`;
-  }
-}
-
-/** A name that cannot be asked for at all: empty labels, too long, odd characters. */
-function isAskable(name: string): boolean {
-  return name.length > 0 && name.length <= 254 && !name.startsWith('.') && !name.includes('..') && /^[\x21-\x7e]+$/.test(name);
-}
-
-export function createDns(settings: () => DnsSettings, now: () => number = Date.now, raw?: RawResolver): Dns {
-  const cache = new Map<string, Cached>();
-  const inFlight = new Map<string, Promise<DnsAnswer<any>>>();
-  let resolver: RawResolver | undefined = raw;
-  let builtFor = '';
-
-  function current(): RawResolver {
-    if (raw !== undefined) return raw;
-    const values = settings();
-    const signature = `${values['dns.servers'].join(' ')} ${values['dns.timeout']} ${values['dns.tries']}`;
-    if (resolver === undefined || signature !== builtFor) {
-      const made = new dns.Resolver({ timeout: values['dns.timeout'], tries: values['dns.tries'] });
-      if (values['dns.servers'].length > 0) made.setServers([...values['dns.servers']]);
-      resolver = made;
-      builtFor = signature;
-      cache.clear();
-    }
-    return resolver;
+  constructor(settings: () => DnsSettings, now: () => number, transport: DnsTransport | undefined) {
+    this.#settings = settings;
+    this.#now = now;
+    this.#given = transport;
   }
 
-  function remember(key: string, answer: DnsAnswer<any>, ttlMs: number): void {
-    const values = settings();
-    // Oldest first: a Map keeps the order of insertion.
-    while (cache.size >= values['dns.cacheEntriesMax']) cache.delete(cache.keys().next().value!);
-    cache.set(key, { answer, until: now() + Math.min(ttlMs, values['dns.cacheTtlMax']) });
+  mx = (name: string) => this.ask('MX', name);
+  addresses4 = (name: string) => this.ask('A', name);
+  addresses6 = (name: string) => this.ask('AAAA', name);
+  txt = (name: string): Promise<DnsAnswer<string>> => this.ask('TXT', name).then((answer) => this.#join(answer));
+  txtStrings = (name: string) => this.ask('TXT', name);
+  ptr = (ip: string) => this.ask('PTR', ip);
+  ns = (name: string) => this.ask('NS', name);
+  srv = (name: string) => this.ask('SRV', name);
+  tlsa = (name: string) => this.ask('TLSA', name);
+  soa = (name: string) => this.ask('SOA', name);
+  cname = (name: string) => this.ask('CNAME', name);
+
+  cached<K extends DnsType>(type: K, name: string): DnsAnswer<DnsRecords[K]> | undefined {
+    const asked = questionName(type, name);
+    if (asked === null) return NO_NAME;
+    return this.#cache.get(`${type} ${asked}`, this.#now());
   }
 
-  function ask<T>(type: string, name: string, run: (resolver: RawResolver) => Promise<{ records: T[]; ttlMs: number }>): Promise<DnsAnswer<T>> {
-    if (!isAskable(name)) return Promise.resolve({ kind: 'none', exists: false });
-    const key = `${type} ${name.toLowerCase()}`;
-    const asked = current();
-    const known = cache.get(key);
-    if (known !== undefined) {
-      if (known.until > now()) return Promise.resolve(known.answer);
-      cache.delete(key);
-    }
-    const pending = inFlight.get(key);
+  ask<K extends DnsType>(type: K, name: string): Promise<DnsAnswer<DnsRecords[K]>> {
+    const asked = questionName(type, name);
+    if (asked === null) return Promise.resolve(NO_NAME);
+    const client = this.#current(); // first: a change of servers empties the cache
+    const key = `${type} ${asked}`;
+    const known = this.#cache.get(key, this.#now());
+    if (known !== undefined) return Promise.resolve(known);
+    const pending = this.#inFlight.get(key);
     if (pending !== undefined) return pending;
-    const promise = run(asked).then(
-      ({ records, ttlMs }): DnsAnswer<T> => {
-        const answer: DnsAnswer<T> = records.length === 0 ? { kind: 'none', exists: true } : { kind: 'found', records: records.slice(0, RECORDS_MAX) };
-        remember(key, answer, records.length === 0 ? settings()['dns.cacheTtlNegative'] : ttlMs);
-        return answer;
-      },
-      (error: unknown): DnsAnswer<T> => {
-        const code = String((error as { code?: unknown }).code ?? 'unknown');
-        if (code === 'ENOTFOUND' || code === 'ENODATA') {
-          const answer: DnsAnswer<T> = { kind: 'none', exists: code === 'ENODATA' };
-          remember(key, answer, settings()['dns.cacheTtlNegative']);
-          return answer;
-        }
-        if (code === 'EBADNAME') return { kind: 'none', exists: false };
-        const answer: DnsAnswer<T> = { kind: 'failed', reason: reasonOf(code) };
-        remember(key, answer, FAILURE_TTL_MS);
-        return answer;
-      },
-    );
-    inFlight.set(key, promise);
-    const done = (): void => {
-      inFlight.delete(key);
-    };
-    promise.then(done, done);
+    const promise = this.#askServers(client, key, asked, type).finally(() => {
+      if (this.#inFlight.get(key) === promise) this.#inFlight.delete(key);
+    });
+    this.#inFlight.set(key, promise);
     return promise;
   }
 
-  const withTtl = (found: { address: string; ttl: number }[]): { records: string[]; ttlMs: number } => ({
-    records: found.map((record) => record.address),
-    ttlMs: found.reduce((least, record) => Math.min(least, record.ttl * 1000), Number.MAX_SAFE_INTEGER),
-  });
+  clear(): void {
+    this.#cache.clear();
+    this.#inFlight.clear();
+    this.#client?.close();
+    this.#client = null;
+    this.#madeFor = null;
+  }
 
-  return {
-    mx: (name) =>
-      ask<Mx>('MX', name, async (r) => ({
-        records: (await r.resolveMx(name)).map((record) => ({ exchange: record.exchange.toLowerCase().replace(/\.$/, ''), preference: record.priority })),
-        ttlMs: MX_TTL_MS,
-      })),
-    addresses4: (name) => ask<string>('A', name, async (r) => withTtl(await r.resolve4(name, { ttl: true }))),
-    addresses6: (name) => ask<string>('AAAA', name, async (r) => withTtl(await r.resolve6(name, { ttl: true }))),
-    txt: (name) => ask<string>('TXT', name, async (r) => ({ records: (await r.resolveTxt(name)).map((strings) => strings.join('')), ttlMs: MX_TTL_MS })),
-    ptr: (ip) =>
-      ask<string>('PTR', ip, async (r) => ({ records: (await r.reverse(ip)).map((found) => found.toLowerCase().replace(/\.$/, '')), ttlMs: MX_TTL_MS })),
-    clear: () => {
-      cache.clear();
-      resolver = raw;
-    },
-  };
+  close(): void {
+    this.clear();
+    this.#given?.close();
+  }
+
+  async #askServers<K extends DnsType>(client: DnsTransport, key: string, name: string, type: K): Promise<DnsAnswer<DnsRecords[K]>> {
+    let target = name;
+    let leastMs = Number.MAX_SAFE_INTEGER;
+    for (let questions = 0; ; questions += 1) {
+      const read = readAnswer(await client.ask(target, type), target, type);
+      leastMs = Math.min(leastMs, read.ttlMs);
+      if (read.follow !== null && questions < DNS_LIMITS.aliasQuestions) {
+        const next = askableName(read.follow);
+        if (next !== null) {
+          target = next;
+          continue;
+        }
+      }
+      // Answers of servers that were changed meanwhile are not kept.
+      if (leastMs > 0 && client === (this.#given ?? this.#client)) this.#remember(key, read.answer, leastMs);
+      return read.answer;
+    }
+  }
+
+  #remember(key: string, answer: DnsAnswer<any>, ttlMs: number): void {
+    const values = this.#settings();
+    const most = answer.kind === 'none' ? values['dns.cacheTtlNegative'] : values['dns.cacheTtlMax'];
+    const now = this.#now();
+    this.#cache.set(key, answer, now + Math.min(ttlMs, most), now, values['dns.cacheEntriesMax']);
+  }
+
+  #current(): DnsTransport {
+    if (this.#given !== undefined) return this.#given;
+    const values = this.#settings();
+    if (this.#client !== null && (values === this.#madeFor || (this.#madeFor !== null && isSameClient(values, this.#madeFor)))) return this.#client;
+    this.clear();
+    this.#client = new DnsClient(values);
+    this.#madeFor = values;
+    return this.#client;
+  }
+
+  #join(answer: DnsAnswer<readonly string[]>): DnsAnswer<string> {
+    if (answer.kind !== 'found') return answer;
+    let joined = this.#joined.get(answer);
+    if (joined === undefined) {
+      joined = { ...answer, records: answer.records.map((strings) => strings.join('')) };
+      this.#joined.set(answer, joined);
+    }
+    return joined;
+  }
+}
+
+function questionName(type: DnsType, name: string): string | null {
+  return askableName(type === 'PTR' && isIP(name) !== 0 ? reverseNameOf(name) : name);
+}
+
+function isSameClient(a: DnsSettings, b: DnsSettings): boolean {
+  return (
+    a['dns.servers'].join(' ') === b['dns.servers'].join(' ') &&
+    a['dns.timeout'] === b['dns.timeout'] &&
+    a['dns.tries'] === b['dns.tries'] &&
+    a['dns.deadline'] === b['dns.deadline'] &&
+    a['dns.questionsMax'] === b['dns.questionsMax']
+  );
 }

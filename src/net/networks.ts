@@ -26,10 +26,45 @@ export function networksOf(list: readonly string[]): Networks {
       const range = parseRange(entry);
       if (range !== null) ranges.push(range);
     }
-    networks = { isEmpty: ranges.length === 0, has: (ip) => matches(ip, ranges) };
+    networks = { isEmpty: ranges.length === 0, has: matcher(ranges) };
     known.set(list, networks);
   }
   return networks;
+}
+
+/** Asked several times for each connection: IPv4 as it is usually written is compared as a number. */
+function matcher(ranges: readonly Range[]): (ip: string) => boolean {
+  const masks: { readonly base: number; readonly mask: number }[] = [];
+  for (const [network, bits] of ranges) {
+    if (network.kind() !== 'ipv4') continue;
+    const mask = bits === 0 ? 0 : -1 << (32 - bits);
+    masks.push({ base: ipv4Number(network.toString()) & mask, mask });
+  }
+  return (ip) => {
+    const address = ipv4Number(ip);
+    if (address === -1) return matches(ip, ranges);
+    for (let i = 0; i < masks.length; i += 1) if (((address | 0) & masks[i]!.mask) === masks[i]!.base) return true;
+    return false;
+  };
+}
+
+/** The 32 bits of "192.0.2.1"; -1 for anything that is not four decimal numbers without leading zeros. */
+function ipv4Number(ip: string): number {
+  if (ip.length > 15) return -1;
+  let address = 0;
+  let part = -1;
+  let parts = 0;
+  for (let i = 0; i <= ip.length; i += 1) {
+    const c = i === ip.length ? 0x2e : ip.charCodeAt(i);
+    if (c === 0x2e) {
+      if (part === -1 || part > 255) return -1;
+      address = address * 256 + part;
+      part = -1;
+      parts += 1;
+    } else if (c < 0x30 || c > 0x39 || part === 0) return -1;
+    else part = part === -1 ? c - 0x30 : part * 10 + c - 0x30;
+  }
+  return parts === 4 ? address : -1;
 }
 
 function matches(ip: string, ranges: readonly Range[]): boolean {
@@ -62,6 +97,7 @@ export function canonicalIp(address: string | undefined): string {
 
 /** Canonical text of an address somebody wrote, or null when it is none. */
 export function parseIp(text: string): string | null {
+  if (ipv4Number(text) !== -1) return text;
   const isWhole = text.includes(':') ? ipaddr.IPv6.isValid(text) && !text.includes('%') : ipaddr.IPv4.isValidFourPartDecimal(text);
   return isWhole ? ipaddr.process(text).toString() : null;
 }

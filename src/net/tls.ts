@@ -1,7 +1,9 @@
 /** The TLS layer of an accepted socket. */
+import { createHash, X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { type TlsOptions, TLSSocket, type TLSSocketOptions } from 'node:tls';
-import type { TlsInfo, TlsProvider } from '../ports.ts';
+
+import { type DetailedPeerCertificate, type TlsOptions, TLSSocket, type TLSSocketOptions } from 'node:tls';
+import type { PeerCertificate, TlsInfo, TlsProvider } from '../ports.ts';
 
 const EXPORTER_BYTES = 32;
 const NO_CONTEXT = Buffer.alloc(0);
@@ -20,7 +22,7 @@ export class HandshakeError extends Error {
  * Takes over `socket` as TLS server; resolves once the handshake is done, rejects with HandshakeError (the socket is destroyed then).
  * Bytes in the socket's own buffer are fed to the handshake: whoever upgrades in place must drop clear text before.
  */
-export function acceptTls(socket: Socket, provider: TlsProvider, timeoutMs: number): Promise<TLSSocket> {
+export function acceptTls(socket: Socket, provider: TlsProvider, timeoutMs: number, asksClient = false): Promise<TLSSocket> {
   return new Promise((resolve, reject) => {
     const context = provider.context();
     if (context === null) {
@@ -28,7 +30,8 @@ export function acceptTls(socket: Socket, provider: TlsProvider, timeoutMs: numb
       reject(new HandshakeError('noCertificate', 'there is no certificate'));
       return;
     }
-    const options: TlsOptions = provider.options() ?? {};
+    // A certificate nobody vouches for is no reason to hang up: what it is worth, the policy says.
+    const options: TlsOptions = { ...provider.options(), ...(asksClient ? { requestCert: true, rejectUnauthorized: false } : {}) };
     const secured = new TLSSocket(socket, { ...options, isServer: true, secureContext: context } as TLSSocketOptions);
     let isSettled = false;
     const settle = (error: HandshakeError | null): void => {
@@ -51,7 +54,7 @@ export function acceptTls(socket: Socket, provider: TlsProvider, timeoutMs: numb
 }
 
 /** Describes an established TLS socket. Read lazily where it costs: only SCRAM-…-PLUS asks for the exporter. */
-export function describeTls(socket: TLSSocket): TlsInfo {
+export function describeTls(socket: TLSSocket, asksClient = false): TlsInfo {
   const cipher = socket.getCipher();
   const version = socket.getProtocol() ?? 'TLS';
   const servername = (socket as { servername?: string | false }).servername;
@@ -59,6 +62,7 @@ export function describeTls(socket: TLSSocket): TlsInfo {
     version,
     cipher: cipher.standardName ?? cipher.name,
     bits: cipherBits(cipher.name),
+    ...(asksClient ? { certificate: certificateOf(socket) } : {}),
     servername: typeof servername === 'string' && servername !== '' ? servername : null,
     exporter() {
       // Before TLS 1.3 the exporter binds only with extended master secret (RFC 9266 section 4), which Node does not tell.
@@ -66,6 +70,47 @@ export function describeTls(socket: TLSSocket): TlsInfo {
       return socket.exportKeyingMaterial(EXPORTER_BYTES, 'EXPORTER-Channel-Binding', NO_CONTEXT);
     },
   };
+}
+
+function certificateOf(socket: TLSSocket): PeerCertificate | null {
+  const certificate = socket.getPeerCertificate() as Partial<DetailedPeerCertificate>;
+  if (certificate.raw === undefined) return null;
+  return {
+    isTrusted: isVerified(socket),
+    subject: nameOf(certificate.subject),
+    issuer: nameOf(certificate.issuer),
+    fingerprint: certificate.fingerprint256 ?? '',
+    publicKeyFingerprint: publicKeyFingerprint(certificate.raw),
+  };
+}
+
+/** `authorized` is set by `tls.Server` alone; a socket of our own is asked for OpenSSL's verdict, which is null when all is well. */
+function isVerified(socket: TLSSocket): boolean {
+  const { ssl } = socket as { ssl?: { verifyError?(): Error | null | undefined } | null };
+  return typeof ssl?.verifyError === 'function' && (ssl.verifyError() ?? null) === null;
+}
+
+/** Of the SubjectPublicKeyInfo, as Postfix and `openssl x509 -pubkey` have it; '' for a kind of key that Node does not know. */
+function publicKeyFingerprint(raw: Buffer): string {
+  try {
+    const key = new X509Certificate(raw).publicKey.export({ type: 'spki', format: 'der' });
+    return createHash('sha256')
+      .update(key)
+      .digest('hex')
+      .toUpperCase()
+      .replace(/(..)(?=.)/g, '$1:');
+  } catch {
+    return ''; // It has no fingerprint that a table could hold.
+  }
+}
+
+/** The common name; without one the whole name in one line. */
+function nameOf(name: Readonly<Record<string, string | string[] | undefined>> | undefined): string {
+  const common = name?.['CN'];
+  if (common !== undefined) return Array.isArray(common) ? common.join(' ') : common;
+  return Object.entries(name ?? {})
+    .map(([key, value]) => `${key}=${String(value)}`)
+    .join(', ');
 }
 
 /** Key length by OpenSSL's cipher name. */

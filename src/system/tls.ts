@@ -30,6 +30,9 @@ export interface TlsOptionsOfThread {
   /** 48 bytes, the same for all threads, so that a session may be resumed on any of them. */
   readonly ticketKeys: Uint8Array;
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
+  readonly asksClients?: boolean;
+  /** PEM; undefined for the usual authorities. */
+  readonly clientCa?: string | undefined;
 }
 export interface ThreadTls extends TlsProvider {
   /** New material for connections from now on; those that are open keep theirs. */
@@ -114,6 +117,9 @@ export function createTlsProvider(material: readonly TlsMaterial[], options: Tls
   return {
     context: () => inForce.fallback,
     options: () => inForce.options,
+    get asksClients() {
+      return threadOptions.asksClients === true;
+    },
     replace(next, nextOptions) {
       threadOptions = nextOptions ?? threadOptions;
       inForce = build(next, threadOptions);
@@ -134,6 +140,7 @@ function build(material: readonly TlsMaterial[], options: TlsOptionsOfThread): {
       // Renegotiation lets a client make us work (CVE-2011-1473) and may change what was agreed on; TLS 1.3 has none.
       secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
       sessionIdContext: 'posthorn',
+      ...(options.clientCa === undefined ? {} : { ca: options.clientCa }),
     });
     fallback ??= context;
     for (const name of names) if (!byName.has(name)) byName.set(name, context);
