@@ -10,7 +10,7 @@ import { backupStore } from './store/backup.ts';
 import { checkStore } from './store/check.ts';
 import { openLocalStore } from './store/local.ts';
 import { storePaths } from './store/paths.ts';
-import { journeyQuery } from './system/admin.ts';
+import { journeyPage, journeyQuery } from './system/admin.ts';
 import { checkRuntime, prepareDataDir } from './system/checks.ts';
 import { messageIds, steadyClock } from './system/ids.ts';
 import { openJourney } from './system/journey.ts';
@@ -62,6 +62,17 @@ export async function openLocalAdmin(settings: AllSettings): Promise<Admin> {
   const local = new Map<string, (args: any) => unknown>([
     ['store.backup', (args) => backupStore(settings.dataDir, args.directory, stopping.signal)],
     ['store.check', () => checkStore(paths, stopping.signal)],
+    [
+      'journey.page',
+      (args) => {
+        const journey = openPaths();
+        try {
+          return journey.page(journeyPage(args));
+        } finally {
+          journey.close();
+        }
+      },
+    ],
     [
       'journey.trace',
       (args) => {

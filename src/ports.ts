@@ -29,8 +29,21 @@ export interface Address {
 
 export type Protocol = 'smtp' | 'submission' | 'submissions' | 'lmtp' | 'imap' | 'imaps' | 'pop3' | 'pop3s';
 
+/** The certificate that a client showed. Fingerprints are SHA-256, "AB:CD:…" in upper case. */
+export interface PeerCertificate {
+  /** Signed by an authority that the server trusts. */
+  readonly isTrusted: boolean;
+  /** Common names, or the whole distinguished name where there is none. */
+  readonly subject: string;
+  readonly issuer: string;
+  readonly fingerprint: string;
+  readonly publicKeyFingerprint: string;
+}
+
 /** What is known of the TLS layer of a connection; null in clear text. */
 export interface TlsInfo {
+  /** Only when the server asks for one (`tls.clientCertificates`). */
+  readonly certificate?: PeerCertificate | null;
   readonly version: string;
   readonly cipher: string;
   readonly bits: number;
@@ -43,6 +56,17 @@ export interface Client {
   readonly ip: string;
   readonly port: number;
   readonly name: string | null;
+  /** What a trusted proxy says of the names; nothing is looked up then. */
+  readonly told?: ToldNames;
+}
+/** Names of a client as XCLIENT gives them; null where the status is not 'ok'. */
+export interface ToldNames {
+  /** Confirmed: the name leads back to the address. */
+  readonly name: string | null;
+  readonly nameStatus: 'ok' | 'temporary' | 'none';
+  /** Of the address, confirmed or not. */
+  readonly reverseName: string | null;
+  readonly reverseStatus: 'ok' | 'temporary' | 'none';
 }
 
 /** An accepted connection, after implicit TLS and the PROXY header; counted against the limits until closed. */
@@ -71,6 +95,8 @@ export type SessionFactory = (connection: Connection) => Session;
 export interface TlsProvider {
   context(): SecureContext | null;
   options(): import('node:tls').TlsOptions | null;
+  /** Ask SMTP clients for a certificate. */
+  readonly asksClients?: boolean;
 }
 
 // ── Directory ────────────────────────────────────────────────────────────────────────────────────────
@@ -209,6 +235,10 @@ export interface MessageWriter {
   readonly size: number;
   /** Copies `chunk`. Returns a promise only when the caller must wait for the disk. Throws Failure 'diskFull' | 'storeBusy'. */
   write(chunk: Uint8Array): void | Promise<void>;
+  /** Puts `bytes` before all that was written so far. False when the beginning has left the memory: nothing was done then. */
+  insert(bytes: Uint8Array): boolean;
+  /** What was written so far, from byte `from` on, for the judge. Good until the next write, finish or abort. */
+  view(from: number): MessageView;
   finish(): StagedMessage | Promise<StagedMessage>;
   /** Idempotent; also after finish() when the message is not to be kept. */
   abort(): void;
@@ -222,6 +252,8 @@ export interface Reply {
   readonly code: number;
   readonly enhanced: string;
   readonly text: string;
+  /** The connection ends with it, as with 421 and 521. */
+  readonly closes?: boolean;
 }
 
 /** The door into the queue and the store: judge, route, one transaction. Used by smtp, lmtp, submission, pickup and bounces. */
@@ -230,9 +262,225 @@ export interface Intake {
    * Resolves after fsync. One reply for the transaction; for LMTP, one for each recipient in `perRecipient`.
    * Rejects only on bugs: every failure is a reply (452 4.3.1 disk full, 451 4.3.0 store busy, 554 5.4.6 loop …).
    */
-  accept(envelope: Envelope, message: StagedMessage): Promise<{ reply: Reply; perRecipient: Reply[] }>;
+  accept(envelope: Envelope, message: StagedMessage, orders?: Orders): Promise<{ reply: Reply; perRecipient: Reply[] }>;
   /** Quota and other early checks at RCPT time; null = go on. `sizeBytes` is the declared size, or 0. */
   checkRecipient(recipient: Recipient, sizeBytes: number): Reply | null;
+}
+
+// ── Lookup tables: `type:source` in the administrator's words ────────────────────────────────────────
+
+/** One opened table. Asking never says "not found" for a table that cannot answer: it throws or rejects with TableError then. */
+export interface Table {
+  /** As written: "hash:/etc/postfix/access". */
+  readonly name: string;
+  /**
+   * 'fixed': one key, one value (hash, mysql …); callers try the parts of an address one after the other, in lower case.
+   * 'pattern': regexp, pcre, cidr: asked once with the whole string as it is.
+   */
+  readonly kind: 'fixed' | 'pattern';
+  /** The value of exactly this key, or null. Tables in memory answer at once. */
+  find(key: string, signal?: AbortSignal): string | null | Promise<string | null>;
+  /** Every pair, where the type can tell (`posthorn table dump`). */
+  entries?(): Iterable<readonly [key: string, value: string]> | AsyncIterable<readonly [key: string, value: string]>;
+}
+/** The tables of one thread; each `type:source` is opened once, read again when its file changes, and shared. */
+export interface Tables {
+  /** Throws TableProblem ("file:line: sentence") for an unknown type, an unreadable source or a bad pattern. */
+  open(spec: string): Table;
+  close(): void;
+}
+
+// ── Judge: who may send what to whom, and is the sender who it says ──────────────────────────────────
+
+/** What one check found. `score` adds up (negative is good); `text` says it in a sentence for `posthorn explain` and the journey. */
+export interface JudgeSymbol {
+  readonly name: string;
+  readonly score: number;
+  readonly text: string;
+}
+
+export type VerdictAction = 'accept' | 'addHeader' | 'greylist' | 'quarantine' | 'reject' | 'defer' | 'discard';
+
+/** A change to the message, in the order they are made. Names without colon; values unfolded or folded with CRLF and white space, without the final CRLF. */
+export type HeaderEdit =
+  /** On top, above what is there (the last one prepended ends up topmost). */
+  | { readonly kind: 'prepend'; readonly name: string; readonly value: string }
+  /** Below the last header field. */
+  | { readonly kind: 'append'; readonly name: string; readonly value: string }
+  /** Before the header field that is now at `index` (0 = first), as milters count. */
+  | { readonly kind: 'insert'; readonly index: number; readonly name: string; readonly value: string }
+  /** The nth (from 1) field of this name; an empty value deletes it. */
+  | { readonly kind: 'change'; readonly name: string; readonly nth: number; readonly value: string };
+
+/** The judge's answer for one message. `reply` is what the sender hears when it is not accepted. */
+export interface Verdict {
+  readonly action: VerdictAction;
+  readonly reply: Reply | null;
+  readonly score: number;
+  readonly symbols: readonly JudgeSymbol[];
+  readonly edits: readonly HeaderEdit[];
+}
+
+/** The bytes of a message that is being judged: without the Received field that this server will add. */
+export interface MessageView {
+  readonly size: number;
+  /** Header fields with the blank line that ends them (or all there is). At most `judge.headerBytesMax`. */
+  readonly header: Uint8Array;
+  /** The whole message, when it is held in memory (up to 256 KiB); null for larger ones, which are streamed. */
+  readonly bytes: Uint8Array | null;
+  /** The whole message in pieces of at most 64 KiB, header included; can be called again. */
+  stream(): AsyncIterable<Uint8Array>;
+}
+
+/** Everything a check may look at when the message is complete; explain, replay and the faces make one themselves. */
+export interface JudgeInput {
+  readonly id: MessageId;
+  readonly source: Envelope['source'];
+  readonly client: Client | null;
+  readonly helo: string | null;
+  readonly sender: Address | null;
+  readonly recipients: readonly Address[];
+  readonly auth: Account | null;
+  readonly tls: string | null;
+  readonly at: Milliseconds;
+  readonly message: MessageView;
+}
+
+/** What the judge wants done with a message that is accepted. */
+export interface Orders {
+  /** Into the queue, held there until an administrator releases it; the text says why. */
+  readonly hold?: string;
+  /** Local copies go to the mailbox with the role junk. */
+  readonly isJunk?: boolean;
+  /** All recipients go to this next hop instead of their own ("smtp:[127.0.0.1]:10025"). */
+  readonly nexthop?: string;
+  /** Goes into the message's journey row: what the judge found. */
+  readonly judged?: Readonly<Record<string, unknown>>;
+}
+
+/** A reply that refuses, null to go on; a promise where something must be waited for. */
+export type Answer = Reply | null | Promise<Reply | null>;
+
+/** What a receiving session shows of itself. It is the session's own object: read it anew at each step. */
+export interface SmtpView {
+  /** The connection's id, for logs; also the instance that policy servers are told. */
+  readonly id: string;
+  readonly mode: 'smtp' | 'submission' | 'lmtp';
+  readonly isEsmtp: boolean;
+  readonly client: Client;
+  readonly localAddress: string;
+  readonly localPort: number;
+  readonly isLoopback: boolean;
+  readonly tls: TlsInfo | null;
+  readonly helo: string | null;
+  readonly account: Account | null;
+  /** The SASL mechanism of the login, or null. */
+  readonly mechanism: string | null;
+  /** Input waits that a client may not have sent yet (RFC 2920 section 3.1). */
+  readonly hasEarlyInput: boolean;
+  readonly envelope: EnvelopeView | null;
+}
+export interface EnvelopeView {
+  readonly id: MessageId;
+  readonly sender: Address | null;
+  /** As sent, with parameters: "<a@example.org> SIZE=100". */
+  readonly senderText: string;
+  readonly declaredBytes: number;
+  readonly body: '7BIT' | '8BITMIME';
+  readonly smtputf8: boolean;
+  readonly dsn: Envelope['dsn'];
+  readonly recipients: readonly Recipient[];
+}
+
+/** Rewrites or refuses a message as its bytes pass. `push` and `end` give the bytes to be written now; a promise must be waited for and never rejects. */
+export interface ContentFilter {
+  /** Our own trace field, before the first `push`: gives what is to stand there instead. */
+  trace?(field: Uint8Array): Passed;
+  push(piece: Uint8Array): Passed;
+  end(): Passed;
+  /** Set when the message is not to be accepted. */
+  readonly refusal: Reply | null;
+}
+
+export type Passed = Uint8Array | null | Promise<Uint8Array | null>;
+
+/** The decision on a complete message. */
+export interface Ruling {
+  /** Not null: the message is refused with it. */
+  readonly reply: Reply | null;
+  /** The rule that has the message thrown away after 250, or null. */
+  readonly discard: string | null;
+  readonly orders: Orders;
+  /** undefined: as it was. */
+  readonly sender?: Address | null;
+  /** Instead of those of the envelope, resolved. undefined: as they were. */
+  readonly recipients?: readonly Recipient[];
+  /** Header fields to stand above our Received field, with their CRLF; null for none. */
+  readonly before: Uint8Array | null;
+  /** To be kept instead of the message as it came; null for no change. Good until the session's next step. */
+  readonly message: MessageView | null;
+}
+
+/** The judge beside one SMTP session. Each step answers null to go on. */
+export interface JudgeSession {
+  /** Before the greeting. After a refusal only QUIT is obeyed (RFC 5321 section 3.1); `closes` and the codes 421 and 521 end the connection. `isBehindProxy`: named by XCLIENT, the proxy has greeted it. */
+  greet(isBehindProxy?: boolean): Answer;
+  /** The client spoke before it was greeted. */
+  talkedEarly(): void;
+  helo(): Answer;
+  /** Whether a table of logins (smtpd_sender_login_maps) gives this address to the account that signed in. Rejects when the table cannot tell. */
+  ownsSender(sender: Address): boolean | Promise<boolean>;
+  /** The sender is known, no recipient yet. */
+  mail(): Answer;
+  /** `recipient` is not among the envelope's yet. Foreign recipients pass only where relaying is permitted. */
+  rcpt(recipient: Recipient, text: string): Answer;
+  data(): Answer;
+  etrn(domain: string): Answer;
+  /** Looks at the bytes of the message that begins now, or null. */
+  content(): ContentFilter | null;
+  /** The message is complete, `view` without our Received field. Never rejects. */
+  message(view: MessageView): Ruling | Promise<Ruling>;
+  /** The message was accepted for good, or refused by others. */
+  settled(isAccepted: boolean): void;
+  /** The transaction is over or was given up. */
+  reset(): void;
+  close(): void;
+}
+
+export interface JudgeSubmission {
+  content(): ContentFilter | null;
+  /** Never rejects. */
+  message(view: MessageView): Ruling | Promise<Ruling>;
+}
+
+export interface Judge {
+  begin(view: SmtpView): JudgeSession;
+  /** A message that comes without an SMTP session: the sendmail command. */
+  beginSubmitted(envelope: Envelope): JudgeSubmission;
+}
+
+/** What to do with a client that has just connected. */
+export type Admission =
+  /** `symbols` belong to the verdict of all its messages. */
+  | { readonly kind: 'greet'; readonly symbols: readonly JudgeSymbol[] }
+  /** To be said instead of the greeting (421 or 554), then close. */
+  | { readonly kind: 'refuse'; readonly reply: Reply };
+
+/** A client that has to wait for its greeting. */
+export interface Visit {
+  readonly kind: 'wait';
+  /** Settles once, after the greeting delay or when the DNS lists have answered; never after `left`; never rejects. */
+  readonly admission: Promise<Admission>;
+  /** The client is gone, or spoke too early. Harmless afterwards. */
+  left(): void;
+}
+
+/** Decides about clients before they are greeted. */
+export interface Door {
+  /** `ip` is canonical text, after PROXY. */
+  enter(ip: string): Admission | Visit;
+  /** The client spoke before its greeting (the session refuses it): it has not passed, and finds the door closed for a while. */
+  talkedEarly(ip: string): void;
 }
 
 // ── Failures: one name, one row, each protocol reads its column ──────────────────────────────────────
@@ -477,6 +725,8 @@ export interface LoopContext<S = unknown> {
   readonly announcements: Announcements;
   readonly staging: Staging;
   readonly intake: Intake;
+  /** null: only the directory decides (tests of single rooms). */
+  readonly judge: Judge | null;
   readonly tls: TlsProvider;
   newId(): MessageId;
   /** Milliseconds; does not step back. */

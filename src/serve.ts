@@ -6,7 +6,8 @@ import { MessageChannel } from 'node:worker_threads';
 import { ADMIN_HANDLERS } from './admin-handlers.ts';
 import { createDirectory } from './directory/embedded.ts';
 import type { AdminContext, Protocol } from './ports.ts';
-import { ensureDevelopmentAccount, ensureDomain } from './first-start.ts';
+import { ensureAllDkimKeys, ensureDevelopmentAccount, ensureDomain } from './first-start.ts';
+import { createRateMemory } from './judge/rates/rates.ts';
 import { createIntake } from './queue/intake.ts';
 import type { AllSettings, SETTINGS } from './settings.ts';
 import { AnnouncementHub } from './store/announcements.ts';
@@ -35,7 +36,7 @@ export interface ServeOptions {
   readonly version: string;
   readonly config: Config;
   /** Reads the configuration again (posthorn reload, SIGHUP); throws with sentences. */
-  reload(): Config;
+  reload(): Promise<Config>;
   /** Without a configuration file: one account is made at the first start and everything is printed. */
   readonly isDevelopment: boolean;
 }
@@ -147,8 +148,7 @@ async function run(options: ServeOptions, undo: (() => Promise<void> | void)[]):
   const writerThread = crew.start('writer', 'writer', { keeperPort: writerJourney.near }, [writerJourney.near]);
   const found = await writerThread.ready;
   if (found.foundVersion > 0) log.debug('store.opened', { version: found.foundVersion });
-  const keeper = crew.start('keeper', 'keeper', {});
-  await keeper.ready;
+  const keeper = crew.start('keeper', 'keeper', { startedAt });
   keeper.link.tell('connect', { port: writerJourney.far }, [writerJourney.far]);
 
   const connectToWriter = (wants: 'all' | 'notices') => {
@@ -192,19 +192,28 @@ async function run(options: ServeOptions, undo: (() => Promise<void> | void)[]):
 
   const wanted = Object.fromEntries(LISTENED.map((protocol) => [protocol, settings()[`listen.${protocol}` as 'listen.smtp']]));
   let bound: Record<string, readonly string[]> = {};
+  const rateMemory = createRateMemory(settings()['rates.memory']);
   const loopCount = settings()['threads.loops'] || Math.min(8, Math.max(1, availableParallelism() - 1));
-  async function startLoop(name: string, addresses: Record<string, readonly string[]>): Promise<Record<string, readonly string[]>> {
+  async function startLoop(
+    name: string,
+    addresses: Record<string, readonly string[]>,
+    first: Promise<unknown> = Promise.resolve(),
+  ): Promise<Record<string, readonly string[]>> {
     const [writerPort, keeperPort] = [connectToWriter('all'), connectToKeeper()];
-    const loop = crew.start(name, 'loop', { writerPort, keeperPort, tls: { material, ticketKeys } }, [writerPort, keeperPort]);
-    await loop.ready;
+    const loop = crew.start(name, 'loop', { writerPort, keeperPort, tls: { material, ticketKeys }, rateMemory }, [writerPort, keeperPort]);
+    await Promise.all([loop.ready, first]);
     return loop.link.call('listen', { addresses, reusePort: loopCount > 1, isFirst: name === 'loop1' });
   }
 
-  await ensureDomain(context);
-  const account = options.isDevelopment ? await ensureDevelopmentAccount(context) : null;
-  await startCourierThread();
-  // The first loop finds the ports; the others share them.
-  bound = await startLoop('loop1', wanted);
+  async function prepareStore(): Promise<Awaited<ReturnType<typeof ensureDevelopmentAccount>>> {
+    await ensureDomain(context);
+    return options.isDevelopment ? ensureDevelopmentAccount(context) : null;
+  }
+  // Side by side, each on a processor of its own; but nobody is let in before all is there. The first loop finds the ports.
+  const prepared = Promise.all([prepareStore(), startCourierThread(), keeper.ready]);
+  const [[account], found1] = await Promise.all([prepared, startLoop('loop1', wanted, prepared)]);
+  bound = found1;
+  // The others share them.
   for (let i = 2; i <= loopCount; i += 1) await startLoop(`loop${i}`, sharedOf(bound));
 
   let metricsServer: MetricsServer | null = null;
@@ -272,6 +281,7 @@ async function run(options: ServeOptions, undo: (() => Promise<void> | void)[]):
       reload: () => reloadInTurn(),
       stop: () => void stop('posthorn stop'),
       trace: (query) => keeper.link.call('trace', query),
+      page: (query) => keeper.link.call('journeyPage', query),
     }),
   };
   let control: ControlServer | null = await serveControl(controlPath(dataDir), handlers, context);
@@ -282,6 +292,8 @@ async function run(options: ServeOptions, undo: (() => Promise<void> | void)[]):
     becomeUser(settings().user, { dataDir, pickup: settings()['pickup.directory'] || join(dataDir, 'pickup'), logFile: settings()['log.file'] });
   if (lostEarly !== null) throw lostEarly;
   isUp = true;
+  // Making RSA keys takes a moment; mail that goes out before is not signed.
+  void ensureAllDkimKeys(context);
   log.info('server.ready', {
     version: options.version,
     pid: process.pid,
@@ -310,7 +322,7 @@ async function run(options: ServeOptions, undo: (() => Promise<void> | void)[]):
   }
 
   async function reloadConfig(): Promise<{ changed: string[]; needRestart: string[]; warnings: readonly string[] }> {
-    const next = options.reload();
+    const next = await options.reload();
     const before = settings();
     const { SETTINGS: declared } = await import('./settings.ts');
     const changed: string[] = [];

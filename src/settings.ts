@@ -1,10 +1,12 @@
 /** All options of all rooms in one record; main, cli and the reference page read this. Values follow in SettingsOf<typeof SETTINGS>. */
 import { IMAP_SETTINGS } from './access/imap/settings.ts';
 import { POP3_SETTINGS } from './access/pop3/settings.ts';
+import { DOCTOR_SETTINGS } from './cli/doctor-settings.ts';
 import { DELIVER_SETTINGS } from './deliver/settings.ts';
 import { DIRECTORY_SETTINGS } from './directory/settings.ts';
 import { DNS_SETTINGS } from './net/dns-settings.ts';
 import { NET_SETTINGS } from './net/settings.ts';
+import { JUDGE_SETTINGS } from './judge/all-settings.ts';
 import { QUEUE_SETTINGS } from './queue/settings.ts';
 import { RECEIVE_SETTINGS } from './receive/settings.ts';
 import { STORE_SETTINGS } from './store/settings.ts';
@@ -17,10 +19,12 @@ export const SETTINGS = {
   ...DNS_SETTINGS,
   ...RECEIVE_SETTINGS,
   ...DIRECTORY_SETTINGS,
+  ...JUDGE_SETTINGS,
   ...QUEUE_SETTINGS,
   ...DELIVER_SETTINGS,
   ...IMAP_SETTINGS,
   ...POP3_SETTINGS,
   ...STORE_SETTINGS,
+  ...DOCTOR_SETTINGS,
 };
 export type AllSettings = SettingsOf<typeof SETTINGS>;

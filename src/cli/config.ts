@@ -7,7 +7,7 @@ import { configReference, showConfig } from '../system/config/show.ts';
 import { lookUpUser } from '../system/user.ts';
 import { programDir } from '../system/version.ts';
 import { commandsReference } from './commands-reference.ts';
-import type { CliContext } from './context.ts';
+import { type CliContext, readCheckedConfig } from './context.ts';
 import { eventsReference, metricsReference } from './events-reference.ts';
 
 function fileRights(path: string): { uid: number; mode: number } {
@@ -48,7 +48,7 @@ export function registerConfig(program: Command, context: CliContext): void {
     .summary('report every mistake with its line and column')
     .description('Reads the configuration and the certificates it names. The exit code is 1 when something is wrong.')
     .action(async () => {
-      const { settings, file, baseDir, warnings } = context.config();
+      const { settings, file, baseDir, warnings } = await readCheckedConfig(context.configFile());
       const { expiryWarnings, loadTlsMaterial, tlsFilesOf } = await import('../system/tls.ts');
       const files = tlsFilesOf(settings, baseDir);
       const material = loadTlsMaterial(files);

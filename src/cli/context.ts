@@ -1,4 +1,5 @@
 /** What every command is given: the configuration in force, the way to the server, the terminal. */
+import { JUDGE_SETTINGS } from '../judge/all-settings.ts';
 import type { Admin } from '../ports.ts';
 import { type AllSettings, SETTINGS } from '../settings.ts';
 import { devProfile, findConfig } from '../system/config/find.ts';
@@ -47,10 +48,20 @@ export function cliContext(io: CliIo, hooks: CliHooks, named: () => string | und
 }
 
 /** The configuration in `file`, or the development profile for null. */
-export function readConfig(file: string | null): Config {
-  return file === null
-    ? loadConfig(null, SETTINGS, { overrides: devProfile() })
-    : loadConfig(file, SETTINGS, { required: REQUIRED_SETTINGS, rules: systemRules });
+export function readConfig(file: string | null, rules: (settings: AllSettings) => { key: string; message: string }[] = systemRules): Config {
+  return file === null ? loadConfig(null, SETTINGS, { overrides: devProfile() }) : loadConfig(file, SETTINGS, { required: REQUIRED_SETTINGS, rules });
+}
+
+/** The same with everything made of it once: tables opened, restrictions compiled. Costs more than most commands need. */
+export async function readCheckedConfig(file: string | null): Promise<Config> {
+  const config = readConfig(file);
+  // The defaults are right; what somebody wrote is tried.
+  if (!Object.keys(JUDGE_SETTINGS).some((key) => config.given.has(key))) return config;
+  const { judgeRules } = await import('../judge/check.ts');
+  return readConfig(file, (settings) => {
+    const wrong = systemRules(settings);
+    return wrong.length > 0 ? wrong : judgeRules(settings);
+  });
 }
 
 /** The running server when one answers, else the data folder itself. */

@@ -4,13 +4,20 @@ import { version } from '../system/version.ts';
 import { registerAlias } from './alias.ts';
 import { registerConfig } from './config.ts';
 import { type CliContext, type CliHooks, cliContext } from './context.ts';
+import { registerDkim } from './dkim.ts';
+import { registerDmarc } from './dmarc.ts';
+import { registerDns } from './dns-command.ts';
+import { registerDoctor } from './doctor-command.ts';
 import { registerDomain } from './domain.ts';
 import { registerInit } from './init.ts';
 import { CancelledError, type CliIo, terminal } from './io.ts';
+import { registerExplain } from './explain.ts';
 import { registerQueue } from './queue.ts';
+import { REPLAY_CONFIG, registerReplay } from './replay.ts';
 import { registerSendmail, sendmail } from './sendmail.ts';
 import { registerServer } from './server.ts';
 import { registerStore } from './store.ts';
+import { registerTable } from './table-command.ts';
 import { registerTrace } from './trace.ts';
 import { registerUser } from './user.ts';
 
@@ -34,6 +41,13 @@ export function buildProgram(context: (program: Command) => CliContext): { progr
   registerAlias(program, made.open, made.io);
   registerQueue(program, made.open, made.io);
   registerTrace(program, made.open, made.io);
+  registerExplain(program, made.open, made.io);
+  registerReplay(program, made);
+  registerTable(program, made.io, () => made.config().settings);
+  registerDkim(program, made.open, made.io);
+  registerDmarc(program, made.open, made.io);
+  registerDns(program, made);
+  registerDoctor(program, made);
   registerStore(program, made);
   registerSendmail(program);
   describe(program);
@@ -61,7 +75,8 @@ export async function runCli(argv: readonly string[], hooks: CliHooks, io: CliIo
       return await sendmail(argv.slice(at + 1), context);
     }
     exitByException(program, io);
-    await program.parseAsync([...argv], { from: 'user' });
+    const words = argv[at] === 'replay' ? argv.map((word, i) => (i > at && (word === '--config' || word === '-c') ? REPLAY_CONFIG : word)) : [...argv];
+    await program.parseAsync(words, { from: 'user' });
     return Number(process.exitCode ?? 0); // a command that found something wrong without failing itself says so there
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode;

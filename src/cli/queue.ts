@@ -85,7 +85,7 @@ function entryText(entry: QueueEntryView, now: number): string {
     `From        ${printable(entry.sender ?? '<>')} (${entry.source})`,
     `Message-ID  ${printable(entry.messageId ?? '(none)')}`,
     `Size        ${humanBytes(entry.size)}`,
-    `Waiting     ${humanSpan(now - entry.createdAt)}${entry.isHeld ? ', held' : ''}`,
+    `Waiting     ${humanSpan(now - entry.createdAt)}${entry.isHeld ? `, held${entry.holdReason === null ? '' : `: ${entry.holdReason}`}` : ''}`,
     `Recipients  ${entry.recipientCount}`,
   ];
   for (const recipient of entry.recipients) {

@@ -44,6 +44,33 @@ export function clock(at: number, beside?: number): string {
   return isSameDay ? time : `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${time}`;
 }
 
+const STAGES: Readonly<Record<string, string>> = {
+  connect: 'the door',
+  helo: 'EHLO',
+  mail: 'MAIL',
+  rcpt: 'RCPT',
+  data: 'DATA',
+  message: 'the end of the message',
+};
+
+/** "judged: 3.5 points, accepted (SPF_SOFTFAIL 1.5, RDNS_NONE 2)". */
+function judgedWords(judged: Fields): string {
+  const symbols = Object.entries((judged.symbols ?? {}) as Record<string, number>)
+    .sort((a, b) => Math.abs(Number(b[1])) - Math.abs(Number(a[1])))
+    .map(([name, score]) => (score === 0 ? name : `${name} ${score}`));
+  const by = judged.by === undefined || judged.by === 'score' ? '' : ` because of ${judged.by}`;
+  return `judged: ${judged.score} points, ${ACTIONS[judged.action] ?? judged.action}${by}${symbols.length === 0 ? '' : ` (${symbols.join(', ')})`}`;
+}
+const ACTIONS: Readonly<Record<string, string>> = {
+  accept: 'accepted',
+  addHeader: 'marked as spam',
+  greylist: 'asked to come back later',
+  quarantine: 'put into quarantine',
+  reject: 'refused',
+  defer: 'put off',
+  discard: 'thrown away',
+};
+
 const WORDS: ReadonlyMap<string, Words> = new Map<string, Words>([
   [
     'accepted',
@@ -58,6 +85,32 @@ const WORDS: ReadonlyMap<string, Words> = new Map<string, Words>([
       if (f.queued !== undefined) lines.push(`queued for ${people(f.queued)}`);
       if (f.waiting !== undefined) lines.push(`waiting in the queue: the mailbox of ${people(f.waiting)} is full`);
       if (f.refused !== undefined) lines.push(`refused for ${people(f.refused)}`);
+      if (f.junk === true) lines.push('into the mailbox for junk');
+      if (f.held !== undefined) lines.push(`held in the queue: ${f.held} ("posthorn queue release" lets it go)`);
+      if (f.nexthop !== undefined) lines.push(`to go to ${f.nexthop}, as a rule says`);
+      if (f.judged !== undefined) lines.push(judgedWords(f.judged));
+      return lines;
+    },
+  ],
+  [
+    'refused',
+    (f) => {
+      const from = f.ip === undefined ? '' : ` from ${host(f.name ?? f.helo, f.ip)}`;
+      const to = f.to === undefined ? '' : `, for ${people(f.to, f.recipients)}`;
+      const lines = [`refused at ${STAGES[f.stage] ?? f.stage}${from}${f.from === undefined ? '' : `, from ${f.from}`}${to}`];
+      lines.push(`told: ${[f.code, f.enhanced, f.reply].filter((part) => part !== undefined).join(' ')}`);
+      if (f.by !== undefined && f.by !== '') lines.push(`because of ${f.by}`);
+      if (f.judged !== undefined) lines.push(judgedWords(f.judged));
+      return lines;
+    },
+  ],
+  [
+    'discarded',
+    (f) => {
+      const lines = [
+        `taken${f.ip === undefined ? '' : ` from ${host(f.helo, f.ip)}`} and thrown away, from ${f.from} for ${people(f.to, f.recipients)}: ${f.rule}`,
+      ];
+      if (f.judged !== undefined) lines.push(judgedWords(f.judged));
       return lines;
     },
   ],

@@ -1,29 +1,21 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Dns, DnsAnswer } from '../net/dns.ts';
+import type { Dns } from '../net/dns.ts';
+import { type FakeZone, fakeDns } from '../net/dns-testing.ts';
 import { nexthop, readRoutes } from '../route/transport.ts';
 import { type MxContext, ownListeners, resolveTargets, type Resolved } from './mx.ts';
 
 type Zone = Record<string, { mx?: [number, string][] | 'fail'; a?: string[] | 'fail'; aaaa?: string[] | 'fail' }>;
 
-function fakeDns(zone: Zone): Dns {
-  const answer = <T>(records: T[] | 'fail' | undefined, exists: boolean): DnsAnswer<T> =>
-    records === 'fail'
-      ? { kind: 'failed', reason: 'name server failure (SERVFAIL)' }
-      : records === undefined
-        ? { kind: 'none', exists }
-        : { kind: 'found', records };
-  return {
-    mx: async (name) => {
-      const mx = zone[name]?.mx;
-      return answer(Array.isArray(mx) ? mx.map(([preference, exchange]) => ({ preference, exchange })) : mx, name in zone);
-    },
-    addresses4: async (name) => answer(zone[name]?.a, name in zone),
-    addresses6: async (name) => answer(zone[name]?.aaaa, name in zone),
-    txt: async () => ({ kind: 'none', exists: false }),
-    ptr: async () => ({ kind: 'none', exists: false }),
-    clear: () => {},
-  };
+function zoneDns(zone: Zone): Dns {
+  const records: { [question: string]: FakeZone[string] } = {};
+  for (const [name, { mx, a, aaaa }] of Object.entries(zone)) {
+    records[`TXT ${name}`] = []; // the name exists, whatever else it has
+    if (mx !== undefined) records[`MX ${name}`] = mx === 'fail' ? 'servfail' : mx.map(([preference, exchange]) => ({ preference, exchange }));
+    if (a !== undefined) records[`A ${name}`] = a === 'fail' ? 'servfail' : a;
+    if (aaaa !== undefined) records[`AAAA ${name}`] = aaaa === 'fail' ? 'servfail' : aaaa;
+  }
+  return fakeDns(records);
 }
 const SETTINGS = {
   hostname: 'us.test',
@@ -36,7 +28,7 @@ const SETTINGS = {
 function resolve(domain: string, zone: Zone, more: Partial<MxContext> = {}): Promise<Resolved> {
   const hop = nexthop(domain, readRoutes({ 'deliver.relayHost': '', 'deliver.transports': [] }));
   assert.ok(hop.kind === 'smtp');
-  return resolveTargets(hop, { dns: fakeDns(zone), settings: SETTINGS, random: () => 0.999, isOurs: () => false, ...more });
+  return resolveTargets(hop, { dns: zoneDns(zone), settings: SETTINGS, random: () => 0.999, isOurs: () => false, ...more });
 }
 const ips = (resolved: Resolved): string[] =>
   resolved.kind === 'targets' ? resolved.targets.map((target) => target.ip) : [`${resolved.code} ${resolved.enhanced}`];

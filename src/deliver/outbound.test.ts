@@ -4,8 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { createDns, type RawResolver } from '../net/dns.ts';
-import { DNS_SETTINGS } from '../net/dns-settings.ts';
+import { type FakeZone, fakeDns } from '../net/dns-testing.ts';
 import { nexthop, readRoutes } from '../route/transport.ts';
 import { defaultsOf } from '../system/declare.ts';
 import { to7bit } from './convert.ts';
@@ -14,25 +13,13 @@ import { DELIVER_SETTINGS } from './settings.ts';
 import { SmtpConnection } from './smtp/connection.ts';
 import { engage, scriptedServer, testJob } from './testing.ts';
 
-function outbound(t: TestContext, zone: Record<string, unknown>, more: Partial<OutboundSettings> = {}): { out: Outbound; clock: { now: number } } {
-  const answer = async (key: string): Promise<any> => zone[key] ?? Promise.reject(Object.assign(new Error('none'), { code: 'ENOTFOUND' }));
-  const raw: RawResolver = {
-    resolveMx: (name) => answer(`MX ${name}`),
-    resolve4: (name) => answer(`A ${name}`),
-    resolve6: (name) => answer(`AAAA ${name}`),
-    resolveTxt: (name) => answer(`TXT ${name}`),
-    reverse: (ip) => answer(`PTR ${ip}`),
-  };
+function outbound(t: TestContext, zone: FakeZone, more: Partial<OutboundSettings> = {}): { out: Outbound; clock: { now: number } } {
   const clock = { now: 0 };
   const settings: OutboundSettings = { ...defaultsOf(DELIVER_SETTINGS), hostname: 'us.test', ...more };
   const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
   const out = new Outbound({
     settings: () => settings,
-    dns: createDns(
-      () => defaultsOf(DNS_SETTINGS),
-      () => clock.now,
-      raw,
-    ),
+    dns: fakeDns(zone, () => clock.now),
     log: silent,
     metrics: { count: () => {}, gauge: () => {} },
     now: () => clock.now,
@@ -59,11 +46,11 @@ test('when the first MX does not answer the next one is used', async (t) => {
     t,
     {
       'MX d.test': [
-        { exchange: 'dead.test', priority: 1 },
-        { exchange: 'live.test', priority: 2 },
+        { exchange: 'dead.test', preference: 1 },
+        { exchange: 'live.test', preference: 2 },
       ],
-      'A dead.test': [{ address: '127.0.0.9', ttl: 60 }],
-      'A live.test': [{ address: '127.0.0.1', ttl: 60 }],
+      'A dead.test': ['127.0.0.9'],
+      'A live.test': ['127.0.0.1'],
     },
     { 'deliver.smtpPort': server.port },
   );
@@ -78,10 +65,7 @@ test('a first MX that greets with 554 is passed over', async (t) => {
   const { out } = outbound(
     t,
     {
-      'A d.test': [
-        { address: '127.0.0.1', ttl: 60 },
-        { address: '127.0.0.1', ttl: 60 },
-      ],
+      'A d.test': ['127.0.0.1', '127.0.0.1'],
     },
     { 'deliver.smtpPort': server.port },
   );
@@ -91,7 +75,7 @@ test('a first MX that greets with 554 is passed over', async (t) => {
 test('when no host answers the last reason is told', async (t) => {
   const server = await scriptedServer([]);
   await server.close();
-  const { out } = outbound(t, { 'A d.test': [{ address: '127.0.0.1', ttl: 60 }] }, { 'deliver.smtpPort': server.port });
+  const { out } = outbound(t, { 'A d.test': ['127.0.0.1'] }, { 'deliver.smtpPort': server.port });
   const opened = await out.open(hopFor('d.test'));
   assert.ok(!(opened instanceof SmtpConnection));
   assert.deepEqual([opened.isFinal, opened.enhanced], [false, '4.4.1']);
@@ -101,7 +85,7 @@ test('when no host answers the last reason is told', async (t) => {
 test('a kept connection serves the next message, and is closed with QUIT when unused', async (t) => {
   const server = await scriptedServer([`${OPEN}C: QUIT`]);
   t.after(() => server.close());
-  const { out, clock } = outbound(t, { 'A d.test': [{ address: '127.0.0.1', ttl: 60 }] }, { 'deliver.smtpPort': server.port });
+  const { out, clock } = outbound(t, { 'A d.test': ['127.0.0.1'] }, { 'deliver.smtpPort': server.port });
   const hop = hopFor('d.test');
   const opened = await out.open(hop);
   assert.ok(opened instanceof SmtpConnection);

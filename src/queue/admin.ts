@@ -37,6 +37,8 @@ export interface QueueEntryView {
   readonly source: string;
   readonly messageId: string | null;
   readonly isHeld: boolean;
+  /** Why the judge held it; null when an administrator did, or when it is not held. */
+  readonly holdReason: string | null;
   readonly recipientCount: number;
   /** The first ones; all of them in 'queue.show'. */
   readonly recipients: readonly QueueRecipientView[];
@@ -124,7 +126,10 @@ async function* matching(context: AdminContext, filter: QueueFilter, signal: Abo
 }
 
 function view(reader: StoreReader, entryId: number, recipientsMax: number): QueueEntryView | null {
-  const row = reader.rows('SELECT message_id, created_at, size, sender, source, header_message_id, is_held FROM queue_entry WHERE id=?', entryId)[0];
+  const row = reader.rows(
+    'SELECT message_id, created_at, size, sender, source, header_message_id, is_held, hold_reason FROM queue_entry WHERE id=?',
+    entryId,
+  )[0];
   if (row === undefined) return null;
   const recipients = reader.rows(
     'SELECT address, kind, attempts, next_attempt_at, last_attempt_at, last_reply, last_host FROM queue_recipient WHERE entry_id=? ORDER BY n LIMIT ?',
@@ -139,6 +144,7 @@ function view(reader: StoreReader, entryId: number, recipientsMax: number): Queu
     source: row[4] as string,
     messageId: row[5] as string | null,
     isHeld: row[6] === 1,
+    holdReason: row[6] === 1 ? (row[7] as string | null) : null,
     recipientCount:
       recipients.length < recipientsMax ? recipients.length : Number(reader.rows('SELECT count(*) FROM queue_recipient WHERE entry_id=?', entryId)[0]![0]),
     recipients: recipients.map((r) => ({

@@ -23,7 +23,7 @@ import type {
   StoreReader,
   StoreWriter,
 } from '../ports.ts';
-import { type Nexthop, nexthop, readRoutes, type Routes } from '../route/transport.ts';
+import { filterHop, type Nexthop, nexthop, readRoutes, type Routes } from '../route/transport.ts';
 import { Failure } from '../system/failure.ts';
 import { type Notice, noticesFor } from './bounce.ts';
 import type { QueuedRecipient, QueueEntry } from './entry.ts';
@@ -245,7 +245,8 @@ class QueueCourier implements Courier {
   /** Where a recipient goes, or what becomes of it at once. */
   #place(entry: QueueEntry, recipient: QueuedRecipient, now: number): void {
     if (recipient.kind === 'local') return this.#schedule.add(LOCAL, entry, recipient);
-    const hop = nexthop(recipient.domain, this.#currentRoutes());
+    const ordered = entry.nexthop === null ? null : filterHop(entry.nexthop);
+    const hop = ordered ?? nexthop(recipient.domain, this.#currentRoutes());
     if (hop.kind === 'error') {
       const kind = hop.enhanced.startsWith('5') ? 'failed' : 'deferred';
       return this.#settle(entry, [recipient], [outcome(kind, kind === 'failed' ? 550 : 450, hop.enhanced, hop.text, '')], 0);

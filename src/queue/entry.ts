@@ -31,6 +31,10 @@ export interface QueueEntry {
   readonly smtputf8: boolean;
   readonly has8bit: boolean;
   readonly createdAt: number;
+  /** The judge's choice for all recipients, instead of each one's own. */
+  readonly nexthop: string | null;
+  /** Local copies go to junk. */
+  readonly isJunk: boolean;
   /** Whose turn it is: mail of one submitter or sender shares one turn. */
   readonly senderKey: string;
   /** Numbers of the recipients in memory: waiting, under way, or not yet reported. */

@@ -3,7 +3,21 @@
  * into all mailboxes and the queue in one transaction. A reply leaves here only after that transaction is durable.
  */
 import { formatAddress } from '../mail/address.ts';
-import type { Address, Directory, Envelope, Intake, Journey, Log, Metrics, Recipient, Reply, StagedMessage, StoreReader, StoreWriter } from '../ports.ts';
+import type {
+  Address,
+  Directory,
+  Envelope,
+  Intake,
+  Journey,
+  Log,
+  Metrics,
+  Orders,
+  Recipient,
+  Reply,
+  StagedMessage,
+  StoreReader,
+  StoreWriter,
+} from '../ports.ts';
 import type { AcceptInput, AcceptOutput, LocalDelivery, RemoteRecipient } from '../store/operations/accept.types.ts';
 import { FAILURES, Failure } from '../system/failure.ts';
 import type { FailureCode } from '../ports.ts';
@@ -19,12 +33,16 @@ export interface IntakeContext {
   receivedMax(): number;
   /** Told of local deliveries whose sender asked for NOTIFY=SUCCESS, after the commit. */
   onDelivered?(envelope: Envelope, message: StagedMessage, recipients: readonly Recipient[]): void;
+  /** Told of every local delivery, after the commit: for mail that is for the server itself. */
+  onLocal?(envelope: Envelope, delivery: { readonly accountId: number; readonly mailboxId: number; readonly uid: number }): void;
 }
 
 const LOOP: Reply = { code: 554, enhanced: '5.4.6', text: 'Mail loop: this message was here before' };
 const TOO_MANY_HOPS: Reply = { code: 554, enhanced: '5.4.6', text: 'Too many hops: the message has passed more mail servers than is plausible' };
 const UNKNOWN: Reply = { code: 550, enhanced: '5.1.1', text: 'No such user here' };
 const DISABLED: Reply = { code: 550, enhanced: '5.2.1', text: 'This mailbox is switched off' };
+
+const NO_ORDERS: Orders = {};
 
 /** Recipients named in one journey row; the rest are counted. */
 const JOURNEY_RECIPIENTS_MAX = 50;
@@ -58,7 +76,7 @@ export function tracePrefix(sender: string | null, deliveredTo: string): Uint8Ar
   return encoder.encode(`Return-Path: <${sender ?? ''}>\r\nDelivered-To: ${deliveredTo}\r\n`);
 }
 
-export function expand(recipients: readonly Recipient[], sender: string | null, deliveredToBefore: readonly string[]): Expansion {
+export function expand(recipients: readonly Recipient[], sender: string | null, deliveredToBefore: readonly string[], orders: Orders = NO_ORDERS): Expansion {
   const deliveries: LocalDelivery[] = [];
   const remote: RemoteRecipient[] = [];
   const accounts = new Map<number, number>();
@@ -72,7 +90,8 @@ export function expand(recipients: readonly Recipient[], sender: string | null, 
   };
   const outcomes = recipients.map((recipient) => {
     const resolution = recipient.resolution;
-    if (resolution.kind === 'foreign') {
+    // A filter gets the message as it came, for the recipients as they were named; it gives it back by SMTP.
+    if (resolution.kind === 'foreign' || (orders.nexthop !== undefined && resolution.kind === 'deliver')) {
       addRemote(recipient.address, recipient);
       return { local: [], isRemote: true, refusal: null };
     }
@@ -91,7 +110,7 @@ export function expand(recipients: readonly Recipient[], sender: string | null, 
         deliveries.push({
           accountId: target.accountId,
           prefix: tracePrefix(sender, finalAddress),
-          mailbox: { role: 'inbox' },
+          mailbox: { role: orders.isJunk === true ? 'junk' : 'inbox' },
           flags: 0,
           keywords: null,
           address: finalAddress,
@@ -127,12 +146,12 @@ class StoreIntake implements Intake {
     return isFull ? failureReply('overQuota') : null;
   }
 
-  async accept(envelope: Envelope, message: StagedMessage): Promise<{ reply: Reply; perRecipient: Reply[] }> {
+  async accept(envelope: Envelope, message: StagedMessage, orders: Orders = NO_ORDERS): Promise<{ reply: Reply; perRecipient: Reply[] }> {
     const { writer, log, metrics } = this.#context;
     const digest = message.digest;
     if (digest.receivedCount > this.#context.receivedMax()) return this.#refuse(envelope, TOO_MANY_HOPS);
     const sender = envelope.sender === null ? null : formatAddress(envelope.sender);
-    const expansion = expand(envelope.recipients, sender, digest.deliveredTo);
+    const expansion = expand(envelope.recipients, sender, digest.deliveredTo, orders);
     if (expansion.deliveries.length === 0 && expansion.remote.length === 0) {
       const refusals = expansion.outcomes.map((outcome) => outcome.refusal ?? UNKNOWN);
       return { reply: refusals[0] ?? UNKNOWN, perRecipient: refusals };
@@ -157,6 +176,9 @@ class StoreIntake implements Intake {
       smtputf8: envelope.smtputf8,
       whenFull: isOneEach ? 'refuse' : 'queue',
       journey: null,
+      hold: orders.hold ?? null,
+      nexthop: orders.nexthop ?? null,
+      isJunk: orders.isJunk === true,
     };
     let output: AcceptOutput;
     try {
@@ -167,7 +189,12 @@ class StoreIntake implements Intake {
       return this.#refuse(envelope, failureReply(code));
     }
     metrics.count('intake.accepted', 1, envelope.source);
-    this.#record(envelope, message, sender, expansion, output);
+    this.#record(envelope, message, sender, expansion, output, orders);
+    if (this.#context.onLocal !== undefined)
+      output.deliveries.forEach((result, i) => {
+        if (result.kind === 'delivered')
+          this.#context.onLocal!(envelope, { accountId: expansion.deliveries[i]!.accountId, mailboxId: result.mailboxId, uid: result.uid });
+      });
     return this.#replies(envelope, expansion, output);
   }
 
@@ -190,12 +217,13 @@ class StoreIntake implements Intake {
     return { reply, perRecipient };
   }
 
-  #record(envelope: Envelope, message: StagedMessage, sender: string | null, expansion: Expansion, output: AcceptOutput): void {
+  #record(envelope: Envelope, message: StagedMessage, sender: string | null, expansion: Expansion, output: AcceptOutput, orders: Orders): void {
     const delivered: string[] = [];
     const waiting: string[] = [];
     const full: string[] = [];
     output.deliveries.forEach((result, i) => {
       const address = expansion.deliveries[i]!.address;
+      if (result.kind === 'queued' && result.failure === 'held') return; // told by the order to hold
       (result.kind === 'delivered' ? delivered : result.kind === 'queued' ? waiting : full).push(address);
     });
     const to = envelope.recipients.slice(0, JOURNEY_RECIPIENTS_MAX).map((recipient) => formatAddress(recipient.address));
@@ -227,6 +255,10 @@ class StoreIntake implements Intake {
         waiting: waiting.length > 0 ? waiting : undefined,
         refused: full.length > 0 ? full : undefined,
         entry: output.entryId ?? undefined,
+        junk: orders.isJunk === true && delivered.length > 0 ? true : undefined,
+        held: orders.hold,
+        nexthop: orders.nexthop,
+        judged: orders.judged,
       },
     });
     if (this.#context.onDelivered === undefined) return;

@@ -88,6 +88,8 @@ function loaded(row: Row): LoadedRow {
       smtputf8: false,
       has8bit: false,
       createdAt: 0,
+      nexthop: null,
+      isJunk: false,
       senderKey: row.sender,
     },
     recipient: {

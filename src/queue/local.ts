@@ -29,7 +29,7 @@ export async function deliverLocal(entry: QueueEntry, recipient: QueuedRecipient
         {
           accountId: recipient.accountId,
           prefix: tracePrefix(entry.sender, recipient.address),
-          mailbox: { role: 'inbox' },
+          mailbox: { role: entry.isJunk ? 'junk' : 'inbox' },
           flags: 0,
           keywords: null,
           address: recipient.address,
@@ -46,7 +46,7 @@ export async function deliverLocal(entry: QueueEntry, recipient: QueuedRecipient
     };
     const input: DeliverLocalInput = { epoch, entryId: entry.entryId, n: recipient.n, accept };
     const result = await context.writer.run<AcceptOutput['deliveries'][number]>('queue.deliverLocal', input);
-    return result.kind === 'delivered' ? null : refusal(result.failure);
+    return result.kind === 'delivered' ? null : refusal(result.failure === 'held' ? 'cannot' : result.failure);
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     if (error.code === 'staleLease' || error.code === 'noSuchEntry') throw error;

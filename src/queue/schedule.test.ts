@@ -26,6 +26,8 @@ function entry(sender: string): QueueEntry {
     smtputf8: false,
     has8bit: false,
     createdAt: 0,
+    nexthop: null,
+    isJunk: false,
     senderKey: sender,
     owned: new Set(),
     isDropped: false,

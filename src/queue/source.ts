@@ -5,7 +5,7 @@ import type { LoadedRow, QueueSource } from './loader.ts';
 
 const COLUMNS =
   'e.id, e.message_id, e.blob_id, e.size, e.header_bytes, e.header_message_id, e.source, e.account_id, e.sender, e.envid, e.ret, e.smtputf8, e.has_8bit, e.created_at, ' +
-  'r.n, r.kind, r.address, r.domain, r.account_id, r.orcpt, r.notify, r.attempts, r.next_attempt_at, r.is_warned';
+  'r.n, r.kind, r.address, r.domain, r.account_id, r.orcpt, r.notify, r.attempts, r.next_attempt_at, r.is_warned, e.nexthop, e.is_junk';
 // CROSS JOIN fixes the order of the tables: by the recipients' key, never by a scan of the entries.
 const FRESH = `SELECT ${COLUMNS} FROM queue_recipient r CROSS JOIN queue_entry e ON e.id=r.entry_id
  WHERE (r.entry_id, r.n) > (?, ?) AND r.attempts=0 AND e.is_held=0 ORDER BY r.entry_id, r.n LIMIT ?`;
@@ -34,6 +34,8 @@ function toRow(row: unknown[]): LoadedRow {
       has8bit: row[12] === 1,
       createdAt: row[13] as number,
       senderKey: senderKey(accountId, sender),
+      nexthop: row[24] as string | null,
+      isJunk: row[25] === 1,
     },
     recipient: {
       n: row[14] as number,

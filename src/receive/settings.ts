@@ -81,13 +81,6 @@ export const SMTP_SETTINGS = {
     doc: 'NOOP, RSET, VRFY, EXPN, HELP and repeated HELO commands between messages after which each counts as an error.',
     see: 'Postfix smtpd_junk_command_limit',
   }),
-  'smtp.greetingDelay': duration({
-    default: 0,
-    least: 0,
-    most: 30 * SECOND,
-    doc: 'Time before the greeting; clients that talk first are turned away. Programs on this machine are not delayed.',
-    see: 'Postfix postscreen_greet_wait',
-  }),
   'smtp.greeting': text({ default: '', doc: 'What the greeting says after the host name and "ESMTP".', see: 'Postfix smtpd_banner' }),
   'smtp.starttls': flag({ default: true, doc: 'Offer STARTTLS where there is a certificate.', see: 'RFC 3207; Postfix smtpd_tls_security_level' }),
   'smtp.auth': flag({ default: false, doc: 'Offer AUTH on port 25 too; mail programs use submission.', see: 'RFC 4954; Postfix smtpd_sasl_auth_enable' }),
@@ -129,13 +122,13 @@ export const SUBMISSION_SETTINGS = {
   'submission.messagesPerHourMax': count({
     default: 1000,
     least: 0,
-    doc: 'Messages one account may submit in an hour, counted in each protocol thread; 0 = no limit.',
+    doc: 'Messages one account may submit in an hour, over all threads; 0 = no limit. More rules: rates.limits.',
     see: 'Postfix smtpd_client_message_rate_limit',
   }),
   'submission.recipientsPerHourMax': count({
     default: 5000,
     least: 0,
-    doc: 'Recipients one account may send to in an hour, counted in each protocol thread; 0 = no limit.',
+    doc: 'Recipients one account may send to in an hour, over all threads; 0 = no limit.',
     see: 'Postfix smtpd_client_recipient_rate_limit',
   }),
 };

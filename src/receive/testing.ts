@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 import { digestMessage } from '../mail/digest.ts';
+import { viewOf } from '../mail/view.ts';
 import type { IdleSweeper } from '../net/idle.ts';
 import { type Listener, listen } from '../net/listen.ts';
 import { NET_SETTINGS } from '../net/settings.ts';
@@ -13,8 +14,11 @@ import type {
   Directory,
   Envelope,
   Intake,
+  Judge,
+  JudgeSession,
   LoopContext,
   MessageWriter,
+  Orders,
   Protocol,
   Reply,
   Resolution,
@@ -66,6 +70,10 @@ export class TestContext {
     throw error;
   });
   tls: TlsProvider = { context: () => null, options: () => null };
+  /** Asked beside each session; null: nobody. */
+  judge: Judge | null = null;
+  /** What came with the messages accepted. */
+  readonly orders: (Orders | undefined)[] = [];
   readonly loop: LoopContext<any>;
 
   constructor(settings: Record<string, unknown> = {}) {
@@ -86,10 +94,12 @@ export class TestContext {
       announcements: this.announcements,
       staging: this.#staging(),
       intake: this.#intake(),
+      judge: null,
       tls: { context: () => this.tls.context(), options: () => this.tls.options() },
       newId: messageIds(1, clock),
       now: clock,
     };
+    Object.defineProperty(this.loop, 'judge', { get: () => this.judge });
   }
 
   #staging(): Staging {
@@ -126,6 +136,14 @@ export class TestContext {
             }),
           );
         },
+        // A slow one stands for a large message, whose beginning has left the memory.
+        insert: (bytes) => {
+          assert.ok(isOpen && !isWriting, 'insert while the writer is not there for it');
+          if (this.isSlowStaging) return false;
+          pieces.unshift(Buffer.from(bytes));
+          return true;
+        },
+        view: (from) => viewOf(Buffer.concat(pieces).subarray(from)),
         finish: () => {
           assert.ok(isOpen, 'finish after abort');
           close();
@@ -146,7 +164,8 @@ export class TestContext {
 
   #intake(): Intake {
     return {
-      accept: async (envelope, message) => {
+      accept: async (envelope, message, orders) => {
+        this.orders.push(orders);
         if (this.gate !== null) await this.gate;
         assert.ok(message.blob.kind === 'inline');
         const bytes = Buffer.from(message.blob.data);
@@ -159,12 +178,35 @@ export class TestContext {
   }
 }
 
-/** The message without its first field. */
+/** The message without our Received field, and what the judge put above it. */
 function withoutReceived(text: string): string {
-  assert.match(text, /^Received: (?:from|by) /);
-  let at = text.indexOf('\r\n');
+  assert.match(text, /^Received: (?:from|by) /m);
+  let at = text.indexOf('\r\n', text.search(/^Received: /m));
   while (text[at + 2] === '\t' || text[at + 2] === ' ') at = text.indexOf('\r\n', at + 2);
   return text.slice(at + 2);
+}
+
+/** A judge that lets everything pass but what `steps` say. */
+export function judgeWith(steps: Partial<JudgeSession>): Judge {
+  const pass = () => null;
+  const nothing = () => {};
+  const session: JudgeSession = {
+    greet: pass,
+    talkedEarly: nothing,
+    helo: pass,
+    mail: pass,
+    rcpt: pass,
+    data: pass,
+    ownsSender: () => false,
+    etrn: pass,
+    content: pass,
+    message: () => ({ reply: null, discard: null, orders: {}, before: null, message: null }),
+    settled: nothing,
+    reset: nothing,
+    close: nothing,
+    ...steps,
+  };
+  return { begin: () => session, beginSubmitted: () => ({ content: pass, message: session.message }) };
 }
 
 export const ALICE: Account = { id: 1, login: 'alice@example.org', isDisabled: false, quotaBytes: 0, quotaMessages: 0 };

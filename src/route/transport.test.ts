@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { nexthop, parseNexthop, parseTransportLine, readRoutes } from './transport.ts';
+import { filterHop, nexthop, parseNexthop, parseTransportLine, readRoutes } from './transport.ts';
 
 const routes = (transports: string[], relayHost = '') => readRoutes({ 'deliver.relayHost': relayHost, 'deliver.transports': transports });
 
@@ -47,3 +47,10 @@ for (const bad of ['', '[', '[]', '[a', 'a:b', 'a:0', 'a:70000', 'lmtp:', 'lmtp:
   test(`not a nexthop: ${JSON.stringify(bad)}`, () => assert.equal(parseNexthop(bad), null));
 for (const bad of ['', 'example.org', 'example.org [', 'example.org smtp:[a]:x'])
   test(`not a transport line: ${JSON.stringify(bad)}`, () => assert.equal(parseTransportLine(bad), null));
+
+test('a FILTER that is no next hop keeps the mail waiting: it does not pass by the filter', () => {
+  const hop = filterHop('smtp-amavis:[127.0.0.1]:10024');
+  assert.ok(hop?.kind === 'error' && hop.enhanced.startsWith('4') && hop.text.includes('smtp-amavis'));
+  assert.equal(filterHop('smtp:'), null);
+  assert.equal(filterHop('smtp:[127.0.0.1]:10025')?.kind, 'smtp');
+});

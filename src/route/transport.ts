@@ -92,6 +92,18 @@ export function parseNexthop(input: string, isRelay = false): Nexthop | null {
   };
 }
 
+/**
+ * What a FILTER action names instead of a recipient's own next hop; null for "smtp:" alone, which names none. Mail is not let past a filter
+ * because its name is wrong: it waits until somebody mends the table.
+ */
+export function filterHop(text: string): Nexthop | null {
+  if (/^(?:smtp|relay):$/i.test(text.trim())) return null;
+  const hop = parseNexthop(text);
+  return (
+    hop ?? { kind: 'error', key: text, enhanced: '4.3.5', text: `The content filter "${text.slice(0, 100)}" is no next hop such as smtp:[127.0.0.1]:10025` }
+  );
+}
+
 /** One line of `deliver.transports`; null when malformed. */
 export function parseTransportLine(line: string): TransportLine | null {
   const match = /^(\S{1,255})[ \t]+(\S.*)$/.exec(line.trim());

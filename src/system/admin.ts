@@ -1,6 +1,6 @@
 /** Administration of the program as a whole: status, reload, stop, trace. The parts that main knows are handed in. */
 import type { AdminHandlers } from '../ports.ts';
-import type { JourneyMessage, JourneyQuery } from './journey.ts';
+import type { JourneyMessage, JourneyPage, JourneyPageRow, JourneyQuery } from './journey.ts';
 
 export interface ServerStatus {
   readonly version: string;
@@ -23,6 +23,7 @@ export interface SystemAdminParts {
   reload(): Promise<{ changed: readonly string[]; needRestart: readonly string[]; warnings: readonly string[] }>;
   stop(): void;
   trace(query: JourneyQuery): Promise<JourneyMessage[]> | JourneyMessage[];
+  page(query: JourneyPage): Promise<JourneyPageRow[]> | JourneyPageRow[];
 }
 
 /** The handlers 'server.status', 'server.reload', 'server.stop' and 'journey.trace'. */
@@ -36,7 +37,17 @@ export function systemAdmin(parts: SystemAdminParts): AdminHandlers {
       return { pid: process.pid };
     },
     'journey.trace': async (_context, args) => parts.trace(journeyQuery(args)),
+    'journey.page': async (_context, args) => parts.page(journeyPage(args)),
   };
+}
+
+/** The same for a page. */
+export function journeyPage(args: any): JourneyPage {
+  const { after = 0, since = 0, events, limit = 500 } = args ?? {};
+  for (const number of [after, since, limit]) if (!Number.isFinite(number)) throw new Error('after, since and limit must be numbers.');
+  if (!Array.isArray(events) || events.length === 0 || events.length > 20 || events.some((event) => typeof event !== 'string'))
+    throw new Error('events must be a list of names.');
+  return { after, since, events, limit };
 }
 
 /** Checks what came over the socket. Throws with a sentence. */

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { JourneyEvent } from '../ports.ts';
 import { journeyQuery } from './admin.ts';
-import { FIELDS_CHARACTERS_MAX, openJourney } from './journey.ts';
+import { openJourney } from './journey.ts';
+import { FIELDS_CHARACTERS_MAX } from './journey-fields.ts';
 import { findKey, keyHash, packKeys } from './journey-keys.ts';
 
 const event = (id: string, at: number, name: string, keys: string[] = [], fields: Record<string, unknown> = {}): JourneyEvent => ({

@@ -8,12 +8,11 @@
 import { renameSync, rmSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { JourneyEvent, JourneyStage, Milliseconds } from '../ports.ts';
+import { fieldsJson, type WrittenEvent } from './journey-fields.ts';
 import { findKey, type KeyEntry, keyHash, packKeys } from './journey-keys.ts';
 
 /** Keys kept of one event: a message to 1,000 recipients can be found by each of them. */
 export const KEYS_PER_EVENT_MAX = 1100;
-/** The fields of one event as JSON; longer ones lose their longest texts. */
-export const FIELDS_CHARACTERS_MAX = 16 * 1024;
 /** Rows removed by one call of prune(). */
 const PRUNE_ROWS = 2000;
 const FOUND_MAX = 1000;
@@ -59,9 +58,26 @@ export interface JourneyMessage {
   /** In order of time. */
   readonly events: readonly { readonly at: Milliseconds; readonly stage: JourneyStage; readonly event: string; readonly fields: Record<string, any> }[];
 }
+/** Events in order of writing, for those who look at all messages. */
+export interface JourneyPage {
+  /** Ids above this. */
+  readonly after: number;
+  readonly since: Milliseconds;
+  /** Events of these names only. */
+  readonly events: readonly string[];
+  readonly limit: number;
+}
+export interface JourneyPageRow {
+  readonly row: number;
+  readonly id: string;
+  readonly at: Milliseconds;
+  readonly event: string;
+  readonly fields: Record<string, any>;
+}
 export interface JourneyStore {
+  page(query: JourneyPage): JourneyPageRow[];
   /** One transaction for the batch. Throws SQLite's error when the disk is full; nothing of the batch is kept then. */
-  write(events: readonly JourneyEvent[]): void;
+  write(events: readonly (JourneyEvent | WrittenEvent)[]): void;
   /** The messages found, newest first, each with its whole path. */
   find(query: JourneyQuery): JourneyMessage[];
   /** Removes at most 2,000 rows that are too old or too many; answers how many: call again while it is not 0. */
@@ -125,14 +141,22 @@ class SqliteJourney implements JourneyStore {
     this.#options = options;
   }
 
-  write(events: readonly JourneyEvent[]): void {
+  write(events: readonly (JourneyEvent | WrittenEvent)[]): void {
     if (events.length === 0) return;
     let id = this.#nextId;
     let tail: Tail = { ...this.#tail, keys: [...this.#tail.keys] }; // a batch that fails must leave the old one
     this.#transaction(() => {
       for (const event of events) {
         const hashes = hashesOf(event);
-        this.#insertEvent.run(id, event.id, event.at, event.stage, event.event, fieldsJson(event.fields), blobOfHashes(hashes));
+        this.#insertEvent.run(
+          id,
+          event.id,
+          event.at,
+          event.stage,
+          event.event,
+          typeof event.fields === 'string' ? event.fields : fieldsJson(event.fields),
+          blobOfHashes(hashes),
+        );
         extend(tail, id, event.at, hashes);
         id += 1;
         if (tail.keys.length < CHUNK_KEYS && id - tail.firstId < CHUNK_EVENTS) continue;
@@ -157,6 +181,23 @@ class SqliteJourney implements JourneyStore {
       ids.add(messageId);
     }
     return [...ids].map((messageId) => ({ id: messageId, events: this.#path(messageId) }));
+  }
+
+  page(query: JourneyPage): JourneyPageRow[] {
+    const names = query.events.map(() => '?').join(',');
+    return this.#rows(
+      `SELECT id, message_id, at, event, fields FROM event WHERE id > ? AND at >= ? AND event IN (${names}) ORDER BY id LIMIT ?`,
+      query.after,
+      query.since,
+      ...query.events,
+      Math.min(query.limit, FOUND_MAX),
+    ).map(([row, id, at, event, fields]) => ({
+      row: row as number,
+      id: id as string,
+      at: at as number,
+      event: event as string,
+      fields: JSON.parse(fields as string),
+    }));
   }
 
   /** Message ids of events with this key, newest event first, possibly more than once. */
@@ -231,7 +272,7 @@ function extend(tail: Tail, id: number, at: number, hashes: readonly number[]): 
   if (at > tail.until) tail.until = at;
 }
 
-function hashesOf(event: JourneyEvent): number[] {
+function hashesOf(event: Pick<JourneyEvent, 'keys'>): number[] {
   const hashes = new Set<number>();
   for (const key of event.keys ?? []) {
     if (hashes.size >= KEYS_PER_EVENT_MAX) break;
@@ -244,16 +285,4 @@ function blobOfHashes(hashes: readonly number[]): Uint8Array {
 }
 function hashesOfBlob(blob: Uint8Array): number[] {
   return [...new Float64Array(blob.slice().buffer)]; // copied: a view of doubles must be aligned
-}
-
-/** The fields as JSON of bounded length: the longest texts are cut when they do not fit. */
-function fieldsJson(fields: Readonly<Record<string, unknown>>): string {
-  const json = JSON.stringify(fields);
-  if (json.length <= FIELDS_CHARACTERS_MAX) return json;
-  const short = JSON.stringify(fields, (_key, value) => {
-    if (typeof value === 'string' && value.length > 500) return `${value.slice(0, 500)}…`;
-    if (Array.isArray(value) && value.length > 20) return [...value.slice(0, 20), `… ${value.length - 20} more`];
-    return value;
-  });
-  return short.length <= FIELDS_CHARACTERS_MAX ? short : JSON.stringify({ isCut: true });
 }

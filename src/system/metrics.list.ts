@@ -32,6 +32,9 @@ export const METRICS: ReadonlyMap<string, MetricDeclaration> = new Map<string, M
   ['smtp.data.refused', { type: 'counter', help: 'Messages refused after DATA or BDAT.', label: 'reason' }],
   ['smtp.auth.ok', { type: 'counter', help: 'Sign-ins at submission.', label: 'mechanism' }],
   ['smtp.auth.refused', { type: 'counter', help: 'Sign-ins refused at submission.', label: 'mechanism' }],
+  ['smtp.connections.refused', { type: 'counter', help: 'Clients refused before their greeting.' }],
+  ['smtp.messages.discarded', { type: 'counter', help: 'Messages taken and thrown away, as a rule says.' }],
+  ['judge.refused', { type: 'counter', help: 'Refusals by the judge, by step of the session.', label: 'stage' }],
   ['smtp.early', { type: 'counter', help: 'Clients that spoke before they were greeted.' }],
   ['smtp.errors.exceeded', { type: 'counter', help: 'Clients sent away for too many mistakes.' }],
   ['smtp.foreignProtocol', { type: 'counter', help: 'Clients that spoke another protocol, such as HTTP.' }],
@@ -40,6 +43,27 @@ export const METRICS: ReadonlyMap<string, MetricDeclaration> = new Map<string, M
   ['pickup.bad', { type: 'counter', help: 'Files in the pickup folder that made no sense.' }],
   ['intake.accepted', { type: 'counter', help: 'Messages made durable and acknowledged.', label: 'source' }],
   ['intake.refused', { type: 'counter', help: 'Messages refused by the store or by routing.', label: 'reason' }],
+  // before the greeting
+  ['door.refused', { type: 'counter', help: 'Clients refused before their greeting.', label: 'reason' }],
+  ['door.listed', { type: 'counter', help: 'Answers of DNS lists that counted, good or bad.', label: 'zone' }],
+  ['door.lists.failed', { type: 'counter', help: 'Questions to DNS lists without a useful answer.', label: 'zone' }],
+  // who the sender is
+  ['authenticity.spf', { type: 'counter', help: 'SPF checks of MAIL FROM (or of HELO for empty senders).', label: 'result' }],
+  ['authenticity.dkim', { type: 'counter', help: 'DKIM signatures checked.', label: 'result' }],
+  ['authenticity.dmarc', { type: 'counter', help: 'Messages checked with DMARC.', label: 'result' }],
+  ['authenticity.arc', { type: 'counter', help: 'ARC chains checked.', label: 'result' }],
+  ['policy.rbl.failed', { type: 'counter', help: 'Questions of restrictions to DNS lists that were not answered.', label: 'list' }],
+  // greylist, rates, policy servers
+  ['greylist.checks', { type: 'counter', help: 'What the greylist said: to wait, or why to pass.', label: 'answer' }],
+  ['rates.exceeded', { type: 'counter', help: 'Refusals because a limit was used up.', label: 'event' }],
+  ['habit.incidents', { type: 'counter', help: 'Accounts whose mail was held for sending far above their habit.' }],
+  ['policy.service.failed', { type: 'counter', help: 'Questions to policy servers that were not answered.', label: 'service' }],
+  ['face.policy.connections', { type: 'counter', help: 'Connections of other mail servers to this one as a policy server.' }],
+  ['face.policy.requests', { type: 'counter', help: 'Questions answered as a policy server.', label: 'action' }],
+  // milters
+  ['milter.decisions', { type: 'counter', help: 'Decisions of milters.', label: 'decision' }],
+  ['milter.failed', { type: 'counter', help: 'Times a milter failed and its default action decided.', label: 'milter' }],
+  ['face.milter.messages', { type: 'counter', help: 'Messages of other mail servers judged by the milter protocol.', label: 'action' }],
   // queue and delivery
   ['queue.entries', { type: 'gauge', help: 'Messages in the queue.' }],
   ['queue.memoryRecipients', { type: 'gauge', help: 'Recipients the courier has in memory.' }],
@@ -50,6 +74,11 @@ export const METRICS: ReadonlyMap<string, MetricDeclaration> = new Map<string, M
   ['queue.delivered', { type: 'counter', help: 'Outcomes of delivery attempts by the queue.', label: 'outcome' }],
   ['deliver.connections', { type: 'counter', help: 'Connections made to other servers.' }],
   ['deliver.connectFailed', { type: 'counter', help: 'Connections to other servers that failed.' }],
+  // DMARC reports
+  ['dmarc.rowsDropped', { type: 'counter', help: 'Facts for outgoing DMARC reports given up because there were too many.' }],
+  ['dmarc.reportsSent', { type: 'counter', help: 'DMARC reports sent.' }],
+  ['dmarc.reportsTaken', { type: 'counter', help: 'DMARC reports of others that were read.' }],
+  ['dmarc.reportsRefused', { type: 'counter', help: 'Mails to the address for DMARC reports that held none that could be read.' }],
   // store
   ['store.commits', { type: 'gauge', help: 'Group commits since the writer started.' }],
   ['store.operations', { type: 'gauge', help: 'Operations committed since the writer started.' }],

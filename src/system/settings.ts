@@ -1,6 +1,6 @@
 /** The options that belong to the program as a whole. Each room declares its own in its own settings.ts. */
 import { isIP } from 'node:net';
-import { choice, count, DAY, duration, list, path, type SettingsOf, SECOND, text } from './declare.ts';
+import { choice, count, DAY, duration, flag, list, path, SECOND, type SettingsOf, text } from './declare.ts';
 import { wrongListenAddress } from './listen-address.ts';
 
 /** Sentence about a host or domain name that cannot be one (RFC 1123 section 2.1), or undefined. */
@@ -79,6 +79,16 @@ export const SYSTEM_SETTINGS = {
     see: 'Postfix tls_server_sni_maps',
     accepts: 'a list of "certificate.pem key.pem"',
     check: (entry) => (entry.trim().split(/\s+/).length === 2 ? undefined : 'must be two paths with a space between: "certificate.pem key.pem"'),
+  }),
+  'tls.clientCertificates': flag({
+    default: false,
+    doc: 'Ask clients on the SMTP port for a certificate, for permit_tls_clientcerts, permit_tls_all_clientcerts and check_ccert_access.',
+    see: 'Postfix smtpd_tls_ask_ccert',
+  }),
+  'tls.clientCaFile': path({
+    default: '',
+    doc: 'Authorities whose client certificates count as trusted, in PEM; empty is the usual ones.',
+    see: 'Postfix smtpd_tls_CAfile',
   }),
   'tls.minVersion': choice({
     of: ['TLSv1.2', 'TLSv1.3'],

@@ -2,11 +2,15 @@
 import { createDirectory } from '../directory/embedded.ts';
 import { type Courier, startCourier } from '../queue/courier.ts';
 import { createIntake } from '../queue/intake.ts';
+import { startJudgeChores } from './judge-chores.ts';
 import { connectStore, journeyTo, start, startThread } from './start.ts';
 
 const thread = startThread({
   /** Lets running attempts finish, up to `deadlineMs`. */
-  drain: (deadlineMs: number) => courier.stop(deadlineMs),
+  drain: async (deadlineMs: number) => {
+    // Side by side: reports to others must not use up the time that deliveries have.
+    await Promise.all([chores.stop(), courier.stop(deadlineMs)]);
+  },
   stop: () => {
     store.reader.close();
     thread.log.flush();
@@ -42,5 +46,13 @@ const courier: Courier = startCourier({
   directory,
   newId: thread.newId,
   now: thread.now,
+});
+const chores = startJudgeChores({
+  ...thread,
+  dataDir: start.settings.dataDir,
+  reader: store.reader,
+  writer: store.writer,
+  staging: store.staging,
+  directory,
 });
 thread.link.tell('ready');

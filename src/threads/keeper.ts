@@ -4,13 +4,14 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import type { JourneyEvent } from '../ports.ts';
+import type { WrittenEvent } from '../system/journey-fields.ts';
 import { backupStore } from '../store/backup.ts';
 import { sweepBlobFiles } from '../store/blobs/sweep.ts';
 import { checkStore } from '../store/check.ts';
 import { openCheckpointer } from '../store/engines/sqlite.ts';
 import { storePaths } from '../store/paths.ts';
 import { openStoreReader } from '../store/reader.ts';
-import { type JourneyQuery, openJourney } from '../system/journey.ts';
+import { type JourneyPage, type JourneyQuery, openJourney } from '../system/journey.ts';
 import { start, startThread } from './start.ts';
 
 const CHECKPOINT_EVERY_MS = 100;
@@ -19,15 +20,15 @@ const JOURNEY_WAITING_MAX = 100_000;
 const PRUNE_EVERY_MS = 60_000;
 const SWEEP_EVERY_MS = 24 * 3_600_000;
 
-const startedAt = Date.now();
+const startedAt = start.startedAt!;
 const stopping = new AbortController();
-let waiting: JourneyEvent[] = [];
+let waiting: (JourneyEvent | WrittenEvent)[] = [];
 /** Backups under way: their snapshot may name files that nobody else names any more. */
 let backups = 0;
 
 const thread = startThread({
   connect: ({ port }: { port: MessagePort }) => {
-    port.on('message', (events: JourneyEvent[]) => {
+    port.on('message', (events: (JourneyEvent | WrittenEvent)[]) => {
       if (waiting.length + events.length > JOURNEY_WAITING_MAX) {
         thread.metrics.count('journey.dropped', events.length);
         return;
@@ -38,6 +39,10 @@ const thread = startThread({
   trace: (query: JourneyQuery) => {
     writeJourney();
     return journey.find(query);
+  },
+  journeyPage: (query: JourneyPage) => {
+    writeJourney();
+    return journey.page(query);
   },
   backup: async ({ target, configFile }: { target: string; configFile: string | null }) => {
     backups += 1;

@@ -1,19 +1,29 @@
 /** A protocol loop: all network protocols, each on its own listening socket. */
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createAuthenticator } from '../directory/authenticator.ts';
 import { createDirectory } from '../directory/embedded.ts';
+import { createCallout } from '../deliver/callout.ts';
 import { ConnectionCounts } from '../net/counts.ts';
+import { createTables } from '../directory/tables/open.ts';
+import { SERVER_TABLES } from '../directory/tables/servers/index.ts';
+import { createJudge, type ThreadJudge } from '../judge/judge.ts';
+import { createDns } from '../net/dns.ts';
 import { type Listener, listen } from '../net/listen.ts';
 import type { LoopContext, Protocol, SessionFactory } from '../ports.ts';
+import { reportTaker } from './dmarc-mail.ts';
+import { openFaces, type Faces } from './faces.ts';
+import { tellOfHabit } from './habit-notice.ts';
 import { reportDeliveries } from '../queue/delivered.ts';
 import { createIntake } from '../queue/intake.ts';
 import { type Pickup, startPickup } from '../receive/pickup/watch.ts';
 import type { AllSettings } from '../settings.ts';
-import { createTlsProvider, type TlsMaterial } from '../system/tls.ts';
+import { createTlsProvider, type TlsMaterial, type TlsOptionsOfThread } from '../system/tls.ts';
 import { connectStore, journeyTo, start, startThread } from './start.ts';
 
 const listeners = new Map<Protocol, Listener>();
 let pickup: Pickup | null = null;
+let faces: Faces | null = null;
 
 const thread = startThread({
   /** Binds what `listen` names (addresses as main resolved them); answers the bound addresses. */
@@ -33,25 +43,39 @@ const thread = startThread({
       listeners.set(protocol, listener);
       bound[protocol] = listener.addresses;
     }
+    if (isFirst) faces = await openFaces(judge, thread);
     // One thread looks after the pickup directory.
     if (isFirst && thread.settings()['pickup.enabled'])
       pickup = startPickup(context, thread.settings()['pickup.directory'] || join(thread.settings().dataDir, 'pickup'));
     return bound;
   },
   sessions: () => Object.fromEntries([...listeners].map(([protocol, listener]) => [protocol, listener.connections])),
-  tls: (material: readonly TlsMaterial[]) => tls.replace(material, { ticketKeys: start.tls!.ticketKeys, minVersion: thread.settings()['tls.minVersion'] }),
+  tls: (material: readonly TlsMaterial[]) => tls.replace(material, tlsOptions(thread.settings())),
   /** Stops accepting, lets sessions finish; resolves when all are gone. */
   drain: async (deadlineMs: number) => {
-    await Promise.all([pickup?.stop(), ...[...listeners.values()].map((listener) => listener.drain(deadlineMs))]);
+    await Promise.all([pickup?.stop(), faces?.close(), ...[...listeners.values()].map((listener) => listener.drain(deadlineMs))]);
   },
-  stop: () => {
+  stop: async () => {
+    await judge.close();
+    callout.close();
+    tables.close();
+    dns.close();
     store.reader.close();
     thread.log.flush();
   },
 });
 
 const counts = new ConnectionCounts();
-const tls = createTlsProvider(start.tls!.material, { ticketKeys: start.tls!.ticketKeys, minVersion: start.settings['tls.minVersion'] });
+function tlsOptions(settings: AllSettings): TlsOptionsOfThread {
+  const file = settings['tls.clientCertificates'] ? settings['tls.clientCaFile'] : '';
+  return {
+    ticketKeys: start.tls!.ticketKeys,
+    minVersion: settings['tls.minVersion'],
+    asksClients: settings['tls.clientCertificates'],
+    clientCa: file === '' ? undefined : readFileSync(file, 'utf8'),
+  };
+}
+const tls = createTlsProvider(start.tls!.material, tlsOptions(start.settings));
 const store = connectStore(thread, start.writerPort!);
 const journey = journeyTo(start.keeperPort!);
 const directory = createDirectory(store.reader, store.announcements, thread.settings);
@@ -73,7 +97,36 @@ const intake = createIntake({
   log: thread.log,
   metrics: thread.metrics,
   receivedMax: () => thread.settings()['smtp.receivedMax'],
+  onLocal: reportTaker({ ...thread, directory, reader: store.reader, writer: store.writer }),
   onDelivered: reportDeliveries({ ...thread, directory, writer: store.writer, staging: store.staging }),
+});
+
+// Bodies that milters replace, and messages that are judged for others, when they are large.
+mkdirSync(join(start.settings.dataDir, 'tmp'), { recursive: true, mode: 0o700 });
+const dns = createDns(thread.settings, thread.now);
+const tables = createTables({ log: thread.log, settings: thread.settings, now: thread.now, servers: SERVER_TABLES });
+const callout = createCallout({ ...thread, dns, random: Math.random });
+const judge: ThreadJudge = createJudge({
+  settings: thread.settings,
+  log: thread.log,
+  metrics: thread.metrics,
+  journey,
+  directory,
+  reader: store.reader,
+  writer: store.writer,
+  dns,
+  tables,
+  callout: (address, sender, signal) => callout.ask(address, sender, signal),
+  rateMemory: start.rateMemory!,
+  dataDir: start.settings.dataDir,
+  onUnusual: (account, unusual, client) => tellOfHabit({ ...thread, directory, intake, staging: store.staging }, account, unusual, client),
+  isDry: false,
+  now: thread.now,
+});
+
+thread.onSettings(() => {
+  dns.clear();
+  judge.forget();
 });
 
 const context: LoopContext<AllSettings> = {
@@ -88,6 +141,7 @@ const context: LoopContext<AllSettings> = {
   announcements: store.announcements,
   staging: store.staging,
   intake,
+  judge,
   tls,
   newId: thread.newId,
   now: thread.now,

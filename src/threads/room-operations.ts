@@ -1,6 +1,11 @@
 /** The writer operations of the rooms that keep their own tables. */
 import { POP3_OPERATIONS } from '../access/pop3/operations.ts';
 import { DIRECTORY_OPERATIONS } from '../directory/operations.ts';
+import { DOOR_OPERATIONS } from '../judge/door/operations.ts';
+import { GREYLIST_OPERATIONS } from '../judge/greylist/operations.ts';
+import { POLICY_OPERATIONS } from '../judge/policy/operations.ts';
+import { HABIT_OPERATIONS } from '../judge/rates/operations.ts';
+import { REPORTS_OPERATIONS } from '../judge/reports/operations.ts';
 import { QUEUE_OPERATIONS } from '../queue/operations.ts';
 import type { Operations } from '../store/transaction.ts';
 
@@ -8,6 +13,15 @@ const { 'credential.used': credentialUsed, ...directoryOperations } = DIRECTORY_
 const { 'queue.report': queueReport, ...queueOperations } = QUEUE_OPERATIONS;
 
 /** Those that change nothing the writer counts in memory, or only through `acceptInto`: they run among deliveries without disturbing them. */
-export const LIGHT_OPERATIONS: Operations = { ...POP3_OPERATIONS, 'credential.used': credentialUsed!, 'queue.report': queueReport! };
+export const LIGHT_OPERATIONS: Operations = {
+  ...POP3_OPERATIONS,
+  ...DOOR_OPERATIONS,
+  ...GREYLIST_OPERATIONS,
+  ...POLICY_OPERATIONS,
+  ...HABIT_OPERATIONS,
+  ...REPORTS_OPERATIONS,
+  'credential.used': credentialUsed!,
+  'queue.report': queueReport!,
+};
 
 export const ROOM_OPERATIONS: Operations = { ...directoryOperations, ...queueOperations };

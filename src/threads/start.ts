@@ -1,7 +1,7 @@
 /** What every thread is started with, and the parts each of them makes for itself. */
 import { getHeapStatistics } from 'node:v8';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import type { Announcement, Journey, JourneyEvent } from '../ports.ts';
+import type { Announcement, Journey } from '../ports.ts';
 import type { AllSettings } from '../settings.ts';
 import { AnnouncementHub } from '../store/announcements.ts';
 import { createStaging } from '../store/blobs/staging.ts';
@@ -9,6 +9,7 @@ import { storePaths } from '../store/paths.ts';
 import { openStoreReader } from '../store/reader.ts';
 import { connectWriter } from '../store/writer/client.ts';
 import { messageIds, steadyClock } from '../system/ids.ts';
+import { fieldsJson, type WrittenEvent } from '../system/journey-fields.ts';
 import { createLog, logFormat, type ThreadLog } from '../system/log.ts';
 import { ThreadMetrics } from '../system/metrics.ts';
 import type { TlsMaterial } from '../system/tls.ts';
@@ -25,6 +26,10 @@ export interface ThreadStart {
   readonly tls?: { readonly material: readonly TlsMaterial[]; readonly ticketKeys: Uint8Array };
   /** One 32-bit counter for each thread, raised once a second: main sees a loop that stands still. */
   readonly heartbeat: SharedArrayBuffer;
+  /** Token buckets of all threads (`judge/rates`). */
+  readonly rateMemory?: SharedArrayBuffer;
+  /** When the process began (unix ms), for the keeper: what is older among the files of messages nobody works on. */
+  readonly startedAt?: number;
 }
 
 export const start = workerData as ThreadStart;
@@ -78,10 +83,10 @@ export type Thread = ReturnType<typeof startThread>;
 
 /** Journey rows of one tick travel to the keeper together. */
 export function journeyTo(port: MessagePort): Journey {
-  let waiting: JourneyEvent[] = [];
+  let waiting: WrittenEvent[] = [];
   return {
-    write(event) {
-      waiting.push(event);
+    write({ id, at, stage, event, keys, fields }) {
+      waiting.push({ id, at, stage, event, keys, fields: fieldsJson(fields) });
       if (waiting.length > 1) return;
       setImmediate(() => {
         const events = waiting;

@@ -3,6 +3,7 @@
  * Announcements come when `announce` lets them: at once, or after the promise of the write, as from another thread.
  */
 import { digestMessage } from '../../mail/digest.ts';
+import { viewOf } from '../../mail/view.ts';
 import type {
   AccountId,
   Announcement,
@@ -13,6 +14,7 @@ import type {
   MailboxRow,
   MessageReader,
   MessageTuple,
+  MessageView,
   MessageWriter,
   NewMessage,
   Role,
@@ -470,6 +472,14 @@ class MemoryWriter implements MessageWriter {
   write(chunk: Uint8Array): void {
     this.size += chunk.length;
     this.#pieces.push(Buffer.from(chunk));
+  }
+  insert(bytes: Uint8Array): boolean {
+    this.size += bytes.length;
+    this.#pieces.unshift(Buffer.from(bytes));
+    return true;
+  }
+  view(from: number): MessageView {
+    return viewOf(Buffer.concat(this.#pieces).subarray(from));
   }
   finish(): StagedMessage {
     return this.#store.stage(Buffer.concat(this.#pieces));

@@ -65,6 +65,7 @@ export class TestServer {
       staging: memoryStaging(store, () => {
         this.aborted += 1;
       }),
+      judge: null,
       intake: null as never,
       tls: { context: () => (this.hasTls ? ({} as never) : null), options: () => null },
       newId: () => 'id',

@@ -63,14 +63,28 @@ export class SmtpConnection {
   /** A transaction was begun while the replies of one chunk are worked off: what is left of them cannot be its answers. */
   #isJustBegun = false;
 
+  readonly #listenData = (chunk: Buffer): void => this.#onData(chunk);
+  readonly #listenError = (error: Error): void => this.#lost(`connection lost: ${clean(error.message)}`);
+  readonly #listenClose = (): void => this.#lost('connection closed by the other side');
+
   constructor(socket: Socket, label: string, capabilities: Capabilities, options: ConnectionOptions) {
     this.socket = socket;
     this.label = label;
     this.capabilities = capabilities;
     this.options = options;
-    socket.on('data', (chunk: Buffer) => this.#onData(chunk));
-    socket.on('error', (error: Error) => this.#lost(`connection lost: ${clean(error.message)}`));
-    socket.on('close', () => this.#lost('connection closed by the other side'));
+    socket.on('data', this.#listenData);
+    socket.on('error', this.#listenError);
+    socket.on('close', this.#listenClose);
+  }
+
+  /** Gives the socket away, for a conversation without a message; nothing may be under way. */
+  detach(): Socket {
+    this.socket.off('data', this.#listenData);
+    this.socket.off('error', this.#listenError);
+    this.socket.off('close', this.#listenClose);
+    this.isClosed = true;
+    this.onClosed();
+    return this.socket;
   }
 
   /** True when another message may be begun on it. */

@@ -4,12 +4,13 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { formatAddress, parseMailbox } from '../../mail/address.ts';
 import { formatDate } from '../../mail/date.ts';
 import { encodeWords } from '../../mail/encoded-word.ts';
-import type { Address, Envelope, LoopContext, Recipient, Reply, StagedMessage } from '../../ports.ts';
+import type { Address, ContentFilter, Envelope, LoopContext, Orders, Recipient, Reply, StagedMessage } from '../../ports.ts';
 import type { ReceiveSettings } from '../settings.ts';
-import { type HeaderFilter, Incoming } from '../smtp/incoming.ts';
+import { Incoming } from '../smtp/incoming.ts';
 import { PATH_LOCAL_BYTES_MAX } from '../smtp/path.ts';
 import { parseNotify } from '../smtp/rcpt.ts';
 import { zoneMinutes } from '../smtp/received.ts';
+import { applyEdits, recordDiscard, ruledEnvelope } from '../smtp/ruling.ts';
 import { completeHeader } from '../submission/complete.ts';
 import { type DropEnvelope, parseEnvelopeLine, PICKUP_LIMITS } from './drop.ts';
 import { CrlfLines } from './lines.ts';
@@ -66,7 +67,9 @@ async function read(context: LoopContext<ReceiveSettings>, file: FileHandle, uid
   if (typeof envelope === 'string') return { kind: 'bad', cause: envelope };
 
   const header = new PickupHeader(envelope, drop, settings, uid);
-  const incoming = new Incoming(context.staging, settings['smtp.messageBytesMax'], header, context.log);
+  const judge = context.judge?.beginSubmitted(envelope) ?? null;
+  const patterns = judge?.content() ?? null;
+  const incoming = new Incoming(context.staging, settings['smtp.messageBytesMax'], patterns === null ? [header] : [header, patterns], context.log);
   try {
     await incoming.prepend(
       Buffer.from(
@@ -82,8 +85,17 @@ async function read(context: LoopContext<ReceiveSettings>, file: FileHandle, uid
       await incoming.write(lines.push(chunk.subarray(0, bytesRead)));
     }
     await incoming.write(lines.end());
+    await incoming.complete();
+    const view = incoming.view();
+    const ruling = judge === null || view === null ? null : await judge.message(view);
+    if (ruling !== null && ruling.discard !== null) {
+      recordDiscard(context.journey, envelope, ruling.discard, ruling.orders.judged);
+      return { kind: 'accepted', envelope, failures: [], header: header.bytes };
+    }
+    if (ruling !== null && ruling.reply !== null) incoming.refuse(ruling.reply);
+    else if (ruling !== null) await applyEdits(incoming, ruling);
     const message = await incoming.finish();
-    return await handOver(context, envelope, message, incoming, header.bytes);
+    return await handOver(context, ruling === null ? envelope : ruledEnvelope(envelope, ruling), message, incoming, header.bytes, ruling?.orders);
   } finally {
     incoming.abort(); // does nothing to what was handed over
   }
@@ -95,13 +107,14 @@ async function handOver(
   message: StagedMessage | null,
   incoming: Incoming,
   header: Uint8Array,
+  orders?: Orders,
 ): Promise<Taken> {
   const everyone = (reply: Reply): PickupFailure[] => envelope.recipients.map(({ address }) => ({ recipient: address, reply }));
   if (message === null) {
     const reply = incoming.refusal ?? { code: 451, enhanced: '4.3.0', text: 'Internal error' };
     return reply.code < 500 ? { kind: 'later', cause: reply.text } : { kind: 'refused', envelope, failures: everyone(reply), header };
   }
-  const answer = await context.intake.accept(envelope, message).catch((error: unknown) => {
+  const answer = await context.intake.accept(envelope, message, orders).catch((error: unknown) => {
     incoming.release();
     throw error;
   });
@@ -158,7 +171,7 @@ function addressOf(text: string, domain: string): Address | null {
 }
 
 /** Holds the header until its blank line and adds From, Date and Message-ID. Local programs are not checked for whom they name. */
-class PickupHeader implements HeaderFilter {
+class PickupHeader implements ContentFilter {
   refusal: Reply | null = null;
   /** The header as it was given, for a failure notice; at most 64 KiB. */
   bytes: Uint8Array = new Uint8Array(0);

@@ -68,6 +68,7 @@ function challenge(session: SmtpSession, data: Uint8Array, then: (response: Uint
 function conclude(session: SmtpSession, mechanism: string, outcome: AuthOutcome): void {
   if (outcome.kind === 'ok') {
     session.logIn(outcome.account, outcome.credentialId);
+    session.mechanism = mechanism;
     session.context.metrics.count('smtp.auth.ok', 1, mechanism);
     session.log('info', 'smtp.auth.ok', { account: outcome.account.login, mechanism });
     session.write('235 2.7.0 Authentication successful\r\n');

@@ -1,6 +1,7 @@
 /** BDAT (CHUNKING, RFC 3030 section 2). The octets of a refused chunk are read and dropped: they must not be taken for commands. */
 import { parseBdat } from '../../wire/smtp/command.ts';
 import { ChunkScanner } from '../../wire/smtp/data.ts';
+import { refused } from './data.ts';
 import { beginMessage, finishMessage } from './message.ts';
 import { ANY, type Command } from './service.ts';
 import type { SmtpSession } from './session.ts';
@@ -29,11 +30,18 @@ function bdat(session: SmtpSession, rest: string): void {
   }
   if (transaction.isChunked) receive(session, transaction, chunk);
   else {
-    transaction.isChunked = true;
-    session.scanner = new ChunkScanner();
-    const begun = beginMessage(session, transaction);
-    if (begun === undefined) receive(session, transaction, chunk);
-    else session.wait(begun, () => receive(session, transaction, chunk));
+    session.settle(session.judge?.data() ?? null, (refusal) => {
+      if (refusal !== null) {
+        session.expectChunk(chunk.size, () => {
+          refused(session, refusal);
+          session.reset();
+        });
+        return;
+      }
+      transaction.isChunked = true;
+      session.scanner = new ChunkScanner();
+      session.settle(beginMessage(session, transaction), () => receive(session, transaction, chunk));
+    });
   }
 }
 

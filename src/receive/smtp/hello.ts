@@ -27,6 +27,17 @@ function hello(session: SmtpSession, rest: string, isEsmtp: boolean): void {
   session.reset();
   session.helo = name;
   session.isEsmtp = isEsmtp;
+  session.settle(session.judge?.helo() ?? null, (refusal) => {
+    if (refusal !== null) {
+      session.helo = null;
+      session.state = 'start';
+      session.log('info', 'smtp.helo.refused', { helo: name, code: refusal.code, enhanced: refusal.enhanced });
+      session.answer(refusal);
+    } else greet(session, name, isEsmtp);
+  });
+}
+
+function greet(session: SmtpSession, name: string, isEsmtp: boolean): void {
   session.state = 'greeted';
   const { hostname } = session.settings;
   session.write(isEsmtp ? formatReply(250, '', `${hostname} greets ${name}\n${keywords(session).join('\n')}`) : formatReply(250, '', hostname));

@@ -1,11 +1,11 @@
 /** MAIL (RFC 5321 section 4.1.1.2) with SIZE, BODY, SMTPUTF8, RET, ENVID and AUTH. */
 import { parsePath } from '../../mail/address.ts';
-import type { Address } from '../../ports.ts';
+import type { Address, Reply } from '../../ports.ts';
 import { isDigits } from '../../wire/smtp/command.ts';
 import { LIMITS } from '../../wire/smtp/limits.ts';
 import { parseParameters } from '../../wire/smtp/parameters.ts';
 import { decodeXtext } from '../../wire/smtp/xtext.ts';
-import { checkSender } from '../submission/sender.ts';
+import { isOwnSender, notYours, OWNERS_UNKNOWN } from '../submission/sender.ts';
 import { PATH_LOCAL_BYTES_MAX, pathStart } from './path.ts';
 import { type Command, GREETED } from './service.ts';
 import type { SmtpSession } from './session.ts';
@@ -34,7 +34,7 @@ function mail(session: SmtpSession, rest: string): void {
   if (path === null) {
     if (at !== -1 && !isUtf8 && parsePath(rest, at, { utf8: true, localBytes: PATH_LOCAL_BYTES_MAX }) !== null)
       session.reply(550, '5.6.7', 'Such an address needs SMTPUTF8');
-    else session.reply(501, '5.1.7', 'Syntax: MAIL FROM:<address>');
+    else session.reply(501, at === -1 ? '5.5.4' : '5.1.7', 'Syntax: MAIL FROM:<address>');
     return;
   }
   const parameters = path.end === rest.length ? NO_PARAMETERS : rest[path.end] === ' ' ? parseParameters(rest, path.end) : null;
@@ -49,17 +49,36 @@ function mail(session: SmtpSession, rest: string): void {
     return;
   }
   const sender = path.address === null ? null : qualified(path.address, session.settings.domain);
-  const refusal = checkSender(session, sender);
-  if (refusal !== null) {
-    session.log('info', 'smtp.mail.refused', { sender: rest.slice(at, path.end), code: refusal.code, enhanced: refusal.enhanced });
-    session.context.metrics.count('smtp.mail.refused', 1, refusal.enhanced);
-    session.answer(refusal);
-    return;
-  }
+  const isOwn = isOwnSender(session, sender);
+  const begun = { sender, senderText: rest.slice(at), ...options };
+  if (isOwn === true) begin(session, begun, rest.slice(at, path.end));
+  else
+    session.settle(isOwn, (late) => {
+      if (late === true) begin(session, begun, rest.slice(at, path.end));
+      else refuse(session, rest.slice(at, path.end), late === false ? notYours(session) : OWNERS_UNKNOWN);
+    });
+}
+
+type Begun = Omit<Parameters<typeof newTransaction>[0], 'id'>;
+
+function begin(session: SmtpSession, begun: Begun, path: string): void {
   session.transactions += 1;
-  session.transaction = newTransaction({ sender, ...options });
-  session.state = 'mail';
-  session.write('250 2.1.0 OK\r\n');
+  session.transaction = newTransaction({ id: session.context.newId(), ...begun });
+  session.settle(session.judge?.mail() ?? null, (ruled) => {
+    if (ruled !== null) {
+      session.reset();
+      refuse(session, path, ruled);
+      return;
+    }
+    session.state = 'mail';
+    session.write('250 2.1.0 OK\r\n');
+  });
+}
+
+function refuse(session: SmtpSession, sender: string, refusal: Reply): void {
+  session.log('info', 'smtp.mail.refused', { sender, code: refusal.code, enhanced: refusal.enhanced });
+  session.context.metrics.count('smtp.mail.refused', 1, refusal.enhanced);
+  session.answer(refusal);
 }
 
 function qualified(address: Address, domain: string): Address {

@@ -1,20 +1,22 @@
 /** A message from its first byte to the reply: trace header, staging, the checks that need the whole message, the intake. */
 import { formatAddress } from '../../mail/address.ts';
-import type { Envelope, Recipient, Reply, StagedMessage } from '../../ports.ts';
+import type { ContentFilter, Envelope, Orders, Recipient, Reply, Ruling, StagedMessage } from '../../ports.ts';
 import type { Findings } from '../../wire/smtp/data.ts';
 import { SubmissionHeader } from '../submission/header.ts';
 import { Incoming } from './incoming.ts';
 import { protocolWord, receivedField } from './received.ts';
+import { applyEdits, recordDiscard, ruledEnvelope } from './ruling.ts';
 import type { SmtpSession } from './session.ts';
 import type { Transaction } from './transaction.ts';
 
 /** Opens staging and writes our Received field; a promise must be waited for. What fails here is told after the message. */
 export function beginMessage(session: SmtpSession, transaction: Transaction): void | Promise<void> {
   const { context, settings, connection } = session;
-  transaction.id = context.newId();
   transaction.startedAt = context.now();
-  const filter = session.account === null ? null : new SubmissionHeader(context, settings, session.account, transaction);
-  const incoming = new Incoming(context.staging, settings['smtp.messageBytesMax'], filter, context.log);
+  const patterns = session.judge?.content() ?? null;
+  const filters: ContentFilter[] = patterns === null ? [] : [patterns];
+  if (session.account !== null) filters.unshift(new SubmissionHeader(context, settings, session.account, transaction));
+  const incoming = new Incoming(context.staging, settings['smtp.messageBytesMax'], filters, context.log);
   session.incoming = incoming;
   const received = receivedField({
     client: session.client,
@@ -32,17 +34,60 @@ export function beginMessage(session: SmtpSession, transaction: Transaction): vo
     recipient: transaction.recipients.length === 1 ? transaction.recipients[0]!.address : null,
     at: transaction.startedAt,
   });
-  return incoming.prepend(received);
+  // Postfix asks header_checks about its own Received field, too: rules that hide where users sit rely on it.
+  const traced = patterns?.trace?.(received);
+  if (traced === undefined) return incoming.prepend(received);
+  const put = (field: Uint8Array | null): void | Promise<void> => {
+    if (patterns!.refusal !== null) incoming.refuse(patterns!.refusal);
+    return incoming.prepend(field ?? NO_BYTES);
+  };
+  return traced instanceof Promise ? traced.then(put) : put(traced);
 }
+
+const NO_BYTES = new Uint8Array(0);
 
 /** All bytes are here: the reply follows, at once or after the intake. */
 export function finishMessage(session: SmtpSession, transaction: Transaction, findings: Findings): void {
   const incoming = session.incoming!;
   const fault = faultOf(session, findings);
   if (fault !== null) incoming.refuse(fault);
-  const staged = incoming.finish();
-  if (staged instanceof Promise) session.wait(staged, (message) => handOver(session, transaction, message));
-  else handOver(session, transaction, staged);
+  const { judge } = session;
+  if (judge === null) {
+    stage(session, transaction, null);
+    return;
+  }
+  session.settle(incoming.complete(), () => {
+    const view = incoming.view();
+    if (view === null) stage(session, transaction, null);
+    else session.settle(judge.message(view), (ruling) => carryOut(session, transaction, ruling));
+  });
+}
+
+/** The judge has decided. */
+function carryOut(session: SmtpSession, transaction: Transaction, ruling: Ruling): void {
+  const incoming = session.incoming!;
+  if (ruling.reply !== null) {
+    incoming.refuse(ruling.reply);
+    stage(session, transaction, ruling);
+  } else if (ruling.discard !== null) discard(session, transaction, ruling.discard, ruling);
+  else session.settle(applyEdits(incoming, ruling), () => stage(session, transaction, ruling));
+}
+
+/** 250, and nobody gets it: a rule says so. */
+function discard(session: SmtpSession, transaction: Transaction, rule: string, ruling: Ruling): void {
+  const { context } = session;
+  recordDiscard(context.journey, envelopeOf(session, transaction), rule, ruling.orders.judged);
+  session.log('info', 'smtp.data.discarded', { id: transaction.id, rule });
+  context.metrics.count('smtp.messages.discarded');
+  session.judge?.settled(true);
+  const replies = session.mode === 'lmtp' ? transaction.accepted.length : 1;
+  session.reset();
+  session.forgive();
+  for (let i = 0; i < replies; i += 1) session.write(`250 2.0.0 Ok: discarded as ${transaction.id}\r\n`);
+}
+
+function stage(session: SmtpSession, transaction: Transaction, ruling: Ruling | null): void {
+  session.settle(session.incoming!.finish(), (message) => handOver(session, transaction, message, ruling));
 }
 
 /** What is wrong with the bytes themselves. */
@@ -60,13 +105,14 @@ function faultOf(session: SmtpSession, findings: Findings): Reply | null {
   return null;
 }
 
-function handOver(session: SmtpSession, transaction: Transaction, message: StagedMessage | null): void {
+function handOver(session: SmtpSession, transaction: Transaction, message: StagedMessage | null, ruling: Ruling | null): void {
   const incoming = session.incoming!;
   const refusal = incoming.refusal ?? (message === null ? null : loopOf(session, transaction.recipients, message));
   if (message === null || refusal !== null) {
     const reply = refusal ?? { code: 451, enhanced: '4.3.0', text: 'Internal error, try again later' };
     session.context.metrics.count('smtp.data.refused', 1, reply.enhanced);
     session.log('info', 'smtp.data.refused', { id: transaction.id, code: reply.code, enhanced: reply.enhanced, cause: reply.text, bytes: incoming.size });
+    session.judge?.settled(false);
     session.reset();
     // LMTP owes one reply for each recipient (RFC 2033 section 4.2).
     if (session.mode === 'lmtp') for (let i = 0; i < transaction.accepted.length && !session.isClosed; i += 1) session.answer(reply);
@@ -75,11 +121,13 @@ function handOver(session: SmtpSession, transaction: Transaction, message: Stage
   }
   // From here on the message belongs to the intake, whether or not the client waits for the answer.
   session.incoming = null;
-  const { account } = session;
-  const accepted = session.context.intake.accept(envelopeOf(session, transaction), message).then((answer) => {
+  const envelope = envelopeOf(session, transaction);
+  const { judge } = session;
+  const orders: Orders | undefined = ruling?.orders;
+  const accepted = session.context.intake.accept(ruling === null ? envelope : ruledEnvelope(envelope, ruling), message, orders).then((answer) => {
     incoming.settle(answer);
+    judge?.settled(answer.reply.code < 400);
     if (answer.reply.code < 400) {
-      session.service.rates.record(account, transaction.recipients.length, session.service.idle.now);
       session.context.metrics.count('smtp.messages', 1, session.mode);
     } else session.context.metrics.count('smtp.data.refused', 1, answer.reply.enhanced);
     return answer;

@@ -4,7 +4,6 @@ import type { Address, DsnNotify, Recipient, Reply, Resolution } from '../../por
 import { LIMITS } from '../../wire/smtp/limits.ts';
 import { parseParameters } from '../../wire/smtp/parameters.ts';
 import { decodeXtext } from '../../wire/smtp/xtext.ts';
-import { checkRecipientRate } from '../submission/sender.ts';
 import { PATH_LOCAL_BYTES_MAX, pathStart } from './path.ts';
 import type { Command } from './service.ts';
 import type { SmtpSession } from './session.ts';
@@ -22,7 +21,7 @@ function rcpt(session: SmtpSession, rest: string): void {
   if (path === null || path.address === null) {
     if (at !== -1 && !transaction.smtputf8 && parsePath(rest, at, { utf8: true, localBytes: PATH_LOCAL_BYTES_MAX }) !== null && path === null) {
       session.reply(553, '5.6.7', 'Such an address needs SMTPUTF8');
-    } else session.reply(501, '5.1.3', 'Syntax: RCPT TO:<address>');
+    } else session.reply(501, at === -1 ? '5.5.4' : '5.1.3', 'Syntax: RCPT TO:<address>');
     return;
   }
   const parameters = path.end === rest.length ? NO_PARAMETERS : rest[path.end] === ' ' ? parseParameters(rest, path.end) : null;
@@ -40,17 +39,25 @@ function rcpt(session: SmtpSession, rest: string): void {
   if (known === undefined) {
     const resolution = session.context.directory.resolve(address);
     const recipient: Recipient = { address, resolution, ...dsn };
-    const refusal =
-      refusalOf(session, resolution, address) ?? checkRecipientRate(session) ?? session.context.intake.checkRecipient(recipient, transaction.declaredBytes);
-    if (refusal !== null) {
-      refuse(session, address, refusal);
-      return;
-    }
-    transaction.byAddress.set(key, transaction.recipients.length);
-    transaction.accepted.push(transaction.recipients.length);
-    transaction.recipients.push(recipient);
-  } else transaction.accepted.push(known);
-  session.state = 'rcpt';
+    session.settle(session.judge?.rcpt(recipient, rest.slice(at)) ?? null, (ruled) => {
+      // What the judge let pass may be relayed; what the directory does not know is unknown whatever the lists say.
+      const refusal =
+        ruled ??
+        (session.judge !== null && resolution.kind === 'foreign' ? null : refusalOf(session, resolution, address)) ??
+        session.context.intake.checkRecipient(recipient, transaction.declaredBytes);
+      if (refusal !== null) {
+        refuse(session, address, refusal);
+        return;
+      }
+      transaction.byAddress.set(key, transaction.recipients.length);
+      transaction.accepted.push(transaction.recipients.length);
+      transaction.recipients.push(recipient);
+      session.state = 'rcpt';
+      session.write('250 2.1.5 OK\r\n');
+    });
+    return;
+  }
+  transaction.accepted.push(known);
   session.write('250 2.1.5 OK\r\n');
 }
 

@@ -2,7 +2,6 @@
 import type { IdleSweeper } from '../../net/idle.ts';
 import type { LoopContext } from '../../ports.ts';
 import type { ReceiveSettings } from '../settings.ts';
-import type { SubmissionRates } from '../submission/rates.ts';
 import type { SmtpSession } from './session.ts';
 
 /** SMTP on port 25, submission (ports 587 and 465), LMTP: one session class, told apart here. */
@@ -37,5 +36,4 @@ export interface Service {
   readonly mode: Mode;
   readonly commands: CommandTable;
   readonly idle: IdleSweeper;
-  readonly rates: SubmissionRates;
 }

@@ -4,7 +4,9 @@ import test from 'node:test';
 import fc from 'fast-check';
 import { IdleSweeper } from '../../net/idle.ts';
 import { Failure } from '../../system/failure.ts';
-import { dial, serve, TestContext, talk } from '../testing.ts';
+import { viewOf } from '../../mail/view.ts';
+import type { Reply } from '../../ports.ts';
+import { dial, judgeWith, serve, TestContext, talk } from '../testing.ts';
 
 async function exchange(transcript: string, context = new TestContext(), mode: 'smtp' | 'submission' | 'lmtp' = 'smtp', splitEvery = 0): Promise<TestContext> {
   const listener = await serve(context, mode);
@@ -129,7 +131,7 @@ const LINES: readonly (readonly [line: string, reply: string])[] = [
   ['MAIL FROM:<gr\\xc3\\xbc\\xc3\\x9fe@example.com> SMTPUTF8', '250 2.1.0 *'],
   ['MAIL FROM:<gr\\xc3\\xbc\\xc3\\x9fe@example.com>', '550 5.6.7 *'],
   ['MAIL FROM:a@example.com', '501 5.1.7 *'],
-  ['MAIL FROM <a@example.com>', '501 5.1.7 *'],
+  ['MAIL FROM <a@example.com>', '501 5.5.4 *'],
   ['MAIL FROM:<a@example.com', '501 5.1.7 *'],
   ['MAIL FROM:<a@@example.com>', '501 5.1.7 *'],
   ['MAIL FROM:<a@example.com>SIZE=1', '501 5.5.4 *'],
@@ -398,8 +400,71 @@ test('a browser made to post to this port is sent away', () =>
   `));
 
 test('a client that talks before a delayed greeting is turned away', async () => {
-  const context = new TestContext({ 'smtp.greetingDelay': 30_000, 'net.proxyFrom': ['127.0.0.1'] });
+  const context = new TestContext({ 'net.proxyFrom': ['127.0.0.1'] });
+  const told: string[] = [];
+  context.judge = judgeWith({ greet: () => new Promise(() => {}), talkedEarly: () => void told.push('early'), close: () => void told.push('closed') });
   await conversation('C: PROXY TCP4 192.0.2.9 192.0.2.1 40000 25\nC: EHLO spam.example\nS: 554 5.5.1 *\nS: <closed>', context);
+  assert.deepEqual(told.slice(0, 2), ['early', 'closed']);
+});
+
+test('what the judge answers is said at each step, at once or late, and 421 ends the connection', async () => {
+  const refusal = (code: number, enhanced: string): Reply => ({ code, enhanced, text: 'no' });
+  const context = new TestContext();
+  let turns = 0;
+  context.judge = judgeWith({
+    mail: () => (turns++ === 0 ? Promise.resolve(refusal(450, '4.7.1')) : null),
+    rcpt: (recipient) => (recipient.address.local === 'bob' ? refusal(554, '5.7.1') : null),
+    data: () => (turns === 2 ? refusal(550, '5.7.1') : null),
+    message: () => Promise.resolve({ reply: refusal(421, '4.3.0'), discard: null, orders: {}, before: null, message: null }),
+  });
+  await conversation(
+    `S: 220 *
+    C: EHLO mail.example.net
+    S: 250 *
+    C: MAIL FROM:<a@example.net>
+    S: 450 4.7.1 *
+    C: MAIL FROM:<a@example.net>
+    S: 250 *
+    C: RCPT TO:<bob@example.org>
+    S: 554 5.7.1 *
+    C: RCPT TO:<alice@example.org>
+    S: 250 *
+    C: DATA
+    S: 550 5.7.1 *
+    C: RSET
+    S: 250 *
+    C: MAIL FROM:<a@example.net>
+    S: 250 *
+    C: RCPT TO:<alice@example.org>
+    S: 250 *
+    C: DATA
+    S: 354 *
+    C: Subject: x
+    C:
+    C: .
+    S: 421 4.3.0 *
+    S: <closed>`,
+    context,
+  );
+  assert.equal(context.accepted.length, 0);
+});
+
+test('a message is kept as the judge has it, below what it puts on top', async () => {
+  const context = new TestContext();
+  context.judge = judgeWith({
+    message: (view) => ({
+      reply: null,
+      discard: null,
+      orders: { hold: 'look at it' },
+      before: Buffer.from('X-Above: 1\r\n'),
+      message: viewOf(Buffer.concat([Buffer.from('X-Within: 1\r\n'), view.bytes!])),
+      sender: null,
+    }),
+  });
+  await exchange(`${START}${DATA}C: Subject: x\nC:\nC: .\nS: 250 *`, context);
+  assert.match(context.accepted[0]!.bytes.toString(), /^X-Above: 1\r\nReceived: .*\r\nX-Within: 1\r\nSubject/s);
+  assert.equal(context.accepted[0]!.envelope.sender, null);
+  assert.equal(context.orders[0]?.hold, 'look at it');
 });
 
 test('BDAT takes a message in chunks and adds the last line end', async () => {
@@ -479,7 +544,12 @@ test('XCLIENT names the client, and trust does not pass to it', async () => {
   `,
     new TestContext({ 'smtp.xclientFrom': ['127.0.0.1'], 'smtp.relayFrom': ['127.0.0.1'] }),
   );
-  assert.deepEqual(context.accepted[0]!.envelope.client, { ip: '2001:db8::1', port: 4242, name: 'spike.example' });
+  assert.deepEqual(context.accepted[0]!.envelope.client, {
+    ip: '2001:db8::1',
+    port: 4242,
+    name: 'spike.example',
+    told: { name: 'spike.example', nameStatus: 'ok', reverseName: 'spike.example', reverseStatus: 'ok' },
+  });
   assert.match(context.accepted[0]!.bytes.toString(), /\(spike\.example \[IPv6:2001:db8::1\]\)/);
 });
 

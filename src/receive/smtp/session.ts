@@ -5,7 +5,7 @@
 import type { Socket } from 'node:net';
 import { watchLogin } from '../../directory/logins.ts';
 import { networksOf } from '../../net/networks.ts';
-import type { Account, Client, Connection, LogFields, LoopContext, Reply, Session } from '../../ports.ts';
+import type { Account, Client, Connection, EnvelopeView, JudgeSession, LogFields, LoopContext, Reply, Session, SmtpView, TlsInfo } from '../../ports.ts';
 import { parseCommand } from '../../wire/smtp/command.ts';
 import type { ChunkScanner, DataReader } from '../../wire/smtp/data.ts';
 import { LIMITS } from '../../wire/smtp/limits.ts';
@@ -22,10 +22,15 @@ const HELD_BYTES_MAX = 64 * 1024;
 /** Time for the peer to take the last reply and close. */
 const CLOSING_MS = 5_000;
 
+/** Time for a client that was turned away to say QUIT. */
+const TURNED_AWAY_MS = 15_000;
+/** These say that the connection closes (RFC 5321 section 3.8, RFC 7504). */
+const CLOSING_CODES: ReadonlySet<number> = new Set([421, 521]);
+
 /** command: lines for the table. line: lines for one handler (AUTH). data, chunk: message bytes. */
 type Phase = 'command' | 'line' | 'data' | 'chunk' | 'closed';
 
-export class SmtpSession implements Session {
+export class SmtpSession implements Session, SmtpView {
   readonly service: Service;
   readonly context: LoopContext<ReceiveSettings>;
   readonly settings: ReceiveSettings;
@@ -38,6 +43,9 @@ export class SmtpSession implements Session {
   helo: string | null = null;
   isEsmtp = false;
   account: Account | null = null;
+  /** The SASL mechanism of the login. */
+  mechanism: string | null = null;
+  judge: JudgeSession | null;
   transaction: Transaction | null = null;
   /** Transactions begun, for `smtp.transactionsMax`. */
   transactions = 0;
@@ -59,6 +67,7 @@ export class SmtpSession implements Session {
   #awaitsDrain = false;
   #isDraining = false;
   #isGreeted = false;
+  #isTurnedAway = false;
   #isSkippingLine = false;
   #held: Buffer | null = null;
   #out = '';
@@ -67,6 +76,10 @@ export class SmtpSession implements Session {
   #onLine: ((line: string) => void) | null = null;
   #chunkLeft = 0;
   #onMessageEnd: (() => void) | null = null;
+  /** Bytes follow the line that is being worked on. */
+  #hasMore = false;
+  /** Once is enough: a client that does not wait where it must is none that waits elsewhere. */
+  #hasEarlyInput = false;
   #relay: boolean | null = null;
   #unwatchLogin: (() => void) | null = null;
   #isLoginEnded = false;
@@ -85,10 +98,70 @@ export class SmtpSession implements Session {
     this.#sessionEnd = now + settings['smtp.sessionTimeout'];
     // Bytes that arrived before the greeting (with the PROXY header or the handshake) are looked at before we speak.
     const early = connection.socket.readableLength > 0;
+    // LMTP is spoken by our own relay: what it brings was judged there.
+    this.judge = this.mode === 'lmtp' ? null : (this.context.judge?.begin(this) ?? null);
     this.#attach(connection.socket);
     if (early) this.#refuseEarlyTalker();
-    else if (settings['smtp.greetingDelay'] === 0 || connection.isLoopback) this.greet();
-    else setTimeout(() => this.greet(), settings['smtp.greetingDelay']);
+    else this.#admit();
+  }
+
+  /** The judge may want the client to wait, or not at all; what the client says meanwhile it should not have said. */
+  #admit(): void {
+    const admission = this.judge?.greet() ?? null;
+    if (admission instanceof Promise)
+      admission.then(
+        (refusal) => this.#welcome(refusal),
+        (error: unknown) => this.#bug(error),
+      );
+    else this.#welcome(admission);
+  }
+
+  #welcome(refusal: Reply | null): void {
+    if (this.#phase === 'closed' || this.#isGreeted) return;
+    if (refusal === null) {
+      this.greet();
+      return;
+    }
+    this.#isGreeted = true;
+    this.turnAway(refusal);
+  }
+
+  /** In place of the greeting. The connection ends with it, or waits for QUIT and answers anything else with 503 (RFC 5321 section 3.1). */
+  turnAway(refusal: Reply): void {
+    this.log('info', 'smtp.connection.refused', { code: refusal.code, enhanced: refusal.enhanced, cause: refusal.text });
+    this.context.metrics.count('smtp.connections.refused');
+    this.#out += formatReply(refusal.code, refusal.enhanced, refusal.text);
+    if (refusal.closes === true || CLOSING_CODES.has(refusal.code)) {
+      this.close();
+      return;
+    }
+    this.#isTurnedAway = true;
+    this.deadline = Math.min(this.deadline, this.service.idle.now + TURNED_AWAY_MS);
+    this.flush();
+  }
+
+  // ── As the judge sees it ───────────────────────────────────────────────────────────────────────────
+
+  get id(): string {
+    return this.connection.id;
+  }
+  get localAddress(): string {
+    return this.connection.localAddress;
+  }
+  get localPort(): number {
+    return this.connection.localPort;
+  }
+  get isLoopback(): boolean {
+    return this.connection.isLoopback;
+  }
+  get tls(): TlsInfo | null {
+    return this.connection.tls;
+  }
+  get envelope(): EnvelopeView | null {
+    return this.transaction;
+  }
+  get hasEarlyInput(): boolean {
+    return this.#hasEarlyInput;
   }
 
   // ── Replies ────────────────────────────────────────────────────────────────────────────────────────
@@ -102,6 +175,7 @@ export class SmtpSession implements Session {
   /** The same for a reply made elsewhere. */
   answer(reply: Reply): void {
     this.reply(reply.code, reply.enhanced, reply.text);
+    if (CLOSING_CODES.has(reply.code)) this.close();
   }
 
   /** A reply of several lines, or none that counts as an error: written as it is. */
@@ -173,6 +247,7 @@ export class SmtpSession implements Session {
     this.incoming = null;
     this.reader = null;
     this.scanner = null;
+    if (this.transaction !== null) this.judge?.reset();
     this.transaction = null;
     if (this.state !== 'start') this.state = 'greeted';
   }
@@ -208,6 +283,12 @@ export class SmtpSession implements Session {
       (value) => this.#resumeWith(() => then(value)),
       (error: unknown) => this.#resumeWith(() => this.#bug(error)),
     );
+  }
+
+  /** `then` with the value: at once when it is there, else as `wait`. */
+  settle<T>(value: T | Promise<T>, then: (value: T) => void): void {
+    if (value instanceof Promise) this.wait(value, then);
+    else then(value);
   }
 
   /** STARTTLS: everything received in clear is forgotten. The go-ahead must be queued already. */
@@ -246,6 +327,7 @@ export class SmtpSession implements Session {
     this.#unwatchLogin?.();
     this.#unwatchLogin = null;
     this.account = account;
+    this.mechanism = null;
     if (account === null) return;
     this.#unwatchLogin = watchLogin(this.context, account, credentialId, () => {
       this.#isLoginEnded = true;
@@ -275,6 +357,8 @@ export class SmtpSession implements Session {
     this.helo = null;
     this.isEsmtp = false;
     this.reset();
+    this.judge?.close();
+    this.judge = this.mode === 'lmtp' ? null : (this.context.judge?.begin(this) ?? null);
   }
 
   /** After a message was accepted the budgets begin anew. */
@@ -316,6 +400,7 @@ export class SmtpSession implements Session {
   #onClose(): void {
     this.service.idle.unwatch(this);
     this.#unwatchLogin?.();
+    this.judge?.close();
     this.#phase = 'closed';
     this.#held = null;
     // A message already handed to the intake is not ours to abort; `incoming` is null then.
@@ -324,6 +409,7 @@ export class SmtpSession implements Session {
   }
 
   #refuseEarlyTalker(): void {
+    this.judge?.talkedEarly();
     this.context.metrics.count('smtp.early');
     this.log('info', 'smtp.early', {});
     this.#out += formatReply(554, '5.5.1', `${this.settings.hostname} You must wait for the greeting`);
@@ -367,6 +453,7 @@ export class SmtpSession implements Session {
   }
 
   #stampDeadline(): void {
+    if (this.#isTurnedAway) return;
     const now = this.service.idle.now;
     if (this.#phase === 'data' || this.#phase === 'chunk') this.deadline = Math.min(now + this.settings['smtp.dataTimeout'], this.#messageEnd);
     else this.deadline = now + this.settings['smtp.commandTimeout'];
@@ -445,8 +532,12 @@ export class SmtpSession implements Session {
         this.reply(500, '5.5.2', 'Lines must end in CR LF');
         return end + 1;
       }
+      this.#hasMore = end + 1 < input.length;
       this.#line(input.toString('utf8', at, end));
-    } else this.#line(input.toString('utf8', at, end - 1));
+    } else {
+      this.#hasMore = end + 1 < input.length;
+      this.#line(input.toString('utf8', at, end - 1));
+    }
     return end + 1;
   }
 
@@ -457,6 +548,11 @@ export class SmtpSession implements Session {
       return;
     }
     const { verb, rest } = parseCommand(text);
+    if (this.#isTurnedAway && verb !== 'QUIT') {
+      this.reply(503, '5.7.0', 'You were refused; all that is left is QUIT');
+      return;
+    }
+    if (this.#hasMore && (!this.isEsmtp || LAST_OF_GROUP.has(verb))) this.#hasEarlyInput = true;
     const command = this.service.commands.get(verb);
     if (command === undefined || (command.modes !== undefined && !command.modes.includes(this.mode))) {
       this.#unknown(verb, text);
@@ -554,4 +650,6 @@ export class SmtpSession implements Session {
   }
 }
 
+/** What the client must wait for the answer of; other commands may come together, BDAT with its octets too (RFC 2920 section 3.1, RFC 3030). Without EHLO none may. */
+const LAST_OF_GROUP: ReadonlySet<string> = new Set(['EHLO', 'HELO', 'DATA', 'NOOP', 'VRFY', 'EXPN']);
 const HTTP_VERBS: ReadonlySet<string> = new Set(['GET', 'POST', 'PUT', 'OPTIONS', 'CONNECT', 'DELETE', 'TRACE', 'PATCH', 'HOST:', 'USER-AGENT:']);

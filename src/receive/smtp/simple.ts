@@ -9,7 +9,11 @@ export const rset: Command = {
   syntax: 'RSET',
   from: ANY,
   isJunk: true,
-  run(session) {
+  run(session, rest) {
+    if (rest !== '') {
+      session.reply(501, '5.5.4', 'RSET takes no argument');
+      return;
+    }
     session.reset();
     session.write('250 2.0.0 OK\r\n');
   },

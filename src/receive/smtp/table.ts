@@ -2,6 +2,7 @@
 import { authCommand } from './auth.ts';
 import { bdatCommand } from './bdat.ts';
 import { dataCommand } from './data.ts';
+import { etrnCommand } from './etrn.ts';
 import { ehlo, helo, lhlo } from './hello.ts';
 import { mailCommand } from './mail.ts';
 import { rcptCommand } from './rcpt.ts';
@@ -26,6 +27,7 @@ export const COMMANDS: CommandTable = new Map<string, Command>([
   ['NOOP', noop],
   ['VRFY', vrfyCommand],
   ['EXPN', expn],
+  ['ETRN', etrnCommand],
   ['HELP', helpCommand],
   ['QUIT', quit],
 ]);

@@ -3,6 +3,8 @@ import type { Address, Envelope, MessageId, Milliseconds, Recipient } from '../.
 
 export interface Transaction {
   readonly sender: Address | null;
+  /** As sent, with its parameters. */
+  readonly senderText: string;
   readonly declaredBytes: number;
   readonly body: '7BIT' | '8BITMIME';
   readonly smtputf8: boolean;
@@ -12,13 +14,14 @@ export interface Transaction {
   readonly accepted: number[];
   /** Index by address, so that the same recipient is delivered to once. */
   readonly byAddress: Map<string, number>;
+  /** The message's, should one come; what is refused before is found by it too. */
+  readonly id: MessageId;
   /** Set when the message begins. */
-  id: MessageId;
   startedAt: Milliseconds;
   /** Set by the first BDAT; DATA is out of order then (RFC 3030 section 2). */
   isChunked: boolean;
 }
 
-export function newTransaction(given: Pick<Transaction, 'sender' | 'declaredBytes' | 'body' | 'smtputf8' | 'dsn'>): Transaction {
-  return { ...given, recipients: [], accepted: [], byAddress: new Map(), id: '', startedAt: 0, isChunked: false };
+export function newTransaction(given: Pick<Transaction, 'id' | 'sender' | 'senderText' | 'declaredBytes' | 'body' | 'smtputf8' | 'dsn'>): Transaction {
+  return { ...given, recipients: [], accepted: [], byAddress: new Map(), startedAt: 0, isChunked: false };
 }

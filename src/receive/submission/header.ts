@@ -1,7 +1,7 @@
 /** The header of a submitted message as it passes: held until its blank line, checked and completed once, then out of the way. */
 import { formatAddress, parseMailbox } from '../../mail/address.ts';
-import type { Account, Directory, LoopContext, Reply } from '../../ports.ts';
-import type { HeaderFilter } from '../smtp/incoming.ts';
+import type { Account, Address, ContentFilter, Directory, LoopContext, Reply } from '../../ports.ts';
+
 import { PATH_LOCAL_BYTES_MAX } from '../smtp/path.ts';
 import type { Transaction } from '../smtp/transaction.ts';
 import type { ReceiveSettings } from '../settings.ts';
@@ -9,7 +9,7 @@ import { completeHeader, fromMailboxes } from './complete.ts';
 
 const BLANK_LINE = '\r\n\r\n';
 
-export class SubmissionHeader implements HeaderFilter {
+export class SubmissionHeader implements ContentFilter {
   refusal: Reply | null = null;
   /** Grows by doubling: a client that sends byte by byte costs no more than one that does not. */
   #held: Buffer = Buffer.allocUnsafe(4096);
@@ -64,7 +64,7 @@ export class SubmissionHeader implements HeaderFilter {
     const from = sender === null ? this.#account.login : formatAddress(sender);
     const completed = completeHeader(input, { at: startedAt, messageId: `<${id}@${this.#settings.hostname}>`, from, dropsBcc: true });
     if (this.#settings['submission.checkFromHeader']) {
-      const stranger = strangerIn(input, this.#account, this.#context.directory);
+      const stranger = strangerIn(input, this.#account, this.#context.directory, sender);
       if (stranger !== null) {
         this.#refuse({ code: 553, enhanced: '5.7.1', text: `Not your address: ${this.#account.login} may not send as ${stranger}` });
         return null;
@@ -81,11 +81,15 @@ export class SubmissionHeader implements HeaderFilter {
   }
 }
 
-/** The first address in any From field that the account may not use, as written; null when there is none. */
-function strangerIn(header: Buffer, account: Account, directory: Directory): string | null {
+/** The first address in any From field that the account may not use, as written; null when there is none. `sender`: of the envelope, found to be its own. */
+function strangerIn(header: Buffer, account: Account, directory: Directory, sender: Address | null): string | null {
   for (const text of fromMailboxes(header)) {
     const address = parseMailbox(text, { utf8: true, localBytes: PATH_LOCAL_BYTES_MAX });
-    if (address === null || !directory.maySendAs(account.id, address)) return text;
+    if (address === null || !(isSame(address, sender) || directory.maySendAs(account.id, address))) return text;
   }
   return null;
+}
+
+function isSame(a: Address, b: Address | null): boolean {
+  return b !== null && a.local.toLowerCase() === b.local.toLowerCase() && a.domain.toLowerCase() === b.domain.toLowerCase();
 }

@@ -6,9 +6,10 @@
 import { type FileHandle, open, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { DigestBuilder, digestMessage } from '../../mail/digest.ts';
-import type { MessageWriter, StagedMessage, Staging } from '../../ports.ts';
+import { headerEnd, inPieces, viewOf } from '../../mail/view.ts';
+import type { MessageView, MessageWriter, StagedMessage, Staging } from '../../ports.ts';
 import { Failure } from '../../system/failure.ts';
-import { CODEC, compressFrame, encodeFrames, FRAME_BYTES } from './codec.ts';
+import { CODEC, compressFrame, decompressFrame, encodeFrames, FRAME_BYTES } from './codec.ts';
 import { newBlobName, syncDirectory } from './files.ts';
 
 export interface StagingOptions {
@@ -33,6 +34,8 @@ class Staged implements MessageWriter {
   #file: FileHandle | null = null;
   #name = '';
   #frames: number[] = [];
+  /** The header of a message that has left the memory, our own trace header included; at most one frame. */
+  #head: Uint8Array | null = null;
   #isAborted = false;
 
   constructor(options: StagingOptions) {
@@ -59,6 +62,18 @@ class Staged implements MessageWriter {
     this.#fill = need;
   }
 
+  insert(bytes: Uint8Array): boolean {
+    if (this.#head !== null || this.#fill + bytes.length > FRAME_BYTES) return false;
+    const old = this.#buffer;
+    const end = this.#fill + bytes.length;
+    if (end > old.length) this.#buffer = Buffer.allocUnsafeSlow(Math.min(FRAME_BYTES, Math.max(end, old.length * 4)));
+    old.copy(this.#buffer, bytes.length, 0, this.#fill);
+    this.#buffer.set(bytes, 0);
+    this.#fill = end;
+    this.size += bytes.length;
+    return true;
+  }
+
   async #spill(chunk: Uint8Array): Promise<void> {
     let at = 0;
     while (at < chunk.length) {
@@ -73,6 +88,7 @@ class Staged implements MessageWriter {
     const bytes = this.#buffer.subarray(0, this.#fill);
     this.#digest ??= new DigestBuilder();
     this.#digest.push(bytes);
+    this.#head ??= Buffer.from(bytes.subarray(0, headerEnd(bytes)));
     await this.#writeFrame(compressFrame(bytes));
     this.#fill = 0;
   }
@@ -81,7 +97,7 @@ class Staged implements MessageWriter {
     try {
       if (this.#file === null) {
         const name = newBlobName();
-        const file = await open(join(this.#options.blobDir, name), 'wx', 0o600);
+        const file = await open(join(this.#options.blobDir, name), 'wx+', 0o600);
         // Known only now that it is there: an abort while it was being opened has nothing to remove, so this must.
         this.#name = name;
         this.#file = file;
@@ -101,6 +117,28 @@ class Staged implements MessageWriter {
     if (process.getuid?.() !== 0) return;
     const { uid, gid } = await stat(this.#options.blobDir);
     if (uid !== 0) await file.chown(uid, gid);
+  }
+
+  view(from: number): MessageView {
+    if (this.#head === null) return viewOf(this.#buffer.subarray(from, this.#fill));
+    return { size: this.size - from, header: this.#head.subarray(from), bytes: null, stream: () => this.#stream(from) };
+  }
+
+  /** Reads back what is in the file, then what is still in memory. */
+  async *#stream(from: number): AsyncIterable<Uint8Array> {
+    let skip = from;
+    let position = 0;
+    for (const length of this.#frames) {
+      // Aborted while somebody reads: the client is gone.
+      if (this.#file === null) throw new Failure('storeBusy', 'aborted');
+      const stored = Buffer.allocUnsafe(length);
+      const read = await this.#file.read(stored, 0, length, position);
+      if (read.bytesRead !== length) throw new Failure('storeBusy', `staged file ${this.#name} is short`);
+      position += length;
+      yield* inPieces(decompressFrame(stored, CODEC.zstd).subarray(skip));
+      skip = 0;
+    }
+    yield* inPieces(this.#buffer.subarray(0, this.#fill));
   }
 
   finish(): StagedMessage | Promise<StagedMessage> {

@@ -14,7 +14,8 @@ import { createMailbox } from './mailbox.ts';
 /** What a delivery will do, found out before anything is written. */
 type Plan =
   | { readonly kind: 'deliver'; readonly delivery: LocalDelivery }
-  | { readonly kind: 'later' | 'refuse'; readonly delivery: LocalDelivery; readonly failure: 'overQuota' | 'noSuchAccount' };
+  | { readonly kind: 'later' | 'refuse'; readonly delivery: LocalDelivery; readonly failure: 'overQuota' | 'noSuchAccount' }
+  | { readonly kind: 'later'; readonly delivery: LocalDelivery; readonly failure: 'held' };
 
 export function plan(tx: StoreTransaction, delivery: LocalDelivery, bytes: number, whenFull: 'queue' | 'refuse'): Plan {
   let account: ReturnType<typeof tx.state.account>;
@@ -47,18 +48,21 @@ export function targetMailbox(tx: StoreTransaction, delivery: LocalDelivery): Ma
 /** For the writer's own operations and for others that accept inside their transaction (bounces). */
 export function acceptInto(transaction: Parameters<Operation<AcceptInput, AcceptOutput>>[0], input: AcceptInput): AcceptOutput {
   const tx = transaction as StoreTransaction;
-  const plans = input.deliveries.map((delivery) => plan(tx, delivery, input.message.size, input.whenFull));
+  const isHeld = input.hold !== undefined && input.hold !== null;
+  const plans: Plan[] = input.deliveries.map((delivery) =>
+    isHeld ? { kind: 'later', delivery, failure: 'held' } : plan(tx, delivery, input.message.size, input.whenFull),
+  );
   const delivering = plans.reduce((sum, p) => sum + (p.kind === 'deliver' ? 1 : 0), 0);
   const waiting = plans.filter((p) => p.kind === 'later').map((p) => p.delivery);
   const isQueued = input.remote.length > 0 || waiting.length > 0;
   if (delivering === 0 && !isQueued)
-    return { entryId: null, deliveries: plans.map((p) => ({ kind: 'refused', failure: p.kind === 'deliver' ? 'cannot' : p.failure })) };
+    return { entryId: null, deliveries: plans.map((p) => ({ kind: 'refused', failure: p.kind === 'deliver' || p.failure === 'held' ? 'cannot' : p.failure })) };
 
   const blobId = insertBlob(tx, input.message, delivering + (isQueued ? 1 : 0));
   const deliveries: DeliveryResult[] = [];
   for (const p of plans) {
     if (p.kind !== 'deliver') {
-      deliveries.push({ kind: p.kind === 'later' ? 'queued' : 'refused', failure: p.failure });
+      deliveries.push(p.kind === 'later' ? { kind: 'queued', failure: p.failure } : { kind: 'refused', failure: p.failure });
       continue;
     }
     const { delivery } = p;
@@ -94,8 +98,9 @@ function outcomeFields(input: AcceptInput, results: readonly DeliveryResult[]): 
 
 function enqueue(tx: StoreTransaction, input: AcceptInput, blobId: number, waiting: readonly LocalDelivery[]): number {
   const entryId = tx.nextId('entry');
+  const hold = input.hold ?? null;
   tx.run(
-    'INSERT INTO queue_entry (id, message_id, blob_id, size, header_bytes, header_message_id, source, account_id, sender, envid, ret, smtputf8, has_8bit, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+    'INSERT INTO queue_entry (id, message_id, blob_id, size, header_bytes, header_message_id, source, account_id, sender, envid, ret, smtputf8, has_8bit, created_at, is_held, nexthop, hold_reason, is_junk) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
     entryId,
     input.id,
     blobId,
@@ -110,6 +115,10 @@ function enqueue(tx: StoreTransaction, input: AcceptInput, blobId: number, waiti
     input.smtputf8 ? 1 : 0,
     input.message.digest.has8bit ? 1 : 0,
     input.at,
+    hold === null ? 0 : 1,
+    input.nexthop ?? null,
+    hold,
+    input.isJunk === true ? 1 : 0,
   );
   let n = 0;
   const insert =
@@ -120,7 +129,24 @@ function enqueue(tx: StoreTransaction, input: AcceptInput, blobId: number, waiti
   }
   for (const w of waiting) {
     const domain = w.address.slice(w.address.lastIndexOf('@') + 1);
-    tx.run(insert, entryId, n, 'local', w.address, domain, w.accountId, w.orcpt, w.notify, 1, input.at + 300_000, input.at, 452, '4.2.2', 'Mailbox is full');
+    const full = hold === null;
+    tx.run(
+      insert,
+      entryId,
+      n,
+      'local',
+      w.address,
+      domain,
+      w.accountId,
+      w.orcpt,
+      w.notify,
+      full ? 1 : 0,
+      full ? input.at + 300_000 : input.at,
+      full ? input.at : null,
+      full ? 452 : null,
+      full ? '4.2.2' : null,
+      full ? 'Mailbox is full' : null,
+    );
     n += 1;
   }
   tx.announce({ kind: 'queue', entries: [{ entryId, id: input.id }] });

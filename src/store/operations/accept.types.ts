@@ -37,10 +37,16 @@ export interface AcceptInput {
   /** A full mailbox: 'queue' keeps the recipient in the queue to be tried again, 'refuse' only reports it. */
   readonly whenFull: 'queue' | 'refuse';
   readonly journey: JourneyEvent | null;
+  /** Not null: everything, local deliveries too, waits in the queue until an administrator releases it. */
+  readonly hold?: string | null;
+  /** Instead of each remote recipient's own next hop. */
+  readonly nexthop?: string | null;
+  /** What waits for a local mailbox goes to junk. */
+  readonly isJunk?: boolean;
 }
 export type DeliveryResult =
   | { readonly kind: 'delivered'; readonly mailboxId: MailboxId; readonly uid: number }
-  | { readonly kind: 'queued'; readonly failure: FailureCode }
+  | { readonly kind: 'queued'; readonly failure: FailureCode | 'held' }
   | { readonly kind: 'refused'; readonly failure: FailureCode };
 export interface AcceptOutput {
   /** Queue entry, when anything had to be queued. */

@@ -2,9 +2,13 @@
 import type { Connection } from '../engines/sqlite.ts';
 import { SCHEMA_0001 } from './0001.ts';
 import { SCHEMA_0002 } from './0002.ts';
+import { SCHEMA_0003 } from './0003.ts';
+import { SCHEMA_0004 } from './0004.ts';
+import { SCHEMA_0005 } from './0005.ts';
+import { SCHEMA_0006 } from './0006.ts';
 
 /** In order; the index + 1 is the version it leads to. A released entry is never edited. */
-export const MIGRATIONS: readonly string[] = [SCHEMA_0001, SCHEMA_0002];
+export const MIGRATIONS: readonly string[] = [SCHEMA_0001, SCHEMA_0002, SCHEMA_0003, SCHEMA_0004, SCHEMA_0005, SCHEMA_0006];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;
 
