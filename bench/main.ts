@@ -1,17 +1,19 @@
 /**
- * npm run bench -- [ingest] [outbound] [memory] [--quick] [--alone]
+ * npm run bench -- [ingest] [outbound] [memory] [flood] [judge] [--quick] [--alone]
  *
  * Measures Posthorn beside Debian's Postfix and Dovecot on this machine, in the same run, and prints tables with ratios.
  * --quick: fewer messages, one round. --alone: without the peers. Needs root (control groups, namespaces).
  */
 import { parseArgs } from 'node:util';
 import { ownNetwork } from '../test/harness/own-network.ts';
+import { flood } from './flood.ts';
 import { ingest } from './ingest.ts';
+import { judge } from './judge.ts';
 import { memory } from './memory.ts';
 import { outbound } from './outbound.ts';
 
 ownNetwork();
-const BENCHES = { ingest, outbound, memory } as const;
+const BENCHES = { ingest, outbound, memory, flood, judge } as const;
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { quick: { type: 'boolean', default: false }, alone: { type: 'boolean', default: false } },

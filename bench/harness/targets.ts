@@ -59,9 +59,11 @@ export async function startInstance(owner: Owner, instance: PostfixInstance): Pr
   return postfix;
 }
 
+let groups = 0;
+
 /** Posthorn as it is by default, with the users of the measurement. */
 export async function posthorn(owner: Owner, config: Config = {}): Promise<Target & { server: Posthorn; group: Group }> {
-  const group = Group.make(owner, 'posthorn');
+  const group = Group.make(owner, `posthorn${(groups += 1)}`);
   const server = new Posthorn(tempDir(owner, 'bench-posthorn'), {
     config: { hostname: 'mx.perf.test', domain: 'perf.test', listen: { lmtp: [], pop3: [], pop3s: [], submission: [], submissions: [] }, ...config },
     prefix: group.prefix,
@@ -78,6 +80,25 @@ export async function posthorn(owner: Owner, config: Config = {}): Promise<Targe
   const clients = Promise.all(USERS.map((user) => ImapClient.login(server.port('imap'), `${user}@perf.test`, PASSWORD)));
   await clients;
   return { label: 'Posthorn', smtpPort: server.port('smtp'), groups: [group], count, reset: () => {}, server, group };
+}
+
+/** A sender in good order at 127.0.0.1: what the default policy and SPF, DMARC and reverse DNS ask about it has an answer. */
+export const SENDER_ZONES: Readonly<Record<string, string>> = {
+  'example.com.': [
+    '@ IN MX 10 client',
+    '@ IN TXT "v=spf1 ip4:127.0.0.1 -all"',
+    '_dmarc IN TXT "v=DMARC1; p=reject"',
+    'client IN A 127.0.0.1',
+    'client IN TXT "v=spf1 a -all"',
+  ].join('\n'),
+  'perf.test.': '@ IN MX 10 mx\nmx IN A 127.0.0.1',
+  '127.in-addr.arpa.': '1.0.0 IN PTR client.example.com.',
+};
+
+/** The same, to which 127.0.0.1 is a stranger; name server: NSD with SENDER_ZONES. */
+export async function posthornForStrangers(owner: Owner, config: Config = {}): ReturnType<typeof posthorn> {
+  const target = await posthorn(owner, { judge: { exempt: [] }, dns: { servers: ['127.0.0.1:53'] }, ...config });
+  return { ...target, label: 'Posthorn, unknown client' };
 }
 
 /** Counting files and moving them away. They are not removed: ext4 then searches long for free inodes, which would be measured. */
