@@ -13,8 +13,10 @@ const LOCKS_AT = 16;
 const HEADER_BYTES = (LOCKS_AT + LOCKS) * 4;
 const SET_ENTRIES = 8;
 const SET_BYTES = SET_ENTRIES * 16;
-/** About a tenth of a millisecond. Who holds a lock needs less than one thousandth of that; beyond it is a thread that was stopped or has ended. */
-const SPINS_MAX = 5000;
+/** Some hundredths of a millisecond; who holds a lock needs less than one hundredth of that. Beyond it is a thread that the system has put aside. */
+const SPINS_MAX = 1000;
+/** Then it is given time to go on, a millisecond each; beyond that it has ended while it held the lock. */
+const NAPS_MAX = 50;
 
 /** Makes the memory, once, in main; it travels to the threads as it is. At most `bytes` (at least one set of entries). */
 export function createRateMemory(bytes: number): SharedArrayBuffer {
@@ -97,8 +99,11 @@ export class RateMemory {
   #lock(set: number): void {
     const words = this.#words;
     const lock = LOCKS_AT + (set & (LOCKS - 1));
-    // Past the last spin the lock is taken over: its holder was stopped in the middle or is no more. At worst one count is lost.
-    for (let spins = 0; spins < SPINS_MAX && Atomics.compareExchange(words, lock, 0, 1) !== 0; spins += 1);
+    for (let naps = 0; naps <= NAPS_MAX; naps += 1) {
+      for (let spins = 0; spins < SPINS_MAX; spins += 1) if (Atomics.compareExchange(words, lock, 0, 1) === 0) return;
+      if (naps < NAPS_MAX) Atomics.wait(words, lock, 1, 1);
+    }
+    // Its holder is no more: the lock is taken over, and at worst one count is lost.
   }
 
   #unlock(set: number): void {
