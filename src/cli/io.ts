@@ -32,6 +32,18 @@ export class CancelledError extends Error {
   }
 }
 
+let endsWithReader = false;
+/** Who pipes into "head" has seen enough: no error, and nothing more to say. For commands that end by themselves. */
+export function endWithReader(): void {
+  if (endsWithReader) return;
+  endsWithReader = true;
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+      process.exit(process.exitCode ?? 0);
+    });
+}
+
 /** The real terminal. @clack/prompts is loaded with the first question. */
 export function terminal(): CliIo {
   const isInteractive = process.stdin.isTTY === true && process.stdout.isTTY === true;

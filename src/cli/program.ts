@@ -10,7 +10,7 @@ import { registerDns } from './dns-command.ts';
 import { registerDoctor } from './doctor-command.ts';
 import { registerDomain } from './domain.ts';
 import { registerInit } from './init.ts';
-import { CancelledError, type CliIo, terminal } from './io.ts';
+import { CancelledError, type CliIo, endWithReader, terminal } from './io.ts';
 import { registerExplain } from './explain.ts';
 import { registerQueue } from './queue.ts';
 import { REPLAY_CONFIG, registerReplay } from './replay.ts';
@@ -69,6 +69,8 @@ export async function runCli(argv: readonly string[], hooks: CliHooks, io: CliIo
   // sendmail has options of its own shape (-oi, -fsender, -t), which are not commander's to judge.
   const at = argv.findIndex((word, i) => !word.startsWith('-') && argv[i - 1] !== '--config' && argv[i - 1] !== '-c');
   const isSendmail = argv[at] === 'sendmail';
+  // The server goes on when nobody reads its log any more; sendmail's answer is its exit code.
+  if (argv[at] !== 'start' && argv[at] !== 'serve' && !isSendmail) endWithReader();
   try {
     if (isSendmail) {
       program.parseOptions([...argv.slice(0, at)]);
