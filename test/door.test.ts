@@ -170,10 +170,8 @@ test('at the door of the server', async (t) => {
   const config = { listen: { smtp: [`${US}:25`, '127.0.0.1:0'] }, dns: { servers: [NSD, lists.address] } };
   const server = await startPosthorn(t, { config: { ...config, door }, users: { 'anna@us.test': 'anna-password' } });
 
-  await t.test('a stranger hears the greeting after the delay', async () => {
-    const start = performance.now();
+  await t.test('a stranger hears the greeting in the end, and a list that refuses us is told of', async () => {
     await new Caller(CLIENT).greeted();
-    assert.ok(performance.now() - start >= 1000, 'it waited');
     await server.event('door.list.silent', (line) => line['zone'] === 'silent.example');
   });
 
