@@ -113,7 +113,7 @@ export interface Account {
 
 /** Where one address leads, after aliases, catch-all and plus addressing. */
 export type Resolution =
-  | { kind: 'deliver'; local: LocalTarget[]; remote: Address[] } // ours; aliases may lead to remote addresses too
+  | { kind: 'deliver'; local: LocalTarget[]; remote: RemoteTarget[] } // ours; aliases may lead to remote addresses too
   | { kind: 'unknown' } // our domain, no such user: 550 5.1.1
   | { kind: 'disabled' } // our user, switched off: 550 5.2.1
   | { kind: 'loop' } // aliases that expand without end: 550 5.4.6
@@ -124,6 +124,22 @@ export interface LocalTarget {
   readonly address: Address /** Plus detail, or null. */;
   readonly detail: string | null;
 }
+
+/** A target that goes through the queue: another host's address, a system user, a program or file of an alias. */
+export interface RemoteTarget extends Address {
+  /** Instead of the message's sender: reports about it go to the list's owner (owner-NAME in aliases(5)). */
+  readonly sender?: Address | null;
+  /** The next hop, when routing has decided it already; otherwise it is found when the recipient's turn comes. */
+  readonly nexthop?: string;
+  /** What is to be done on this machine by the user agent. */
+  readonly task?: LocalTask;
+}
+
+/** Work for the user agent, as an alias or the address class says. `user` null: the unprivileged default user (`local.defaultUser`). */
+export type LocalTask =
+  | { readonly kind: 'user'; readonly user: string; readonly detail: string | null }
+  | { readonly kind: 'command'; readonly command: string; readonly user: string | null }
+  | { readonly kind: 'file'; readonly path: string; readonly user: string | null };
 
 /** Reads only; answers from the loop's own database connection and a small cache that announcements empty. */
 export interface Directory {
@@ -163,6 +179,31 @@ export type SaslStep =
 export interface SaslExchange {
   /** The client's (decoded) response; null for "no initial response". `*` is the protocol's business, not ours. */
   step(response: Uint8Array | null): Promise<SaslStep>;
+}
+
+/** One step on the way of an address, as `posthorn route` prints it and the journey keeps it. */
+export interface RouteStep {
+  /** How deep in the tree, from 0. */
+  readonly depth: number;
+  /** "ann@example.org", or what became of it. */
+  readonly what: string;
+  /** Which table, file or option decided: "virtualAliasMaps mysql:/etc/…/aliases.cf", "aliases /etc/aliases:12". */
+  readonly by: string;
+}
+
+/**
+ * Where addresses lead: rewriting, address classes, aliases, transports. Answers at once while nothing has to be looked up elsewhere.
+ * Every method throws or rejects with TableError when a table cannot answer: nobody is told "unknown" then.
+ */
+export interface Router {
+  /** The whole expansion of one recipient of a message from `sender`. `steps` gathers the way, when given. */
+  resolve(address: Address, sender: Address | null, steps?: RouteStep[]): Resolution | Promise<Resolution>;
+  /** The sender of the envelope after canonical mapping and masquerading; null stays null. */
+  sender(address: Address | null): Address | null | Promise<Address | null>;
+  /** Further recipients that get a copy of every such message (always_bcc, sender_bcc_maps, recipient_bcc_maps). */
+  copies(sender: Address | null, recipients: readonly Address[]): readonly Address[] | Promise<readonly Address[]>;
+  /** The header with its addresses rewritten (canonical, masquerading, completion of unqualified ones), or null when nothing changes. */
+  header(header: Uint8Array, isLocalClient: boolean): Uint8Array | null | Promise<Uint8Array | null>;
 }
 
 // ── A message on its way in ──────────────────────────────────────────────────────────────────────────
