@@ -114,12 +114,14 @@ export interface Account {
 /** Where one address leads, after aliases, catch-all and plus addressing. */
 export type Resolution =
   | { kind: 'deliver'; local: LocalTarget[]; remote: RemoteTarget[] } // ours; aliases may lead to remote addresses too
-  | { kind: 'unknown' } // our domain, no such user: 550 5.1.1
+  | { kind: 'unknown'; reply?: Reply } // our domain, no such user: 550 5.1.1, or the words of a table (relocated, error:)
   | { kind: 'disabled' } // our user, switched off: 550 5.2.1
   | { kind: 'loop' } // aliases that expand without end: 550 5.4.6
   | { kind: 'foreign' }; // not our domain: relay only for the authorised
 
 export interface LocalTarget {
+  /** Instead of the message's sender, as in RemoteTarget. */
+  readonly sender?: Address | null;
   readonly accountId: AccountId /** Final address, for Delivered-To. */;
   readonly address: Address /** Plus detail, or null. */;
   readonly detail: string | null;
@@ -395,6 +397,8 @@ export interface Orders {
   readonly isJunk?: boolean;
   /** All recipients go to this next hop instead of their own ("smtp:[127.0.0.1]:10025"). */
   readonly nexthop?: string;
+  /** What filters may ask about; null or left out: the judge did not look. */
+  readonly spam?: { readonly score: number; readonly threshold: number; readonly isSpam: boolean; readonly symbols: readonly JudgeSymbol[] } | null;
   /** Goes into the message's journey row: what the judge found. */
   readonly judged?: Readonly<Record<string, unknown>>;
 }
@@ -766,6 +770,8 @@ export interface LoopContext<S = unknown> {
   readonly announcements: Announcements;
   readonly staging: Staging;
   readonly intake: Intake;
+  /** Left out: only the directory says where addresses lead (tests of single rooms). */
+  readonly router?: Router;
   /** null: only the directory decides (tests of single rooms). */
   readonly judge: Judge | null;
   readonly tls: TlsProvider;

@@ -506,7 +506,8 @@ export class SmtpJudge implements JudgeSession {
     const message = edited === view ? null : edited;
     if (authenticity !== null && settings['judge.spamHeaders']) before.push(...spamHeaders.fields(sum, symbols, limits));
     for (const line of this.#effects.prepend) before.push(Buffer.from(`${line.replace(/[\r\n\0]+/g, ' ')}\r\n`, 'utf8'));
-    const orders = this.#orders(judged, isSpam, isQuarantined, milters);
+    const spam = authenticity === null ? null : { score: sum.score, threshold: limits.addHeader, isSpam, symbols };
+    const orders: Orders = { ...this.#orders(judged, isSpam, isQuarantined, milters), spam };
     const recipients = changedRecipients(
       envelope.recipients,
       {

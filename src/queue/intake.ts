@@ -4,21 +4,24 @@
  */
 import { formatAddress } from '../mail/address.ts';
 import type {
-  Address,
   Directory,
   Envelope,
   Intake,
   Journey,
+  LocalTarget,
   Log,
   Metrics,
   Orders,
   Recipient,
+  RemoteTarget,
   Reply,
+  Router,
   StagedMessage,
   StoreReader,
   StoreWriter,
 } from '../ports.ts';
-import type { AcceptInput, AcceptOutput, LocalDelivery, RemoteRecipient } from '../store/operations/accept.types.ts';
+import type { FilterPlan, FilterStep, Mailroom } from '../deliver/mailroom/types.ts';
+import type { AcceptInput, AcceptOutput, Arrival, LocalDelivery, RemoteRecipient } from '../store/operations/accept.types.ts';
 import { FAILURES, Failure } from '../system/failure.ts';
 import type { FailureCode } from '../ports.ts';
 
@@ -31,6 +34,10 @@ export interface IntakeContext {
   readonly metrics: Metrics;
   /** More Received fields than this is a loop (RFC 5321 section 6.3). */
   receivedMax(): number;
+  /** Where addresses lead that come only now: copies for always_bcc and the like. Left out: nobody asks for copies. */
+  readonly router?: Router;
+  /** The accounts' own rules. Left out: everything goes to the inbox (or junk). */
+  readonly mailroom?: Mailroom;
   /** Told of local deliveries whose sender asked for NOTIFY=SUCCESS, after the commit. */
   onDelivered?(envelope: Envelope, message: StagedMessage, recipients: readonly Recipient[]): void;
   /** Told of every local delivery, after the commit: for mail that is for the server itself. */
@@ -44,6 +51,10 @@ const DISABLED: Reply = { code: 550, enhanced: '5.2.1', text: 'This mailbox is s
 
 const NO_ORDERS: Orders = {};
 
+const TABLE_DOWN: Reply = { code: 451, enhanced: '4.3.0', text: 'A lookup table does not answer now, try again later' };
+
+/** Steps of a filter named in one journey row. */
+const STEPS_MAX = 32;
 /** Recipients named in one journey row; the rest are counted. */
 const JOURNEY_RECIPIENTS_MAX = 50;
 
@@ -62,8 +73,12 @@ export function notifyText(recipient: Recipient): string | null {
 interface Expansion {
   readonly deliveries: LocalDelivery[];
   readonly remote: RemoteRecipient[];
+  /** What is sent on in another's name (the owner of a list), by that name. */
+  readonly inNameOf: ReadonlyMap<string, RemoteRecipient[]>;
   /** For each recipient: indexes into `deliveries`, whether anything of it is remote, or why it cannot be. */
-  readonly outcomes: { readonly local: number[]; readonly isRemote: boolean; readonly refusal: Reply | null }[];
+  readonly outcomes: { local: readonly number[]; isRemote: boolean; refusal: Reply | null }[];
+  /** For each of `deliveries`: the recipient that first led there, and the plus detail. */
+  readonly causes: { readonly recipient: Recipient; readonly target: LocalTarget }[];
 }
 
 const encoder = new TextEncoder();
@@ -76,17 +91,31 @@ export function tracePrefix(sender: string | null, deliveredTo: string): Uint8Ar
   return encoder.encode(`Return-Path: <${sender ?? ''}>\r\nDelivered-To: ${deliveredTo}\r\n`);
 }
 
+const NOBODY_ELSE: ReadonlyMap<string, RemoteRecipient[]> = new Map();
+
 export function expand(recipients: readonly Recipient[], sender: string | null, deliveredToBefore: readonly string[], orders: Orders = NO_ORDERS): Expansion {
   const deliveries: LocalDelivery[] = [];
   const remote: RemoteRecipient[] = [];
+  const causes: { recipient: Recipient; target: LocalTarget }[] = [];
+  let inNameOf: Map<string, RemoteRecipient[]> | null = null;
   const accounts = new Map<number, number>();
   const addresses = new Set<string>();
   const seenBefore = new Set(deliveredToBefore.map((address) => address.toLowerCase()));
-  const addRemote = (address: Address, recipient: Recipient): void => {
-    const text = formatAddress(address);
-    if (addresses.has(text)) return;
-    addresses.add(text);
-    remote.push({ address: text, domain: address.domain, orcpt: recipient.orcpt, notify: notifyText(recipient) });
+  const addRemote = (target: RemoteTarget, recipient: Recipient): void => {
+    const text = formatAddress(target);
+    const { task, nexthop } = target;
+    const key = task === undefined ? text : `${text} ${JSON.stringify(task)}`;
+    if (addresses.has(key)) return;
+    addresses.add(key);
+    const one: RemoteRecipient = { address: text, domain: target.domain, orcpt: recipient.orcpt, notify: notifyText(recipient), nexthop, task };
+    const owner = target.sender === undefined ? sender : target.sender === null ? null : formatAddress(target.sender);
+    if (owner === sender) remote.push(one);
+    else {
+      inNameOf ??= new Map();
+      const list = inNameOf.get(owner ?? '');
+      if (list === undefined) inNameOf.set(owner ?? '', [one]);
+      else list.push(one);
+    }
   };
   const outcomes = recipients.map((recipient) => {
     const resolution = recipient.resolution;
@@ -107,9 +136,11 @@ export function expand(recipients: readonly Recipient[], sender: string | null, 
       if (index === undefined) {
         index = deliveries.length;
         accounts.set(target.accountId, index);
+        const returnPath = target.sender === undefined ? sender : target.sender === null ? null : formatAddress(target.sender);
+        causes.push({ recipient, target });
         deliveries.push({
           accountId: target.accountId,
-          prefix: tracePrefix(sender, finalAddress),
+          prefix: tracePrefix(returnPath, finalAddress),
           mailbox: { role: orders.isJunk === true ? 'junk' : 'inbox' },
           flags: 0,
           keywords: null,
@@ -120,13 +151,21 @@ export function expand(recipients: readonly Recipient[], sender: string | null, 
       }
       local.push(index);
     }
-    for (const address of resolution.remote) addRemote(address, recipient);
+    for (const target of resolution.remote) addRemote(target, recipient);
     return { local, isRemote: resolution.remote.length > 0, refusal: null };
   });
-  return { deliveries, remote, outcomes };
+  return { deliveries, remote, inNameOf: inNameOf ?? NOBODY_ELSE, outcomes, causes };
 }
 
-class StoreIntake implements Intake {
+/** What the rules of the accounts say, in the order of the expansion's deliveries. */
+type Plans = (FilterPlan | null)[];
+
+/** A message ready for the writer, or why it is refused. */
+export type Prepared =
+  | { readonly kind: 'refused'; readonly reply: Reply; readonly perRecipient: Reply[] }
+  | { readonly kind: 'ready'; readonly input: AcceptInput; readonly expansion: Expansion; readonly plans: Plans | null };
+
+export class StoreIntake implements Intake {
   readonly #context: IntakeContext;
 
   constructor(context: IntakeContext) {
@@ -147,21 +186,60 @@ class StoreIntake implements Intake {
   }
 
   async accept(envelope: Envelope, message: StagedMessage, orders: Orders = NO_ORDERS): Promise<{ reply: Reply; perRecipient: Reply[] }> {
-    const { writer, log, metrics } = this.#context;
+    if (this.#context.router !== undefined) {
+      const copies = await this.#copies(envelope, this.#context.router);
+      if (copies === null) return this.#refuse(envelope, TABLE_DOWN);
+      if (copies.length > 0) {
+        const answer = await this.#acceptAll({ ...envelope, recipients: [...envelope.recipients, ...copies] }, message, orders);
+        return { reply: answer.reply, perRecipient: answer.perRecipient.slice(0, envelope.recipients.length) };
+      }
+    }
+    return this.#acceptAll(envelope, message, orders);
+  }
+
+  /** Further recipients, resolved; null when a table cannot answer. Nobody is told of theirs. */
+  async #copies(envelope: Envelope, router: Router): Promise<Recipient[] | null> {
+    try {
+      const asked = router.copies(
+        envelope.sender,
+        envelope.recipients.map(({ address }) => address),
+      );
+      const addresses = asked instanceof Promise ? await asked : asked;
+      if (addresses.length === 0) return [];
+      return await Promise.all(
+        addresses.map(async (address) => ({ address, resolution: await router.resolve(address, envelope.sender), notify: 'never' as const, orcpt: null })),
+      );
+    } catch (error) {
+      this.#context.log.error('route.unavailable', { id: envelope.id, cause: (error as Error).message });
+      return null;
+    }
+  }
+
+  async prepare(envelope: Envelope, message: StagedMessage, orders: Orders = NO_ORDERS): Promise<Prepared> {
     const digest = message.digest;
-    if (digest.receivedCount > this.#context.receivedMax()) return this.#refuse(envelope, TOO_MANY_HOPS);
+    if (digest.receivedCount > this.#context.receivedMax())
+      return { kind: 'refused', reply: TOO_MANY_HOPS, perRecipient: envelope.recipients.map(() => TOO_MANY_HOPS) };
     const sender = envelope.sender === null ? null : formatAddress(envelope.sender);
     const expansion = expand(envelope.recipients, sender, digest.deliveredTo, orders);
-    if (expansion.deliveries.length === 0 && expansion.remote.length === 0) {
-      const refusals = expansion.outcomes.map((outcome) => outcome.refusal ?? UNKNOWN);
-      return { reply: refusals[0] ?? UNKNOWN, perRecipient: refusals };
-    }
     // SMTP has one reply: a recipient that cannot be (a loop) must not vanish behind the 250 for the others. LMTP and pickup hear of each.
+    const hearsOfEach = envelope.source === 'lmtp' || envelope.source === 'pickup';
+    const arrival = arrivalOf(envelope, orders);
+    const planning = this.#sort(envelope, message, orders, expansion, arrival, hearsOfEach);
+    const plans = planning instanceof Promise ? await planning : planning;
+    const deliveries = plans === null ? expansion.deliveries : applyPlans(expansion, plans);
+    const others = [...expansion.inNameOf];
+    if (deliveries.length === 0 && expansion.remote.length === 0 && others.length === 0) {
+      const refusals = expansion.outcomes.map((outcome) => outcome.refusal ?? UNKNOWN);
+      return { kind: 'refused', reply: refusals[0] ?? UNKNOWN, perRecipient: refusals };
+    }
     const refusal = expansion.outcomes.find((outcome) => outcome.refusal !== null)?.refusal ?? null;
-    if (refusal !== null && envelope.source !== 'lmtp' && envelope.source !== 'pickup') return this.#refuse(envelope, refusal);
+    if (refusal !== null && !hearsOfEach) return { kind: 'refused', reply: refusal, perRecipient: envelope.recipients.map(() => refusal) };
     // One target: its fullness is the answer. Several: those that have room get the message, the others wait in the queue.
     const isOneEach =
-      envelope.source === 'lmtp' ? expansion.outcomes.every((o) => o.local.length <= 1) : expansion.deliveries.length + expansion.remote.length === 1;
+      envelope.source === 'lmtp'
+        ? expansion.outcomes.every((o) => o.local.length <= 1)
+        : deliveries.length + expansion.remote.length === 1 && others.length === 0;
+    const mayWait = orders.hold !== undefined || (!isOneEach && deliveries.length > 0) || hasTask(expansion.remote) || others.length > 0;
     const input: AcceptInput = {
       id: envelope.id,
       at: envelope.at,
@@ -169,7 +247,7 @@ class StoreIntake implements Intake {
       sender,
       accountId: envelope.auth?.id ?? null,
       message,
-      deliveries: expansion.deliveries,
+      deliveries,
       remote: expansion.remote,
       envid: envelope.dsn.envid,
       ret: envelope.dsn.ret,
@@ -179,7 +257,24 @@ class StoreIntake implements Intake {
       hold: orders.hold ?? null,
       nexthop: orders.nexthop ?? null,
       isJunk: orders.isJunk === true,
+      arrival: mayWait ? arrival : null,
     };
+    if (others.length > 0) {
+      const base: AcceptInput = { ...input, deliveries: [], sharesMessage: true };
+      const also = others.map(([name, remote]): AcceptInput => ({ ...base, sender: name === '' ? null : name, remote }));
+      return { kind: 'ready', input: { ...input, also }, expansion, plans };
+    }
+    return { kind: 'ready', input, expansion, plans };
+  }
+
+  async #acceptAll(envelope: Envelope, message: StagedMessage, orders: Orders): Promise<{ reply: Reply; perRecipient: Reply[] }> {
+    const { writer, log, metrics } = this.#context;
+    const prepared = await this.prepare(envelope, message, orders);
+    if (prepared.kind === 'refused') {
+      metrics.count('intake.refused', 1, prepared.reply.enhanced);
+      return prepared;
+    }
+    const { input, expansion, plans } = prepared;
     let output: AcceptOutput;
     try {
       output = await writer.run<AcceptOutput>('accept', input);
@@ -189,13 +284,48 @@ class StoreIntake implements Intake {
       return this.#refuse(envelope, failureReply(code));
     }
     metrics.count('intake.accepted', 1, envelope.source);
-    this.#record(envelope, message, sender, expansion, output, orders);
+    this.#record(envelope, message, input, expansion, output, orders);
+    if (plans !== null) this.#recordPlans(envelope, input, plans);
     if (this.#context.onLocal !== undefined)
       output.deliveries.forEach((result, i) => {
         if (result.kind === 'delivered')
-          this.#context.onLocal!(envelope, { accountId: expansion.deliveries[i]!.accountId, mailboxId: result.mailboxId, uid: result.uid });
+          this.#context.onLocal!(envelope, { accountId: input.deliveries[i]!.accountId, mailboxId: result.mailboxId, uid: result.uid });
       });
     return this.#replies(envelope, expansion, output);
+  }
+
+  /** Asks each account's rules; null when no account has any. */
+  #sort(
+    envelope: Envelope,
+    message: StagedMessage,
+    orders: Orders,
+    expansion: Expansion,
+    arrival: Arrival | null,
+    hearsOfEach: boolean,
+  ): Plans | null | Promise<Plans | null> {
+    const mailroom = this.#context.mailroom;
+    if (mailroom === undefined || expansion.deliveries.length === 0 || orders.hold !== undefined) return null;
+    const isAlone = expansion.deliveries.length === 1 && expansion.remote.length === 0 && expansion.inNameOf.size === 0 && envelope.recipients.length === 1;
+    const answers = expansion.causes.map(({ recipient, target }) =>
+      mailroom.sort({
+        id: envelope.id,
+        at: envelope.at,
+        source: envelope.source,
+        accountId: target.accountId,
+        sender: target.sender === undefined ? envelope.sender : target.sender,
+        recipient: recipient.address,
+        final: target.address,
+        detail: target.detail,
+        orcpt: recipient.orcpt,
+        message,
+        isJunk: orders.isJunk === true,
+        arrival,
+        mayRefuse:
+          isAlone || (hearsOfEach && recipient.resolution.kind === 'deliver' && recipient.resolution.local.length + recipient.resolution.remote.length === 1),
+      }),
+    );
+    if (answers.some((answer) => answer instanceof Promise)) return Promise.all(answers);
+    return answers.every((answer) => answer === null) ? null : (answers as Plans);
   }
 
   #refuse(envelope: Envelope, reply: Reply): { reply: Reply; perRecipient: Reply[] } {
@@ -217,14 +347,29 @@ class StoreIntake implements Intake {
     return { reply, perRecipient };
   }
 
-  #record(envelope: Envelope, message: StagedMessage, sender: string | null, expansion: Expansion, output: AcceptOutput, orders: Orders): void {
+  /** What the rules did, a row for each account that has some. */
+  #recordPlans(envelope: Envelope, input: AcceptInput, plans: Plans): void {
+    let at = 0;
+    for (const plan of plans) {
+      if (plan === null) {
+        at += 1;
+        continue;
+      }
+      if (plan.refusal !== null) continue;
+      const delivery = input.deliveries[at++]!;
+      if (plan.steps.length > 0) this.#context.journey.write(filteredEvent(envelope.id, envelope.at, delivery.address, plan.steps));
+    }
+  }
+
+  #record(envelope: Envelope, message: StagedMessage, input: AcceptInput, expansion: Expansion, output: AcceptOutput, orders: Orders): void {
+    const { sender } = input;
     const delivered: string[] = [];
     const waiting: string[] = [];
     const full: string[] = [];
     output.deliveries.forEach((result, i) => {
-      const address = expansion.deliveries[i]!.address;
+      const address = input.deliveries[i]!.address;
       if (result.kind === 'queued' && result.failure === 'held') return; // told by the order to hold
-      (result.kind === 'delivered' ? delivered : result.kind === 'queued' ? waiting : full).push(address);
+      (result.kind === 'delivered' || result.kind === 'handled' ? delivered : result.kind === 'queued' ? waiting : full).push(address);
     });
     const to = envelope.recipients.slice(0, JOURNEY_RECIPIENTS_MAX).map((recipient) => formatAddress(recipient.address));
     const keys = [...to];
@@ -251,7 +396,7 @@ class StoreIntake implements Intake {
         login: envelope.auth?.login,
         messageId: message.digest.messageId ?? undefined,
         delivered: delivered.length > 0 ? delivered : undefined,
-        queued: expansion.remote.length > 0 ? expansion.remote.slice(0, JOURNEY_RECIPIENTS_MAX).map((r) => r.address) : undefined,
+        queued: queuedAddresses(expansion),
         waiting: waiting.length > 0 ? waiting : undefined,
         refused: full.length > 0 ? full : undefined,
         entry: output.entryId ?? undefined,
@@ -267,12 +412,61 @@ class StoreIntake implements Intake {
         recipient.notify !== null &&
         recipient.notify !== 'never' &&
         recipient.notify.has('success') &&
-        expansion.outcomes[i]!.local.some((index) => output.deliveries[index]!.kind === 'delivered'),
+        expansion.outcomes[i]!.local.some((index) => output.deliveries[index]?.kind === 'delivered'),
     );
     if (asked.length > 0 && envelope.sender !== null) this.#context.onDelivered(envelope, message, asked);
   }
 }
 
-export function createIntake(context: IntakeContext): Intake {
+function queuedAddresses({ remote, inNameOf }: Expansion): string[] | undefined {
+  const all = inNameOf.size === 0 ? remote : [...remote, ...[...inNameOf.values()].flat()];
+  return all.length === 0 ? undefined : all.slice(0, JOURNEY_RECIPIENTS_MAX).map((r) => r.address);
+}
+
+function hasTask(remote: readonly RemoteRecipient[]): boolean {
+  return remote.some(({ task }) => task !== undefined);
+}
+
+/** What is worth keeping for filters that run later; null when nothing is known. */
+function arrivalOf({ client, helo }: Envelope, { spam }: Orders): Arrival | null {
+  if (client === null && helo === null && (spam === undefined || spam === null)) return null;
+  return { ip: client?.ip ?? null, name: client?.name ?? null, helo, spam: spam ?? null };
+}
+
+/** The deliveries as the rules want them. Recipients whose rules refuse get their refusal; indexes of the others move up. */
+function applyPlans(expansion: Expansion, plans: Plans): LocalDelivery[] {
+  const deliveries: LocalDelivery[] = [];
+  const moved = new Map<number, number>();
+  const refusals = new Map<number, Reply>();
+  expansion.deliveries.forEach((delivery, i) => {
+    const plan = plans[i] ?? null;
+    if (plan !== null && plan.refusal !== null) {
+      refusals.set(i, plan.refusal);
+      return;
+    }
+    moved.set(i, deliveries.length);
+    deliveries.push(plan === null ? delivery : { ...delivery, copies: plan.copies, effects: plan.effects });
+  });
+  for (const outcome of expansion.outcomes) {
+    if (refusals.size > 0 && outcome.refusal === null && !outcome.isRemote) {
+      const refused = outcome.local.find((index) => refusals.has(index));
+      if (refused !== undefined && outcome.local.length === 1) outcome.refusal = refusals.get(refused)!;
+    }
+    outcome.local = outcome.local.flatMap((index) => moved.get(index) ?? []);
+  }
+  return deliveries;
+}
+
+export function filteredEvent(id: string, at: number, to: string, steps: readonly FilterStep[]): Parameters<Journey['write']>[0] {
+  return {
+    id,
+    at,
+    stage: 'deliver',
+    event: 'filtered',
+    fields: { to: [to], actions: steps.slice(0, STEPS_MAX).map(({ what, by }) => (by === '' ? what : `${what} (${by})`)) },
+  };
+}
+
+export function createIntake(context: IntakeContext): StoreIntake {
   return new StoreIntake(context);
 }

@@ -46,7 +46,8 @@ export async function deliverLocal(entry: QueueEntry, recipient: QueuedRecipient
     };
     const input: DeliverLocalInput = { epoch, entryId: entry.entryId, n: recipient.n, accept };
     const result = await context.writer.run<AcceptOutput['deliveries'][number]>('queue.deliverLocal', input);
-    return result.kind === 'delivered' ? null : refusal(result.failure === 'held' ? 'cannot' : result.failure);
+    if (result.kind === 'delivered' || result.kind === 'handled') return null;
+    return refusal(result.failure === 'held' ? 'cannot' : result.failure);
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     if (error.code === 'staleLease' || error.code === 'noSuchEntry') throw error;

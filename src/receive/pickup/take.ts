@@ -4,12 +4,13 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { formatAddress, parseMailbox } from '../../mail/address.ts';
 import { formatDate } from '../../mail/date.ts';
 import { encodeWords } from '../../mail/encoded-word.ts';
-import type { Address, ContentFilter, Envelope, LoopContext, Orders, Recipient, Reply, StagedMessage } from '../../ports.ts';
+import type { Address, ContentFilter, Envelope, LoopContext, Orders, Recipient, Reply, Ruling, StagedMessage } from '../../ports.ts';
 import type { ReceiveSettings } from '../settings.ts';
 import { Incoming } from '../smtp/incoming.ts';
 import { PATH_LOCAL_BYTES_MAX } from '../smtp/path.ts';
 import { parseNotify } from '../smtp/rcpt.ts';
 import { zoneMinutes } from '../smtp/received.ts';
+import { rewrite, ruledWith } from '../smtp/rewriting.ts';
 import { applyEdits, recordDiscard, ruledEnvelope } from '../smtp/ruling.ts';
 import { completeHeader } from '../submission/complete.ts';
 import { type DropEnvelope, parseEnvelopeLine, PICKUP_LIMITS } from './drop.ts';
@@ -63,7 +64,8 @@ async function read(context: LoopContext<ReceiveSettings>, file: FileHandle, uid
   }
   const drop = parseEnvelopeLine(first.toString('utf8', 0, end));
   if (typeof drop === 'string') return { kind: 'bad', cause: drop };
-  const envelope = envelopeOf(context, drop, uid);
+  const envelope = await envelopeOf(context, drop, uid);
+  if (envelope === 'unavailable') return { kind: 'later', cause: 'a lookup table does not answer' };
   if (typeof envelope === 'string') return { kind: 'bad', cause: envelope };
 
   const header = new PickupHeader(envelope, drop, settings, uid);
@@ -87,7 +89,10 @@ async function read(context: LoopContext<ReceiveSettings>, file: FileHandle, uid
     await incoming.write(lines.end());
     await incoming.complete();
     const view = incoming.view();
-    const ruling = judge === null || view === null ? null : await judge.message(view);
+    const rewritten = view === null || context.router === undefined ? null : await rewrite(context.router, view, envelope.sender, true, context.log);
+    if (rewritten === 'unavailable') return { kind: 'later', cause: 'a lookup table does not answer' };
+    const found = judge === null || view === null ? null : await judge.message(rewritten?.message ?? view);
+    const ruling = rewritten === null ? found : ruledWith(rewritten, envelope.sender, found ?? UNJUDGED);
     if (ruling !== null && ruling.discard !== null) {
       recordDiscard(context.journey, envelope, ruling.discard, ruling.orders.judged);
       return { kind: 'accepted', envelope, failures: [], header: header.bytes };
@@ -127,8 +132,10 @@ async function handOver(
   return reply.code >= 500 ? { kind: 'refused', envelope, failures, header } : { kind: 'accepted', envelope, failures, header };
 }
 
-/** A sentence when an address in it is none. */
-function envelopeOf(context: LoopContext<ReceiveSettings>, drop: DropEnvelope, uid: number): Envelope | string {
+const UNJUDGED: Ruling = { reply: null, discard: null, orders: {}, before: null, message: null };
+
+/** A sentence when an address in it is none, 'unavailable' when a table cannot say where one leads. */
+async function envelopeOf(context: LoopContext<ReceiveSettings>, drop: DropEnvelope, uid: number): Promise<Envelope | string> {
   const { domain } = context.settings();
   let sender: Address | null;
   if (drop.sender === null) sender = null;
@@ -146,7 +153,12 @@ function envelopeOf(context: LoopContext<ReceiveSettings>, drop: DropEnvelope, u
     const key = formatAddress(address);
     if (seen.has(key)) continue;
     seen.add(key);
-    recipients.push({ address, resolution: context.directory.resolve(address), notify, orcpt: null });
+    try {
+      recipients.push({ address, resolution: (await context.router?.resolve(address, sender)) ?? context.directory.resolve(address), notify, orcpt: null });
+    } catch (error) {
+      context.log.error('route.unavailable', { cause: (error as Error).message });
+      return 'unavailable';
+    }
   }
   return {
     id: context.newId(),

@@ -1,10 +1,11 @@
 /** A message from its first byte to the reply: trace header, staging, the checks that need the whole message, the intake. */
 import { formatAddress } from '../../mail/address.ts';
-import type { ContentFilter, Envelope, Orders, Recipient, Reply, Ruling, StagedMessage } from '../../ports.ts';
+import type { ContentFilter, Envelope, MessageView, Orders, Recipient, Reply, Ruling, StagedMessage } from '../../ports.ts';
 import type { Findings } from '../../wire/smtp/data.ts';
 import { SubmissionHeader } from '../submission/header.ts';
 import { Incoming } from './incoming.ts';
 import { protocolWord, receivedField } from './received.ts';
+import { NOT_REWRITTEN, rewrite, type Rewritten, ruledWith } from './rewriting.ts';
 import { applyEdits, recordDiscard, ruledEnvelope } from './ruling.ts';
 import type { SmtpSession } from './session.ts';
 import type { Transaction } from './transaction.ts';
@@ -52,16 +53,30 @@ export function finishMessage(session: SmtpSession, transaction: Transaction, fi
   const fault = faultOf(session, findings);
   if (fault !== null) incoming.refuse(fault);
   const { judge } = session;
-  if (judge === null) {
+  const { router } = session.context;
+  if (judge === null && router === undefined) {
     stage(session, transaction, null);
     return;
   }
   session.settle(incoming.complete(), () => {
     const view = incoming.view();
     if (view === null) stage(session, transaction, null);
-    else session.settle(judge.message(view), (ruling) => carryOut(session, transaction, ruling));
+    else if (router === undefined) judged(session, transaction, view, null);
+    else
+      session.settle(rewrite(router, view, transaction.sender, session.account !== null || session.isLoopback, session.context.log), (rewritten) => {
+        if (rewritten !== 'unavailable') return judged(session, transaction, view, rewritten);
+        incoming.refuse(NOT_REWRITTEN);
+        stage(session, transaction, null);
+      });
   });
 }
+
+function judged(session: SmtpSession, transaction: Transaction, view: MessageView, rewritten: Rewritten | null): void {
+  const ruling = session.judge?.message(rewritten?.message ?? view) ?? UNJUDGED;
+  session.settle(ruling, (made) => carryOut(session, transaction, rewritten === null ? made : ruledWith(rewritten, transaction.sender, made)));
+}
+
+const UNJUDGED: Ruling = { reply: null, discard: null, orders: {}, before: null, message: null };
 
 /** The judge has decided. */
 function carryOut(session: SmtpSession, transaction: Transaction, ruling: Ruling): void {

@@ -7,6 +7,7 @@ import { decodeXtext } from '../../wire/smtp/xtext.ts';
 import { PATH_LOCAL_BYTES_MAX, pathStart } from './path.ts';
 import type { Command } from './service.ts';
 import type { SmtpSession } from './session.ts';
+import type { Transaction } from './transaction.ts';
 
 const NO_PARAMETERS: ReadonlyMap<string, string> = new Map();
 
@@ -37,28 +38,53 @@ function rcpt(session: SmtpSession, rest: string): void {
   const key = `${address.local}@${address.domain}`;
   const known = transaction.byAddress.get(key);
   if (known === undefined) {
-    const resolution = session.context.directory.resolve(address);
-    const recipient: Recipient = { address, resolution, ...dsn };
-    session.settle(session.judge?.rcpt(recipient, rest.slice(at)) ?? null, (ruled) => {
-      // What the judge let pass may be relayed; what the directory does not know is unknown whatever the lists say.
-      const refusal =
-        ruled ??
-        (session.judge !== null && resolution.kind === 'foreign' ? null : refusalOf(session, resolution, address)) ??
-        session.context.intake.checkRecipient(recipient, transaction.declaredBytes);
-      if (refusal !== null) {
-        refuse(session, address, refusal);
-        return;
-      }
-      transaction.byAddress.set(key, transaction.recipients.length);
-      transaction.accepted.push(transaction.recipients.length);
-      transaction.recipients.push(recipient);
-      session.state = 'rcpt';
-      session.write('250 2.1.5 OK\r\n');
+    session.settle(resolutionOf(session, address, transaction.sender), (resolution) => {
+      if (resolution === null) refuse(session, address, TABLE_DOWN);
+      else check(session, transaction, { address, resolution, ...dsn }, rest.slice(at), key);
     });
     return;
   }
   transaction.accepted.push(known);
   session.write('250 2.1.5 OK\r\n');
+}
+
+const TABLE_DOWN: Reply = { code: 451, enhanced: '4.3.0', text: 'A lookup table does not answer now, try again later' };
+
+/** Where the address leads; null when a table that knows cannot be asked now. */
+function resolutionOf(session: SmtpSession, address: Address, sender: Address | null): Resolution | null | Promise<Resolution | null> {
+  const { router, directory } = session.context;
+  if (router === undefined) return directory.resolve(address);
+  try {
+    const answer = router.resolve(address, sender);
+    return answer instanceof Promise ? answer.catch((error: unknown) => tableDown(session, error)) : answer;
+  } catch (error) {
+    return tableDown(session, error);
+  }
+}
+
+function tableDown(session: SmtpSession, error: unknown): null {
+  session.log('error', 'route.unavailable', { cause: error instanceof Error ? error.message : String(error) });
+  return null;
+}
+
+function check(session: SmtpSession, transaction: Transaction, recipient: Recipient, text: string, key: string): void {
+  const { address, resolution } = recipient;
+  session.settle(session.judge?.rcpt(recipient, text) ?? null, (ruled) => {
+    // What the judge let pass may be relayed; what the directory does not know is unknown whatever the lists say.
+    const refusal =
+      ruled ??
+      (session.judge !== null && resolution.kind === 'foreign' ? null : refusalOf(session, resolution, address)) ??
+      session.context.intake.checkRecipient(recipient, transaction.declaredBytes);
+    if (refusal !== null) {
+      refuse(session, address, refusal);
+      return;
+    }
+    transaction.byAddress.set(key, transaction.recipients.length);
+    transaction.accepted.push(transaction.recipients.length);
+    transaction.recipients.push(recipient);
+    session.state = 'rcpt';
+    session.write('250 2.1.5 OK\r\n');
+  });
 }
 
 /** Why the directory's answer means no; null = accept. */
@@ -67,7 +93,7 @@ export function refusalOf(session: SmtpSession, resolution: Resolution, address:
     case 'deliver':
       return null;
     case 'unknown':
-      return { code: 550, enhanced: '5.1.1', text: `<${formatAddress(address)}> No such user here; check the spelling` };
+      return resolution.reply ?? { code: 550, enhanced: '5.1.1', text: `<${formatAddress(address)}> No such user here; check the spelling` };
     case 'disabled':
       return { code: 550, enhanced: '5.2.1', text: 'This mailbox is disabled' };
     case 'loop':

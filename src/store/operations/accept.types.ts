@@ -1,14 +1,47 @@
 /** Input and output of the operation 'accept': one message into mailboxes and queue, in one transaction. */
-import type { AccountId, FailureCode, JourneyEvent, MailboxId, MessageId, Role, StagedMessage } from '../../ports.ts';
+import type { AccountId, FailureCode, JourneyEvent, JudgeSymbol, LocalTask, MailboxId, MessageId, Role, StagedMessage } from '../../ports.ts';
+
+/** Where to: a mailbox by role or name; created when missing. */
+export type MailboxTarget = { readonly role: Role } | { readonly name: string };
+
+/** One of several copies that an account's rules make of a message. */
+export interface LocalCopy {
+  readonly mailbox: MailboxTarget;
+  readonly flags: number;
+  readonly keywords: string | null;
+  /** Changed by a filter; null: the message as it came. */
+  readonly message: StagedMessage | null;
+}
+
+/** What goes with a delivery in the same transaction: messages sent on or back, and what is remembered of it. */
+export interface DeliveryEffects {
+  readonly accepts: readonly AcceptInput[];
+  /** Rows of filter_memory. */
+  readonly remembers: readonly { readonly kind: string; readonly key: string; readonly until: number }[];
+  /** Messages to other hosts, counted for the account. */
+  readonly forwards: number;
+  /** Further operations of rooms by name ('challenge.open' …), run in the same transaction. */
+  readonly operations?: readonly { readonly name: string; readonly input: unknown }[];
+}
+
+/** What filters that run later want to know of how the message came. */
+export interface Arrival {
+  readonly ip: string | null;
+  readonly name: string | null;
+  readonly helo: string | null;
+  readonly spam: { readonly score: number; readonly threshold: number; readonly isSpam: boolean; readonly symbols: readonly JudgeSymbol[] } | null;
+}
 
 export interface LocalDelivery {
   readonly accountId: AccountId;
   /** Trace headers of this copy: Return-Path and Delivered-To, with CRLF. */
   readonly prefix: Uint8Array;
-  /** Where to: a mailbox by role or name; created when missing. */
-  readonly mailbox: { readonly role: Role } | { readonly name: string };
+  readonly mailbox: MailboxTarget;
   readonly flags: number;
   readonly keywords: string | null;
+  /** Instead of one copy in `mailbox`: what the account's rules say. None: they disposed of it otherwise. */
+  readonly copies?: readonly LocalCopy[];
+  readonly effects?: DeliveryEffects | null;
   /** The recipient as addressed, and what it asked for: used when the delivery must wait in the queue. */
   readonly address: string;
   readonly orcpt: string | null;
@@ -19,6 +52,9 @@ export interface RemoteRecipient {
   readonly domain: string;
   readonly orcpt: string | null;
   readonly notify: string | null;
+  /** Decided already, in the words of a transport table. */
+  readonly nexthop?: string | null;
+  readonly task?: LocalTask | null;
 }
 export interface AcceptInput {
   readonly id: MessageId;
@@ -43,9 +79,17 @@ export interface AcceptInput {
   readonly nexthop?: string | null;
   /** What waits for a local mailbox goes to junk. */
   readonly isJunk?: boolean;
+  /** Kept with what waits in the queue. */
+  readonly arrival?: Arrival | null;
+  /** Accepted in the same transaction: parts with another sender. */
+  readonly also?: readonly AcceptInput[];
+  /** Of one in `also`: its message is that of the input it belongs to. */
+  readonly sharesMessage?: boolean;
 }
 export type DeliveryResult =
   | { readonly kind: 'delivered'; readonly mailboxId: MailboxId; readonly uid: number }
+  /** The account's rules left no copy in a mailbox. */
+  | { readonly kind: 'handled' }
   | { readonly kind: 'queued'; readonly failure: FailureCode | 'held' }
   | { readonly kind: 'refused'; readonly failure: FailureCode };
 export interface AcceptOutput {

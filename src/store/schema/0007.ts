@@ -3,6 +3,8 @@ export const SCHEMA_0007 = `
 -- The next hop of this recipient alone, and (JSON, LocalTask in ports.ts) what the user agent is to do.
 ALTER TABLE queue_recipient ADD COLUMN nexthop TEXT;
 ALTER TABLE queue_recipient ADD COLUMN task TEXT;
+-- JSON (Arrival in operations/accept.types.ts): what filters that run later ask about; null when nobody will.
+ALTER TABLE queue_entry ADD COLUMN arrival TEXT;
 -- 'own': made with \`posthorn user\`; 'table': named by lookup tables; 'system': a user of this machine.
 ALTER TABLE account ADD COLUMN source TEXT NOT NULL DEFAULT 'own';
 ALTER TABLE account ADD COLUMN system_user TEXT;
