@@ -2,7 +2,7 @@
 import type { AccountId, Protocol, StoreReader } from '../ports.ts';
 
 /** Protocol groups an app password may be limited to. */
-export const SCOPES = ['imap', 'pop3', 'smtp'] as const;
+export const SCOPES = ['imap', 'pop3', 'smtp', 'sieve'] as const;
 export type Scope = (typeof SCOPES)[number];
 
 export interface Credential {
@@ -25,6 +25,7 @@ export function credentialsOf(reader: StoreReader, accountId: AccountId): Creden
 
 export function scopeOf(protocol: Protocol): Scope {
   if (protocol === 'imap' || protocol === 'imaps') return 'imap';
+  if (protocol === 'sieve') return 'sieve';
   return protocol === 'pop3' || protocol === 'pop3s' ? 'pop3' : 'smtp';
 }
 

@@ -56,10 +56,10 @@ export const DIRECTORY_SETTINGS = {
   }),
   'auth.plusAnnounced': list({
     default: ['imap', 'pop3'],
-    accepts: 'a list of imap, pop3, smtp',
+    accepts: 'a list of imap, pop3, smtp, sieve',
     doc: 'Protocols whose capability list names SCRAM-SHA-256-PLUS; it is taken everywhere. Not smtp: mutt 2.2 chooses it whenever it is named there, cannot bind to TLS 1.3, and tries nothing else.',
     see: 'RFC 9266',
-    check: (entry) => (['imap', 'pop3', 'smtp'].includes(entry) ? undefined : 'must be imap, pop3 or smtp'),
+    check: (entry) => (['imap', 'pop3', 'smtp', 'sieve'].includes(entry) ? undefined : 'must be imap, pop3, smtp or sieve'),
   }),
   'auth.plainOnLoopback': flag({
     default: true,

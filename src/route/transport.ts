@@ -1,5 +1,6 @@
 /** Chooses where mail for a domain goes next: the transport list, the relay host, or the domain's MX. Pure. */
 import { isIP } from 'node:net';
+import type { SmtpTransport } from './named.ts';
 
 /** `mx`: look up the MX of `host` first. `port` null means the protocol's own. */
 export type Nexthop =
@@ -11,9 +12,24 @@ export type Nexthop =
       readonly mx: boolean;
       readonly implicitTls: boolean;
       readonly isRelay: boolean;
+      /** Settings of its own (`transport.smtp`). */
+      readonly transport?: SmtpTransport;
+      /** To be tried one after the other when none of this one's hosts can be found or reached. */
+      readonly fallback?: readonly SmtpHop[];
+      /** The host is the recipient's own domain, by way of a named transport: what is wrong with it is the sender's mistake, not the administrator's. */
+      readonly isDomainsOwn?: boolean;
     }
-  | { readonly kind: 'lmtp'; readonly key: string; readonly host: string; readonly port: number | null; readonly path: string | null }
+  | {
+      readonly kind: 'lmtp';
+      readonly key: string;
+      readonly host: string;
+      readonly port: number | null;
+      readonly path: string | null;
+      readonly transport?: SmtpTransport;
+    }
   | { readonly kind: 'error'; readonly key: string; readonly enhanced: string; readonly text: string };
+
+export type SmtpHop = Extract<Nexthop, { readonly kind: 'smtp' }>;
 
 export interface TransportLine {
   /** "example.org", ".example.org" for subdomains, "*" for all. */
@@ -28,7 +44,7 @@ export interface TransportSettings {
 }
 
 /** "[host]:port", "[host]", "host:port", "host", "[IPv6:…]:port"; null when malformed or out of range. */
-function parseHostPort(input: string): { host: string; port: number | null; literal: boolean } | null {
+export function parseHostPort(input: string): { host: string; port: number | null; literal: boolean } | null {
   let host = input;
   let rest = '';
   let literal = false;
@@ -133,28 +149,27 @@ export function readRoutes(settings: TransportSettings): Routes {
 
 const LABELS_MAX = 128; // a domain has at most 127 labels (RFC 1035 section 2.3.4)
 
-/** Where mail for `domain` (lower case, A-labels, or an address literal in brackets) goes next. */
-export function nexthop(domain: string, routes: Routes): Nexthop {
-  if (routes.exact.size > 0) {
-    let found = routes.exact.get(domain);
-    let at = domain.indexOf('.');
-    for (let i = 0; found === undefined && !routes.exact.has(domain) && at >= 0 && i < LABELS_MAX; i++) {
-      const parent = domain.slice(at);
-      if (routes.exact.has(parent)) {
-        found = routes.exact.get(parent);
-        if (found === null) return direct(domain);
-        break;
-      }
-      at = domain.indexOf('.', at + 1);
-    }
-    if (found === undefined && routes.exact.has('*')) found = routes.exact.get('*');
-    if (found === null) return direct(domain);
-    if (found !== undefined) return found;
+/** What `deliver.transports` says of a domain: null for "its own mail hosts", undefined when no line names it. */
+export function lineFor(domain: string, routes: Routes): Nexthop | null | undefined {
+  const { exact } = routes;
+  if (exact.size === 0) return undefined;
+  let found = exact.get(domain);
+  let at = domain.indexOf('.');
+  for (let i = 0; found === undefined && at >= 0 && i < LABELS_MAX; i++) {
+    found = exact.get(domain.slice(at));
+    at = domain.indexOf('.', at + 1);
   }
-  return routes.relay ?? direct(domain);
+  return found === undefined ? exact.get('*') : found;
 }
 
-function direct(domain: string): Nexthop {
+/** Where mail for `domain` (lower case, A-labels, or an address literal in brackets) goes next. */
+export function nexthop(domain: string, routes: Routes): Nexthop {
+  const found = lineFor(domain, routes);
+  return found ?? (found === null ? direct(domain) : (routes.relay ?? direct(domain)));
+}
+
+/** The domain's own mail hosts. */
+export function direct(domain: string): Nexthop {
   const literal = domain.startsWith('[');
   let host = domain;
   if (literal) {
