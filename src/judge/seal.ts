@@ -8,7 +8,7 @@ import type { KeyRing } from './signing/ring.ts';
 import { after, type Soon } from './soon.ts';
 
 /** What a forwarder vouches for: what readers see, and what ties the message together. */
-const SEALED = [
+export const SEALED = [
   'from',
   'to',
   'cc',
