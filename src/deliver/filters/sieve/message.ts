@@ -1,0 +1,114 @@
+/** The message as it is now: as it came, or changed by editheader, filter and the MIME actions. */
+import { asBuffer } from '../../../mail/header.ts';
+import { MimeParser, type MimePart } from '../../../mail/mime.ts';
+import { headerEnd } from '../../../mail/view.ts';
+import { ask, type FilterInput, type MessageVersion } from '../filter.ts';
+import { HeaderView } from './header-view.ts';
+import type { Steps } from './run.ts';
+
+export interface Mime {
+  readonly root: MimePart;
+  /** The bytes that the tree's offsets count in; shorter than the message when that is larger than was asked for. */
+  readonly bytes: Buffer;
+}
+
+export class SieveMessage {
+  readonly #input: FilterInput;
+  readonly #original: HeaderView;
+  #header: HeaderView;
+  /** null: the original's. */
+  #body: Buffer | null = null;
+  /** The original body, as far as it was fetched. */
+  #fetched: Buffer | null = null;
+  #version: MessageVersion = null;
+  #isChanged = false;
+  #mime: Mime | null = null;
+
+  constructor(input: FilterInput) {
+    this.#input = input;
+    this.#original = new HeaderView(input.header);
+    this.#header = this.#original;
+    if (input.body !== null) this.#fetched = asBuffer(input.body);
+  }
+
+  get header(): HeaderView {
+    return this.#header;
+  }
+  /** As it came: what replies and refusals are about. */
+  get originalHeader(): HeaderView {
+    return this.#original;
+  }
+  get isChanged(): boolean {
+    return this.#isChanged;
+  }
+
+  /** Octets of the message as it is now. */
+  get size(): number {
+    if (!this.#isChanged) return this.#input.size;
+    const body = this.#body === null ? this.#input.size - this.#input.header.length : this.#body.length;
+    return this.#header.bytes.length + body;
+  }
+
+  /** For actions: null while nothing was changed. The same object until the next change. */
+  version(): MessageVersion {
+    if (this.#isChanged && this.#version === null) this.#version = { header: this.#header.bytes, body: this.#body };
+    return this.#version;
+  }
+
+  /** `bytes` with the blank line. */
+  replaceHeader(bytes: Uint8Array): void {
+    this.#header = new HeaderView(bytes);
+    this.#changed();
+  }
+
+  replaceBody(body: Uint8Array): void {
+    this.#body = asBuffer(body);
+    this.#changed();
+  }
+
+  /** Another message altogether (filter, replace, enclose). */
+  replace(message: Uint8Array): void {
+    const end = headerEnd(message);
+    this.#header = new HeaderView(message.subarray(0, end));
+    this.#body = asBuffer(message.subarray(end));
+    this.#changed();
+  }
+
+  #changed(): void {
+    this.#isChanged = true;
+    this.#version = null;
+    this.#mime = null;
+  }
+
+  /** The body, its first `most` octets at least where it has as many; asks for it when it is not in memory. */
+  *body(most: number): Steps<Buffer> {
+    if (this.#body !== null) return this.#body;
+    const from = this.#input.header.length;
+    const to = Math.min(this.#input.size, from + most);
+    if (this.#fetched === null || (this.#input.body === null && this.#fetched.length < to - from)) {
+      this.#fetched = asBuffer(yield* ask({ kind: 'bytes', from, to }));
+    }
+    return this.#fetched;
+  }
+
+  /** The body when no asking is needed, else null. */
+  bodyNow(): Buffer | null {
+    return this.#body ?? (this.#input.body === null ? null : this.#fetched);
+  }
+
+  /** Header and body together; of the body at most `most` octets. */
+  *bytes(most: number): Steps<Buffer> {
+    return Buffer.concat([this.#header.bytes, yield* this.body(most)]);
+  }
+
+  /** The tree of parts, parsed once for each version of the message. */
+  *mime(bodyBytes: number): Steps<Mime> {
+    if (this.#mime === null) {
+      const bytes = yield* this.bytes(bodyBytes);
+      const parser = new MimeParser();
+      parser.push(bytes);
+      this.#mime = { root: parser.end(), bytes };
+    }
+    return this.#mime;
+  }
+}
