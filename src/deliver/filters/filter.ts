@@ -70,6 +70,8 @@ export type Action = ActionBase &
         /** Only this part of the message. */
         readonly part: 'both' | 'header' | 'body';
         readonly umask: number | null;
+        /** Letters D F R S that the name of a maildir file gets behind ":2," (maildrop's FLAGS); such a file goes into cur. */
+        readonly maildirFlags?: string;
       }
     | {
         readonly kind: 'redirect';
@@ -241,6 +243,8 @@ export interface FilterInput {
     /** Plus detail, or null. */
     readonly detail: string | null;
     readonly orcpt: string | null;
+    /** What RCPT and MAIL said of delivery reports (RFC 3461), where it is known. */
+    readonly dsn?: { readonly notify: string | null; readonly ret: 'FULL' | 'HDRS' | null; readonly envid: string | null };
     readonly helo: string | null;
     readonly clientIp: string | null;
     readonly clientName: string | null;
