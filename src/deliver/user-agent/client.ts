@@ -1,0 +1,150 @@
+/** The user agent as the courier's thread (and whoever checks passwords) sees it: one request on each connection at a time, connections kept. */
+import { createConnection, type Socket } from 'node:net';
+import { FrameParser, frameHead, writeSlowly } from './frame.ts';
+import { unpackAnswer } from './packed.ts';
+import type { Request, Response } from './protocol.ts';
+import { type DeliveryAnswer, type DeliveryTask, type MessageSource, type PasswordAnswer, simpleAnswer, type SystemUser } from './types.ts';
+
+export interface UserAgentClient {
+  /** Never rejects for what users, programs or the agent do: what cannot be done now is deferred. An aborted task is ended with what it started. */
+  deliver(task: DeliveryTask, message: MessageSource, signal: AbortSignal): Promise<DeliveryAnswer>;
+  checkPassword(user: string, password: string): Promise<PasswordAnswer>;
+  /** A user of this machine; null: there is none. */
+  lookup(user: string): Promise<SystemUser | null | 'unavailable'>;
+  close(): void;
+}
+
+/** A message as bytes in memory. */
+export function sourceOf(bytes: Uint8Array): MessageSource {
+  return { size: bytes.length, slice: (start, end) => bytes.subarray(start, end) };
+}
+
+const CHUNK_BYTES = 256 * 1024;
+const IDLE_CONNECTIONS_MAX = 32;
+
+export function connectUserAgent(options: { readonly socketPath: string; readonly key: string }): UserAgentClient {
+  const idle: Line[] = [];
+  let isClosed = false;
+
+  async function ask<T>(request: Request, message: MessageSource | null, signal: AbortSignal | null, read: (response: Response, body: Uint8Array) => T): Promise<T> {
+    const line = idle.pop() ?? new Line(options.socketPath, options.key);
+    const { response, body } = await line.ask(request, message, signal);
+    if (!line.isDead && !isClosed && idle.length < IDLE_CONNECTIONS_MAX) idle.push(line);
+    else line.end();
+    line.onEnd = () => {
+      const at = idle.indexOf(line);
+      if (at !== -1) idle.splice(at, 1);
+    };
+    return read(response, body);
+  }
+
+  return {
+    async deliver(task, message, signal) {
+      if (signal.aborted) return simpleAnswer('deferred', 451, '4.3.2', 'the server is stopping');
+      try {
+        return await ask({ kind: 'deliver', task }, message, signal, (response, body) => {
+          if (response.kind !== 'delivered') throw new Error('an answer to another question');
+          return unpackAnswer(response.answer, body);
+        });
+      } catch (error) {
+        return simpleAnswer('deferred', 451, '4.3.0', `the user agent cannot be reached: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    },
+    checkPassword: (user, password) =>
+      ask({ kind: 'password', user, password }, null, null, (response) => (response.kind === 'password' ? response.answer : 'unavailable')).catch(
+        () => 'unavailable' as const,
+      ),
+    lookup: (user) => ask({ kind: 'lookup', user }, null, null, (response) => (response.kind === 'user' ? response.user : 'unavailable')).catch(() => 'unavailable' as const),
+    close() {
+      isClosed = true;
+      for (const line of idle.splice(0)) line.end();
+    },
+  };
+}
+
+interface Answered {
+  readonly response: Response;
+  readonly body: Uint8Array;
+}
+
+/** One connection. */
+class Line {
+  readonly #socket: Socket;
+  #waiting: PromiseWithResolvers<Answered> | null = null;
+  isDead = false;
+  onEnd: () => void = () => {};
+
+  constructor(path: string, key: string) {
+    this.#socket = createConnection(path);
+    let response: Response | null = null;
+    let body = Buffer.alloc(0);
+    let filled = 0;
+    const parser = new FrameParser({
+      head(head, bytes) {
+        response = head as Response;
+        body = Buffer.allocUnsafeSlow(bytes);
+        filled = 0;
+      },
+      body(chunk) {
+        body.set(chunk, filled);
+        filled += chunk.length;
+      },
+      end: () => {
+        this.#waiting?.resolve({ response: response!, body });
+        this.#waiting = null;
+      },
+    });
+    this.#socket.on('data', (chunk: Buffer) => {
+      try {
+        parser.push(chunk);
+      } catch (error) {
+        this.#lost(error as Error);
+      }
+    });
+    this.#socket.on('error', (error) => this.#lost(error));
+    this.#socket.on('close', () => this.#lost(new Error('the connection was closed')));
+    this.#socket.write(frameHead({ kind: 'hello', key }, 0));
+  }
+
+  async ask(request: Request, message: MessageSource | null, signal: AbortSignal | null): Promise<Answered> {
+    const waiting = Promise.withResolvers<Answered>();
+    this.#waiting = waiting;
+    waiting.promise.catch(() => {}); // it may be lost while the message is still being written
+    if (this.isDead) throw new Error('the connection was closed');
+    const give = (): void => this.#lost(new Error('the task was given up'));
+    signal?.addEventListener('abort', give);
+    try {
+      this.#socket.ref();
+      this.#socket.write(frameHead(request, message?.size ?? 0));
+      if (message !== null) await this.#send(message);
+      return await waiting.promise;
+    } catch (error) {
+      this.#lost(error as Error); // half a message cannot be taken back
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', give);
+      this.#socket.unref();
+    }
+  }
+
+  async #send(message: MessageSource): Promise<void> {
+    for (let at = 0; at < message.size && !this.isDead; at += CHUNK_BYTES) {
+      const slice = message.slice(at, Math.min(message.size, at + CHUNK_BYTES));
+      const wait = writeSlowly(this.#socket, slice instanceof Promise ? await slice : slice);
+      if (wait !== undefined) await wait;
+    }
+  }
+
+  end(): void {
+    this.#socket.end();
+  }
+
+  #lost(error: Error): void {
+    if (this.isDead) return;
+    this.isDead = true;
+    this.#socket.destroy();
+    this.#waiting?.reject(error);
+    this.#waiting = null;
+    this.onEnd();
+  }
+}

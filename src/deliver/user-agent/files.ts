@@ -1,0 +1,42 @@
+/** Files of the user's that decide where mail goes: read only when nobody else can have written them. */
+import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import { errnoOf } from '../agents/result.ts';
+
+const { O_NOCTTY, O_NONBLOCK, O_RDONLY } = constants;
+
+/**
+ * null: not there (or not for us). 'unsafe': no regular file, writable by everyone, of another user's (root's is taken), or longer than `bytesMax`.
+ * Throws for a disk that fails: a file that may be there must not be taken for missing.
+ */
+export function readTrusted(path: string, uid: number, bytesMax: number): Buffer | null | 'unsafe' {
+  let fd: number;
+  try {
+    fd = openSync(path, O_RDONLY | O_NONBLOCK | O_NOCTTY); // a fifo that nobody writes would hold us up
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP', 'ENAMETOOLONG', 'ENXIO', 'EPERM'].includes(errnoOf(error) ?? '') || path.includes('\0')) return null;
+    throw error;
+  }
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFile() || (stat.mode & 0o002) !== 0 || (stat.uid !== uid && stat.uid !== 0) || stat.size > bytesMax) return 'unsafe';
+    const bytes = Buffer.alloc(stat.size);
+    let at = 0;
+    while (at < bytes.length) {
+      const got = readSync(fd, bytes, at, bytes.length - at, null);
+      if (got === 0) break;
+      at += got;
+    }
+    return bytes.subarray(0, at);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** May the user enter this directory? */
+export function isDirectory(path: string): boolean {
+  try {
+    return !path.includes('\0') && statSync(path).isDirectory() && (statSync(`${path}/.`), true);
+  } catch {
+    return false;
+  }
+}

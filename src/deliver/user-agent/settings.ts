@@ -1,0 +1,100 @@
+/** Options of delivery to system users. */
+import { bytes, choice, count, duration, flag, list, MINUTE, type SettingsOf, SECOND, text } from '../../system/declare.ts';
+import { SIEVE_SETTINGS, type SieveSettings } from '../filters/sieve/settings.ts';
+import type { LocalConfiguration } from './types.ts';
+
+const LANGUAGES = ['procmail', 'maildrop', 'sieve'] as const;
+type Language = (typeof LANGUAGES)[number];
+
+export const LOCAL_SETTINGS = {
+  'local.mailbox': text({
+    default: 'store',
+    accepts:
+      '"store" (this server\'s own), a path below the home directory ("Maildir/" with a slash for a maildir, "mbox" without for an mbox), or a spool directory ("/var/mail/" for mbox files)',
+    doc: "Where a system user's mail goes when no file of the user's says otherwise.",
+    see: 'Postfix home_mailbox, mail_spool_directory',
+    check: (value) =>
+      value === 'store' || (value.startsWith('/') ? value.endsWith('/') : value !== '' && !value.split('/').includes('..'))
+        ? undefined
+        : 'must be "store", a path below the home directory, or an absolute directory that ends with "/"',
+  }),
+  'local.style': choice({
+    of: ['forward', 'qmail'],
+    default: 'forward',
+    doc: 'Which files in the home directory say where mail goes: .forward as Sendmail and Postfix read it, or .qmail as qmail-local does.',
+  }),
+  'local.filters': list({
+    default: ['procmail', 'maildrop', 'sieve'],
+    accepts: 'a list of "procmail" (~/.procmailrc), "maildrop" (~/.mailfilter), "sieve" (~/.dovecot.sieve)',
+    doc: 'Filter languages of system users, in order: the first whose file exists sorts the mail.',
+    check: (entry) => ((LANGUAGES as readonly string[]).includes(entry) ? undefined : `must be one of ${LANGUAGES.join(', ')}`),
+  }),
+  'local.mailboxCommand': text({
+    default: '',
+    accepts: 'a shell command',
+    doc: 'Program that takes the mail of system users instead of filters and mailbox; run as the user.',
+    see: 'Postfix mailbox_command',
+  }),
+  'local.forwardPath': list({
+    default: [],
+    accepts: 'a list of paths with $home, $user, $extension, $recipient_delimiter, $shell, $domain, $recipient, $local',
+    doc: 'Forward files that are looked for, in order; empty for ~/.forward with the plus detail, then ~/.forward.',
+    see: 'Postfix forward_path',
+  }),
+  'local.commands': flag({ default: true, doc: "Users' files may name programs (|command).", see: 'Postfix allow_mail_to_commands' }),
+  'local.files': flag({ default: true, doc: "Users' files may name files (/file).", see: 'Postfix allow_mail_to_files' }),
+  'local.passwdFile': text({
+    default: '/etc/passwd',
+    takes: 'restart',
+    doc: 'Where the users of this machine are listed, in the form of passwd(5).',
+    check: (value) => (value.startsWith('/') ? undefined : 'must be an absolute path'),
+  }),
+  'local.defaultUser': text({
+    default: 'nobody',
+    doc: "Whose rights programs and files of the administrator's aliases, and mail of root, are given.",
+    see: 'Postfix default_privs',
+    check: (value) => (/^[a-z_][a-z0-9_-]{0,31}\$?$/.test(value) && value !== 'root' ? undefined : 'must be the name of a system user other than root'),
+  }),
+  'local.uidMin': count({ default: 100, least: 1, doc: 'Users with a lower number get mail in the store only; nothing of theirs is read or run.' }),
+  'local.usersAllowed': list({ default: [], accepts: 'a list of user names', doc: 'Users below local.uidMin whose files are read and run all the same.' }),
+  'local.commandTimeLimit': duration({
+    default: 1000 * SECOND,
+    least: SECOND,
+    doc: "Longest time for one program of a user's.",
+    see: 'Postfix command_time_limit',
+  }),
+  'local.exportEnvironment': list({
+    default: ['TZ', 'LANG'],
+    accepts: 'a list of names, or "NAME=value"',
+    doc: "Variables of the server's environment that users' programs get.",
+    see: 'Postfix export_environment',
+    check: (entry) => (/^[A-Za-z_][A-Za-z0-9_]*(=[^\0\n]*)?$/.test(entry) ? undefined : 'must be NAME or NAME=value'),
+  }),
+  'local.redirectsMax': count({ default: 100, least: 1, most: 10_000, doc: "Addresses that one message may be sent on to by a user's files." }),
+  'local.workersMax': count({ default: 20, least: 1, most: 1000, takes: 'restart', doc: 'Processes at once that deliver as users.' }),
+  'local.workersIdle': count({ default: 1, least: 0, most: 20, takes: 'restart', doc: 'Processes kept ready for a user who had none.' }),
+  'local.workerIdle': duration({ default: MINUTE, least: SECOND, takes: 'restart', doc: "How long a user's process is kept for the next message." }),
+  'local.quotaBytes': bytes({ default: 0, doc: "Most bytes in a user's Maildir++; 0 for no limit of ours (a maildirsize file of the user's counts)." }),
+  'local.quotaMessages': count({ default: 0, doc: "Most messages in a user's Maildir++; 0 for no limit of ours." }),
+} as const;
+export type LocalSettings = SettingsOf<typeof LOCAL_SETTINGS>;
+
+/** The options as they travel with each task. `recipientDelimiter` as addresses are split elsewhere, '' for none. */
+export function localConfiguration(s: LocalSettings & SieveSettings, machine: { hostname: string; domain: string; recipientDelimiter: string }): LocalConfiguration {
+  return {
+    mailbox: s['local.mailbox'],
+    style: s['local.style'],
+    filters: s['local.filters'].filter((name): name is Language => (LANGUAGES as readonly string[]).includes(name)),
+    mailboxCommand: s['local.mailboxCommand'],
+    forwardPath: s['local.forwardPath'],
+    allowCommands: s['local.commands'],
+    allowFiles: s['local.files'],
+    commandTimeLimitMs: s['local.commandTimeLimit'],
+    exportEnvironment: s['local.exportEnvironment'],
+    quotaBytes: s['local.quotaBytes'],
+    quotaMessages: s['local.quotaMessages'],
+    redirectsMax: s['local.redirectsMax'],
+    sieve: Object.fromEntries(Object.keys(SIEVE_SETTINGS).map((key) => [key, s[key as keyof SieveSettings]])) as SieveSettings,
+    ...machine,
+  };
+}
