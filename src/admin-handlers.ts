@@ -1,16 +1,24 @@
 /** The administration handlers of all rooms that work on the store alone; those that need the running server are added by serve.ts. */
+import { CHALLENGE_ADMIN } from './deliver/challenge/admin.ts';
+import { SCRIPTS_ADMIN } from './deliver/scripts/admin.ts';
+import { SORTING_ADMIN } from './deliver/sorting/admin.ts';
 import { DIRECTORY_ADMIN } from './directory/admin.ts';
 import { REPORTS_ADMIN } from './judge/reports/admin.ts';
 import { ensureDkimKeys, SIGNING_ADMIN } from './judge/signing/admin.ts';
 import { HABIT_REASON } from './judge/rates/habit.ts';
 import type { AdminContext, AdminHandlers } from './ports.ts';
 import { QUEUE_ADMIN } from './queue/admin.ts';
+import { ROUTE_ADMIN } from './route/admin.ts';
 import { STORE_ADMIN } from './store/admin.ts';
 
 export const ADMIN_HANDLERS: AdminHandlers = {
   ...DIRECTORY_ADMIN,
   ...QUEUE_ADMIN,
   ...STORE_ADMIN,
+  ...SCRIPTS_ADMIN,
+  ...SORTING_ADMIN,
+  ...CHALLENGE_ADMIN,
+  ...ROUTE_ADMIN,
   ...SIGNING_ADMIN,
   ...REPORTS_ADMIN,
   'judge.explain': async (...question) => (await rehearsals())['judge.explain']!(...question),

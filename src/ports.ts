@@ -27,7 +27,7 @@ export interface Address {
 
 // ── Connections ──────────────────────────────────────────────────────────────────────────────────────
 
-export type Protocol = 'smtp' | 'submission' | 'submissions' | 'lmtp' | 'imap' | 'imaps' | 'pop3' | 'pop3s';
+export type Protocol = 'smtp' | 'submission' | 'submissions' | 'lmtp' | 'imap' | 'imaps' | 'pop3' | 'pop3s' | 'sieve';
 
 /** The certificate that a client showed. Fingerprints are SHA-256, "AB:CD:…" in upper case. */
 export interface PeerCertificate {
@@ -287,8 +287,11 @@ export interface MessageWriter {
   abort(): void;
 }
 export interface Staging {
-  open(): MessageWriter /** A whole small message at once. */;
+  open(): MessageWriter;
+  /** A whole small message at once. */
   stage(message: Uint8Array): StagedMessage;
+  /** Reads back what was staged here and is not yet committed. The caller closes the reader. */
+  read(message: StagedMessage): MessageReader;
 }
 
 export interface Reply {

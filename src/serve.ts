@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { MessageChannel } from 'node:worker_threads';
 import { ADMIN_HANDLERS } from './admin-handlers.ts';
 import { createDirectory } from './directory/embedded.ts';
+import { helperOptions, startUserAgent, type UserAgentHandle } from './deliver/user-agent/start.ts';
 import type { AdminContext, Protocol } from './ports.ts';
 import { ensureAllDkimKeys, ensureDevelopmentAccount, ensureDomain } from './first-start.ts';
 import { createRateMemory } from './judge/rates/rates.ts';
@@ -26,7 +27,7 @@ import { MetricsBoard, ThreadMetrics } from './system/metrics.ts';
 import { type MetricsServer, startMetricsServer } from './system/metrics-server.ts';
 import { ensureSelfSigned } from './system/self-signed.ts';
 import { expiryWarnings, loadTlsMaterial, type TlsMaterial, tlsFilesOf } from './system/tls.ts';
-import { becomeUser } from './system/user.ts';
+import { becomeUser, lookUpUser } from './system/user.ts';
 import { Crew, type CrewMember } from './threads/crew.ts';
 import { journeyTo, openThreadLog } from './threads/start.ts';
 
@@ -41,7 +42,7 @@ export interface ServeOptions {
   readonly isDevelopment: boolean;
 }
 
-const LISTENED: readonly Protocol[] = ['smtp', 'submission', 'submissions', 'lmtp', 'imap', 'imaps', 'pop3', 'pop3s'];
+const LISTENED: readonly Protocol[] = ['smtp', 'submission', 'submissions', 'lmtp', 'imap', 'imaps', 'pop3', 'pop3s', 'sieve'];
 /** The launcher starts the program again after this code (as after a fault). */
 const EXIT_START_AGAIN = 134;
 
@@ -185,9 +186,35 @@ async function run(options: ServeOptions, undo: (() => Promise<void> | void)[]):
     now,
   };
 
+  // Started while we are root; what users' files name is done there, as those users.
+  const agentKey = randomBytes(32).toString('hex');
+  let agent: UserAgentHandle | null = null;
+  const userAgent = needsUserAgent(settings()) ? { socketPath: join(dataDir, 'agent.sock'), key: agentKey } : null;
+  const startedAs = process.getuid?.();
+  async function startAgent(): Promise<void> {
+    if (userAgent === null) return;
+    const owner = settings().user !== '' && process.getuid?.() === 0 ? lookUpUser(settings().user) : null;
+    const started = startUserAgent(
+      helperOptions(settings(), { ...userAgent, owner, passwdFile: settings()['local.passwdFile'] }),
+      settings()['local.exportEnvironment'],
+    );
+    agent = started;
+    await started.ready;
+    void started.ended.then((why) => {
+      agent = null;
+      if (isStopping || !isUp) return;
+      log.error('agent.lost', { why });
+      // Rights that were given up cannot be had back in this process.
+      if (process.getuid?.() !== startedAs) fatal('the user agent ended');
+      else setTimeout(() => void startAgent().catch((cause) => fatal(`the user agent cannot be started again: ${(cause as Error).message}`)), 1000);
+    });
+  }
+  await startAgent();
+  undo.push(() => agent?.stop());
+
   async function startCourierThread(): Promise<void> {
     const [writerPort, keeperPort] = [connectToWriter('notices'), connectToKeeper()];
-    await crew.start('courier', 'courier', { writerPort, keeperPort }, [writerPort, keeperPort]).ready;
+    await crew.start('courier', 'courier', { writerPort, keeperPort, userAgent }, [writerPort, keeperPort]).ready;
   }
 
   const wanted = Object.fromEntries(LISTENED.map((protocol) => [protocol, settings()[`listen.${protocol}` as 'listen.smtp']]));
@@ -200,7 +227,7 @@ async function run(options: ServeOptions, undo: (() => Promise<void> | void)[]):
     first: Promise<unknown> = Promise.resolve(),
   ): Promise<Record<string, readonly string[]>> {
     const [writerPort, keeperPort] = [connectToWriter('all'), connectToKeeper()];
-    const loop = crew.start(name, 'loop', { writerPort, keeperPort, tls: { material, ticketKeys }, rateMemory }, [writerPort, keeperPort]);
+    const loop = crew.start(name, 'loop', { writerPort, keeperPort, userAgent, tls: { material, ticketKeys }, rateMemory }, [writerPort, keeperPort]);
     await Promise.all([loop.ready, first]);
     return loop.link.call('listen', { addresses, reusePort: loopCount > 1, isFirst: name === 'loop1' });
   }
@@ -365,6 +392,7 @@ async function run(options: ServeOptions, undo: (() => Promise<void> | void)[]):
     const courier = crew.members.get('courier');
     await Promise.all([...loops.map((loop) => loop.link.call('drain', graceMs).catch(() => {})), courier?.link.call('drain', graceMs).catch(() => {})]);
     await Promise.all([...loops, ...(courier === undefined ? [] : [courier])].map((member) => crew.end(member)));
+    await agent?.stop();
     await crew.end(writerThread);
     await crew.end(keeper);
     await metricsServer?.close();
@@ -387,4 +415,14 @@ async function run(options: ServeOptions, undo: (() => Promise<void> | void)[]):
 /** What several threads may listen on: a unix socket has one. */
 function sharedOf(bound: Record<string, readonly string[]>): Record<string, readonly string[]> {
   return Object.fromEntries(Object.entries(bound).map(([protocol, list]) => [protocol, list.filter((address) => !address.startsWith('unix:'))]));
+}
+
+/** Is there anything that must be done as another user? */
+function needsUserAgent(settings: AllSettings): boolean {
+  return (
+    settings['policy.localDomains'].length > 0 ||
+    settings['transport.pipe'].length > 0 ||
+    settings['route.virtualMailboxBase'] !== '' ||
+    settings['sieve.programs']
+  );
 }

@@ -17,7 +17,7 @@ export interface DnsFacts {
   /** SHA-256 of the public key of the server's certificate in hexadecimal; null when it is self-signed or cannot be read. */
   readonly certificateKey: string | null;
 }
-export type ServiceProtocol = 'submission' | 'submissions' | 'imap' | 'imaps' | 'pop3' | 'pop3s';
+export type ServiceProtocol = 'submission' | 'submissions' | 'imap' | 'imaps' | 'pop3' | 'pop3s' | 'sieve';
 
 /** 'must': mail is lost or refused without it. 'should': mail programs and receivers expect it. 'may': good to have. */
 export type Need = 'must' | 'should' | 'may';
@@ -62,6 +62,7 @@ const SERVICES: readonly { readonly protocol: ServiceProtocol; readonly label: s
   { protocol: 'imap', label: '_imap', priority: 10 },
   { protocol: 'pop3s', label: '_pop3s', priority: 20 },
   { protocol: 'pop3', label: '_pop3', priority: 30 },
+  { protocol: 'sieve', label: '_sieve', priority: 0 }, // RFC 5804 section 1.8
 ];
 
 function record(

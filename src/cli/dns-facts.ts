@@ -15,7 +15,7 @@ import type { DoctorSettings } from './doctor-settings.ts';
 /** Settings that are read here; those of other rooms' options are declared there. */
 export type FactSettings = AllSettings & Partial<DoctorSettings> & { readonly 'dmarc.reportAddress'?: string };
 
-const SERVICES: readonly ServiceProtocol[] = ['submission', 'submissions', 'imap', 'imaps', 'pop3', 'pop3s'];
+const SERVICES: readonly ServiceProtocol[] = ['submission', 'submissions', 'imap', 'imaps', 'pop3', 'pop3s', 'sieve'];
 
 /** Can be reached from elsewhere: not loopback, link-local, or private. */
 export function isPublicAddress(ip: string): boolean {

@@ -25,7 +25,7 @@ export function server({ status, now }: DoctorEnvironment): Finding[] {
   );
 }
 
-const PROTOCOLS = ['smtp', 'submission', 'submissions', 'imap', 'imaps', 'pop3', 'pop3s', 'lmtp'] as const;
+const PROTOCOLS = ['smtp', 'submission', 'submissions', 'imap', 'imaps', 'pop3', 'pop3s', 'sieve', 'lmtp'] as const;
 
 export async function ports(env: DoctorEnvironment): Promise<Finding[]> {
   const problems: Finding[] = [];

@@ -171,6 +171,7 @@ export function initialConfig(answers: InitAnswers): string {
       'imaps = ["[::]:1993"]',
       'pop3 = ["[::]:1110"]',
       'pop3s = ["[::]:1995"]',
+      'sieve = ["[::]:5190"]',
     );
   lines.push(
     '',

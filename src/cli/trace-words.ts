@@ -13,6 +13,13 @@ const SOURCES: Readonly<Record<string, string>> = {
   fetch: 'fetched',
 };
 
+/** Messages that began on this machine. */
+const MADE_HERE: Readonly<Record<string, string>> = {
+  bounce: 'a report made here',
+  forward: 'sent on',
+  reply: 'an automatic answer made here',
+};
+
 /** "a@x", "a@x and b@x", "a@x, b@x and 7 more". */
 export function people(addresses: unknown, total?: number): string {
   const all = (Array.isArray(addresses) ? addresses : addresses === undefined || addresses === null ? [] : [addresses]).map(String);
@@ -79,7 +86,8 @@ const WORDS: ReadonlyMap<string, Words> = new Map<string, Words>([
       const how = `${SOURCES[f.source] ?? f.source ?? ''}${f.tls ? ` (${f.tls})` : ''}`;
       const login = f.login === undefined ? '' : `, signed in as ${f.login}`;
       const size = typeof f.size === 'number' ? `, ${humanBytes(f.size)}` : '';
-      const what = f.source === 'bounce' ? `a report made here${size}, for` : `received${from} ${how}${login}${size}, from ${f.from ?? '<>'} for`;
+      const made = MADE_HERE[f.source];
+      const what = made !== undefined ? `${made}${f.about === undefined ? '' : ` because of message ${f.about}`}${size}, for` : `received${from} ${how}${login}${size}, from ${f.from ?? '<>'} for`;
       const lines = [`${what} ${people(f.to, f.recipients)}`];
       if (f.delivered !== undefined) lines.push(`delivered to the mailbox of ${people(f.delivered)}`);
       if (f.queued !== undefined) lines.push(`queued for ${people(f.queued)}`);
@@ -125,6 +133,8 @@ const WORDS: ReadonlyMap<string, Words> = new Map<string, Words>([
   ],
   ['failed', (f) => [`failed for ${people(f.to)}: ${isHere(f) ? said(f) : `${f.host} said ${said(f)}`}`]],
   ['expired', (f) => [`given up for ${people(f.to)}: ${said(f)}`]],
+  ['filtered', (f) => [`by the rules of ${people(f.to)}:`, ...((Array.isArray(f.actions) ? f.actions : []) as unknown[]).map((action) => `  ${action}`)]],
+  ['reentered', (f) => [`${people(f.to)} is ours after all: taken in again as message ${f.as}`]],
   ['bounced', (f) => [`a report of the failure was sent to ${people(f.to)}`]],
   ['held', () => ['held by the administrator']],
   ['hold', () => ['held by the administrator']],

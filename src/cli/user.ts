@@ -177,7 +177,7 @@ function registerAppPassword(user: Command, open: () => Promise<Admin>, io: CliI
     .summary('make one')
     .argument('<address>', 'the user')
     .argument('<label>', 'what it is for, such as phone')
-    .option('--for <protocols>', 'imap, pop3, smtp, separated by commas (default: all)')
+    .option('--for <protocols>', 'imap, pop3, smtp, sieve, separated by commas (default: all)')
     .action((login: string, label: string, options: { for?: string }) =>
       withAdmin(open, async (admin) => {
         const done = await admin.call('apppassword.add', { login, label, scopes: options.for });

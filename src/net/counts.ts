@@ -3,7 +3,7 @@ import type { Protocol } from '../ports.ts';
 import { clientKey, isLoopbackIp } from './networks.ts';
 import type { NetSettings } from './settings.ts';
 
-export type ProtocolGroup = 'smtp' | 'submission' | 'lmtp' | 'imap' | 'pop3';
+export type ProtocolGroup = 'smtp' | 'submission' | 'lmtp' | 'imap' | 'pop3' | 'sieve';
 
 /** The protocols that share their limits, with or without implicit TLS. */
 export const GROUP: Readonly<Record<Protocol, ProtocolGroup>> = {
@@ -15,6 +15,7 @@ export const GROUP: Readonly<Record<Protocol, ProtocolGroup>> = {
   imaps: 'imap',
   pop3: 'pop3',
   pop3s: 'pop3',
+  sieve: 'sieve',
 };
 
 export type Admission = 'admitted' | 'tooMany' | 'tooManyOfClient';

@@ -38,6 +38,7 @@ const NO_ROOM: Readonly<Record<string, string>> = {
   lmtp: '421 4.3.2 Too many connections, try again later\r\n',
   imap: '* BYE [UNAVAILABLE] Too many connections, try again later\r\n',
   pop3: '-ERR [SYS/TEMP] Too many connections, try again later\r\n',
+  sieve: 'BYE (TRYLATER) "Too many connections, try again later"\r\n',
 };
 
 /** Rejects with an Error that names the address when one cannot be bound; nothing stays bound then. */

@@ -7,7 +7,7 @@ export const NET_SETTINGS = {
     default: 10_000,
     least: 1,
     most: 1_000_000,
-    doc: 'Connections open at the same time in one protocol group (smtp, submission, lmtp, imap, pop3), in each protocol thread.',
+    doc: 'Connections open at the same time in one protocol group (smtp, submission, lmtp, imap, pop3, sieve), in each protocol thread.',
     see: 'Postfix default_process_limit, Dovecot client_limit',
   }),
   'net.connectionsPerClientMax': count({

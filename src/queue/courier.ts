@@ -10,6 +10,7 @@ import type { SmtpConnection } from '../deliver/smtp/connection.ts';
 import { createDns, type Dns } from '../net/dns.ts';
 import type { DnsSettings } from '../net/dns-settings.ts';
 import type {
+  Address,
   Announcement,
   Announcements,
   Directory,
@@ -19,26 +20,34 @@ import type {
   MessageId,
   Metrics,
   Milliseconds,
+  Resolution,
   Staging,
   StoreReader,
   StoreWriter,
 } from '../ports.ts';
-import { filterHop, type Nexthop, nexthop, readRoutes, type Routes } from '../route/transport.ts';
+import { formatAddress } from '../mail/address.ts';
+import type { Mailroom } from '../deliver/mailroom/types.ts';
+import type { Generic } from '../route/generic.ts';
+import { filterHop, nexthop, readRoutes, type Routes } from '../route/transport.ts';
+import type { AcceptInput } from '../store/operations/accept.types.ts';
 import { Failure } from '../system/failure.ts';
 import { type Notice, noticesFor } from './bounce.ts';
-import type { QueuedRecipient, QueueEntry } from './entry.ts';
+import { addressOf, type QueuedRecipient, type QueueEntry } from './entry.ts';
+import { byHand, type HandsContext } from './hands.ts';
+import { type HandHop, type Hop, MAILBOX_HOP, REENTER_HOP } from './hop.ts';
 import { BatchJob } from './job.ts';
 import { Loader } from './loader.ts';
 import { deliverLocal } from './local.ts';
 import { Fifo } from './fifo.ts';
-import type { EntryReport, RecipientReport } from './operations.ts';
+import type { EntryReport, RecipientReport, SettledEffects } from './operations.ts';
 import { Reporter } from './reporter.ts';
 import { afterFailure, beforeWarning, isDelayWarningDue, wants } from './retry.ts';
 import { type Batch, type DeadReason, type Destination, Schedule } from './schedule.ts';
 import type { QueueSettings } from './settings.ts';
+import { goOutside } from './outside.ts';
 import { storeSource } from './source.ts';
 
-export type CourierSettings = QueueSettings & OutboundSettings & DnsSettings & { readonly domain: string };
+export type CourierSettings = QueueSettings & OutboundSettings & DnsSettings & { readonly domain: string; readonly 'route.destinationRateDelay'?: number };
 
 export interface CourierContext {
   settings(): CourierSettings;
@@ -53,6 +62,17 @@ export interface CourierContext {
   readonly directory: Directory;
   newId(): MessageId;
   now(): Milliseconds;
+  readonly mailroom?: Mailroom;
+  /** Finds the next hop. Left out: `deliver.transports` and `deliver.relayHost` alone say (tests of this room). */
+  readonly transport?: (recipient: Address, sender: string | null) => Hop | Promise<Hop>;
+  /** The next hop that a table or rule names in its own words; null when they are none. */
+  readonly namedHop?: (text: string, recipient: Address) => Hop | null;
+  /** Where an address leads: what turns out to be ours is taken in again. Left out: everything in the queue is for others. */
+  readonly resolve?: (address: Address, sender: Address | null) => Resolution | Promise<Resolution>;
+  /** Addresses as the outside shall see them. */
+  readonly generic?: () => Generic;
+  /** What is delivered on this machine. Left out: nothing can be. */
+  readonly hands?: HandsContext;
   /** For tests. */
   readonly dns?: Dns;
   readonly random?: () => number;
@@ -63,7 +83,6 @@ export interface Courier {
   stop(deadlineMs: number): Promise<void>;
 }
 
-const LOCAL: Nexthop = { kind: 'error', key: 'local', enhanced: '', text: '' };
 const LOSSES_MAX = 3; // connections lost under one recipient before that counts as an attempt
 const DEAD_MAX_MS = 30 * 60_000;
 const GAUGES_MS = 10_000;
@@ -75,6 +94,8 @@ interface Unwritten {
   readonly entry: QueueEntry;
   readonly notices: readonly Notice[];
   readonly report: EntryReport;
+  readonly accepts: readonly AcceptInput[];
+  readonly effects: readonly SettledEffects[] | undefined;
   committed(): void;
 }
 
@@ -97,6 +118,8 @@ class QueueCourier implements Courier {
   #taking: Promise<void> | null = null;
   #isStopping = false;
   #isTurnDue = false;
+  /** Aborted when programs must not be waited for any longer. */
+  readonly #stopping = new AbortController();
   #underWay = 0;
   #gaugesAt = 0;
   #stopWaiter: (() => void) | null = null;
@@ -117,6 +140,7 @@ class QueueCourier implements Courier {
         recipientsMax: settings['deliver.recipientsPerMessageMax'],
         deadMin: settings['queue.retryMin'],
         deadMax: Math.max(settings['queue.retryMin'], DEAD_MAX_MS),
+        rateDelayMs: settings['route.destinationRateDelay'] ?? 0,
       };
     });
     this.#outbound = new Outbound({
@@ -143,6 +167,7 @@ class QueueCourier implements Courier {
   async stop(deadlineMs: number): Promise<void> {
     if (!this.#isStopping) {
       this.#isStopping = true;
+      setTimeout(() => this.#stopping.abort(), deadlineMs).unref();
       this.#unwatch();
       this.#outbound.retire();
     }
@@ -206,7 +231,7 @@ class QueueCourier implements Courier {
       // The store cannot be read now: the tick comes back to it.
       this.#context.log.error('queue.read.failed', { cause: (error as Error).message });
     }
-    for (const { entry, recipient } of loaded) this.#place(entry, recipient, now);
+    for (const { entry, recipient } of loaded) this.#route(entry, recipient, now);
     for (let batch = this.#schedule.start(); batch !== null; batch = this.#schedule.start()) this.#launch(batch);
     if (loaded.length > 0) this.#wake();
   }
@@ -242,11 +267,84 @@ class QueueCourier implements Courier {
     this.#wake();
   }
 
-  /** Where a recipient goes, or what becomes of it at once. */
-  #place(entry: QueueEntry, recipient: QueuedRecipient, now: number): void {
-    if (recipient.kind === 'local') return this.#schedule.add(LOCAL, entry, recipient);
-    const ordered = entry.nexthop === null ? null : filterHop(entry.nexthop);
-    const hop = ordered ?? nexthop(recipient.domain, this.#currentRoutes());
+  /** Where a recipient goes, or what becomes of it at once. Tables that must be asked elsewhere are waited for; the recipient is ours meanwhile. */
+  #route(entry: QueueEntry, recipient: QueuedRecipient, now: number): void {
+    let hop: Hop | Promise<Hop>;
+    try {
+      hop = this.#hopOutside(entry, recipient);
+    } catch (error) {
+      return this.#settle(entry, [recipient], [this.#tableDown(entry, error)], 0);
+    }
+    if (!(hop instanceof Promise)) return this.#place(hop, entry, recipient, now);
+    this.#underWay += 1;
+    hop
+      .then(
+        (found) => {
+          if (this.#isStopping || entry.isDropped) this.#loader.release(entry, recipient);
+          else this.#place(found, entry, recipient, this.#context.now());
+        },
+        (error: unknown) => this.#settle(entry, [recipient], [this.#tableDown(entry, error)], 0),
+      )
+      .finally(() => {
+        this.#underWay -= 1;
+        if (this.#underWay === 0) this.#stopWaiter?.();
+        this.#wake();
+      });
+  }
+
+  #tableDown(entry: QueueEntry, error: unknown): Outcome {
+    const cause = error instanceof Error ? error.message : String(error);
+    this.#context.log.error('route.unavailable', { id: entry.id, cause });
+    return outcome('deferred', 451, '4.3.0', `a lookup table does not answer: ${cause}`, '');
+  }
+
+  /** The hop, with the addresses as the outside shall see them. */
+  #hopOutside(entry: QueueEntry, recipient: QueuedRecipient): Hop | Promise<Hop> {
+    const hop = this.#hopFor(entry, recipient);
+    const generic = this.#context.generic?.();
+    if (generic === undefined || generic.isIdle) return hop;
+    const outside = (found: Hop): Hop | Promise<Hop> => {
+      const asked = found.kind === 'smtp' ? goOutside(generic, entry, recipient, this.#context.reader) : undefined;
+      return asked === undefined ? found : asked.then(() => found);
+    };
+    return hop instanceof Promise ? hop.then(outside) : outside(hop);
+  }
+
+  #hopFor(entry: QueueEntry, recipient: QueuedRecipient): Hop | Promise<Hop> {
+    if (recipient.kind === 'local') return MAILBOX_HOP;
+    const { task } = recipient;
+    if (task !== null) return { kind: 'task', key: `task:${task.user ?? ''}:${task.kind}` };
+    const context = this.#context;
+    const ordered = recipient.nexthop ?? entry.nexthop;
+    if (ordered !== null) {
+      const hop = (recipient.nexthop === null ? null : context.namedHop?.(ordered, addressOf(recipient.address))) ?? filterHop(ordered);
+      if (hop !== null) return hop;
+    } else if (context.resolve !== undefined) {
+      const address = addressOf(recipient.address);
+      const found = context.resolve(address, entry.sender === null ? null : addressOf(entry.sender));
+      if (found instanceof Promise) return found.then((late) => this.#hopOf(late, entry, recipient));
+      return this.#hopOf(found, entry, recipient);
+    }
+    return this.#transportFor(entry, recipient);
+  }
+
+  #hopOf(resolution: Resolution, entry: QueueEntry, recipient: QueuedRecipient): Hop | Promise<Hop> {
+    if (isOurs(resolution, recipient.address)) return REENTER_HOP;
+    const only = resolution.kind === 'deliver' ? resolution.remote[0] : undefined;
+    if (only?.nexthop !== undefined) {
+      const hop = this.#context.namedHop?.(only.nexthop, addressOf(recipient.address)) ?? filterHop(only.nexthop);
+      if (hop !== null) return hop;
+    }
+    return this.#transportFor(entry, recipient);
+  }
+
+  #transportFor(entry: QueueEntry, recipient: QueuedRecipient): Hop | Promise<Hop> {
+    return this.#context.transport?.(addressOf(recipient.address), entry.sender) ?? nexthop(recipient.domain, this.#currentRoutes());
+  }
+
+  #place(found: Hop, entry: QueueEntry, recipient: QueuedRecipient, now: number): void {
+    // A mailbox or user of this machine: resolved again, which says what is to be done.
+    const hop = found.kind === 'local' || found.kind === 'virtual' ? REENTER_HOP : found;
     if (hop.kind === 'error') {
       const kind = hop.enhanced.startsWith('5') ? 'failed' : 'deferred';
       return this.#settle(entry, [recipient], [outcome(kind, kind === 'failed' ? 550 : 450, hop.enhanced, hop.text, '')], 0);
@@ -267,7 +365,8 @@ class QueueCourier implements Courier {
   #launch(batch: Batch): void {
     this.#underWay += 1;
     const { hop } = batch.destination;
-    if (hop.kind === 'error') return void this.#deliverLocally(batch);
+    if (hop.kind === 'mailbox') return void this.#deliverLocally(batch);
+    if (hop.kind !== 'smtp' && hop.kind !== 'lmtp') return void this.#deliverByHand(batch, hop as HandHop);
     const connection = this.#outbound.reuse(hop);
     if (connection !== null) connection.engage(new Slot(this, batch, hop, connection));
     else
@@ -318,6 +417,20 @@ class QueueCourier implements Courier {
       // A lease taken over or an entry deleted: not ours any more. A bug: later, or nobody would look at them again while there is other mail.
       if (error instanceof Failure) for (const recipient of rest) this.#loader.release(entry, recipient);
       else this.#settle(entry, rest, new Array<Outcome>(rest.length).fill(outcome('deferred', 451, '4.3.0', 'internal error, see the server log', '')), 0);
+    }
+    this.released(destination);
+  }
+
+  async #deliverByHand(batch: Batch, hop: HandHop): Promise<void> {
+    const { entry, recipients, destination } = batch;
+    const { hands } = this.#context;
+    if (hands === undefined) this.#settleAll(batch, outcome('deferred', 451, '4.3.5', 'nothing is delivered on this machine', ''), 0);
+    else {
+      const results = await byHand(hop, entry, recipients, hands, this.#stopping.signal);
+      let done = 0;
+      for (const { fate } of results) if (fate.kind === 'delivered') done += 1;
+      if (done > 0) this.#schedule.succeeded(destination);
+      for (const [i, { fate, accepts, effects }] of results.entries()) this.#settle(entry, [recipients[i]!], [fate], 0, accepts, effects);
     }
     this.released(destination);
   }
@@ -382,6 +495,14 @@ class QueueCourier implements Courier {
   }
 
   released(destination: Destination): void {
+    const restMs = destination.rateDelayMs;
+    if (restMs > 0 && !this.#isStopping) {
+      this.#schedule.pause(destination);
+      setTimeout(() => {
+        this.#schedule.resume(destination);
+        this.#wake();
+      }, restMs).unref();
+    }
     this.#schedule.release(destination);
     this.#underWay -= 1;
     if (this.#underWay === 0) this.#stopWaiter?.();
@@ -395,7 +516,14 @@ class QueueCourier implements Courier {
   }
 
   /** From outcomes to a report: retry or expiry, and the reports the sender is owed. */
-  #settle(entry: QueueEntry, recipients: readonly QueuedRecipient[], outcomes: readonly Outcome[], notBefore: number): void {
+  #settle(
+    entry: QueueEntry,
+    recipients: readonly QueuedRecipient[],
+    outcomes: readonly Outcome[],
+    notBefore: number,
+    accepts: readonly AcceptInput[] = [],
+    effects: readonly SettledEffects[] = [],
+  ): void {
     const { settings: current, metrics } = this.#context;
     const settings = current();
     const now = this.#context.now();
@@ -444,9 +572,10 @@ class QueueCourier implements Courier {
       for (const recipient of recipients) this.#loader.release(entry, recipient);
     };
     const owed = entry.isDropped ? notices.filter((notice) => this.#isStillQueued(entry, notice.recipient)) : notices;
-    if (owed.length === 0) return this.#reporter.add({ report, bounces: [], committed });
+    const extra = effects.length === 0 ? undefined : effects;
+    if (owed.length === 0) return this.#reporter.add({ report, bounces: accepts, effects: extra, committed });
     this.#underWay += 1;
-    this.#unwritten.push({ entry, notices: owed, report, committed });
+    this.#unwritten.push({ entry, notices: owed, report, accepts, effects: extra, committed });
     this.#writeNotices();
   }
 
@@ -465,15 +594,15 @@ class QueueCourier implements Courier {
     while (this.#writing < NOTICES_AT_ONCE) {
       const next = this.#unwritten.shift();
       if (next === undefined) return;
-      const { entry, notices, report, committed } = next;
+      const { entry, notices, report, accepts, effects, committed } = next;
       this.#writing += 1;
       noticesFor(entry, notices, this.#context)
         .then(
-          (bounces) => this.#reporter.add({ report, bounces, committed }),
+          (bounces) => this.#reporter.add({ report, bounces: accepts.length === 0 ? bounces : [...bounces, ...accepts], effects, committed }),
           (error: Error) => {
             // Without its report a failure must not be settled: the recipient stays and is tried again later.
             this.#context.log.error('queue.bounce.failed', { id: entry.id, cause: error.stack ?? error.message });
-            this.#postponeAll(entry, report.results, committed);
+            this.#postponeAll(entry, report.results, committed, accepts, effects);
           },
         )
         .finally(() => {
@@ -486,7 +615,13 @@ class QueueCourier implements Courier {
   }
 
   /** The report to the sender could not be made: what is not delivered is looked at again later. */
-  #postponeAll(entry: QueueEntry, results: readonly RecipientReport[], committed: () => void): void {
+  #postponeAll(
+    entry: QueueEntry,
+    results: readonly RecipientReport[],
+    committed: () => void,
+    accepts: readonly AcceptInput[],
+    effects: readonly SettledEffects[] | undefined,
+  ): void {
     const at = this.#context.now() + this.#context.settings()['queue.retryMin'];
     this.#reporter.add({
       report: {
@@ -496,7 +631,8 @@ class QueueCourier implements Courier {
           result.kind === 'delivered' ? result : { ...result, kind: 'deferred', nextAttemptAt: at, isWarned: false, isExpired: false },
         ),
       },
-      bounces: [],
+      bounces: accepts,
+      effects,
       committed,
     });
   }
@@ -563,6 +699,14 @@ class Slot implements JobSource {
     if (this.#goodbye !== null && this.#successes === 0) this.#courier.refused(this.#destination, this.#goodbye);
     this.#courier.released(this.#destination);
   }
+}
+
+/** Not only another host's address under another name: something of it is delivered, expanded or refused here. */
+function isOurs(resolution: Resolution, address: string): boolean {
+  if (resolution.kind === 'foreign') return false;
+  if (resolution.kind !== 'deliver' || resolution.local.length > 0 || resolution.remote.length !== 1) return true;
+  const only = resolution.remote[0]!;
+  return only.task !== undefined || formatAddress(only) !== address;
 }
 
 function postponed(reason: DeadReason): Outcome {

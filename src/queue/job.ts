@@ -1,7 +1,7 @@
 /** A batch of the schedule as the job an agent is given. */
-import type { Job } from '../deliver/agent.ts';
+import type { Job, JobRecipient } from '../deliver/agent.ts';
 import type { MessageReader, StoreReader } from '../ports.ts';
-import type { QueuedRecipient } from './entry.ts';
+import { OtherHeader } from './outside.ts';
 import type { Batch } from './schedule.ts';
 
 export class BatchJob implements Job {
@@ -17,16 +17,20 @@ export class BatchJob implements Job {
     return this.batch.entry.id;
   }
   get sender(): string | null {
-    return this.batch.entry.sender;
+    const { outside, sender } = this.batch.entry;
+    return sender === null ? null : (outside?.sender ?? sender);
   }
-  get recipients(): readonly QueuedRecipient[] {
-    return this.batch.recipients;
+  get recipients(): readonly JobRecipient[] {
+    const { recipients } = this.batch;
+    if (this.batch.entry.outside === null) return recipients;
+    return recipients.map(({ n, address, outside, orcpt, notify }) => ({ n, address: outside ?? address, orcpt, notify }));
   }
   get size(): number {
-    return this.batch.entry.size;
+    const { size, headerBytes, outside } = this.batch.entry;
+    return outside?.header == null ? size : size - headerBytes + outside.header.length;
   }
   get headerBytes(): number {
-    return this.batch.entry.headerBytes;
+    return this.batch.entry.outside?.header?.length ?? this.batch.entry.headerBytes;
   }
   get has8bit(): boolean {
     return this.batch.entry.has8bit;
@@ -41,6 +45,8 @@ export class BatchJob implements Job {
     return this.batch.entry.ret;
   }
   open(): MessageReader {
-    return this.#reader.openBlob(this.batch.entry.blobId);
+    const { blobId, headerBytes, outside } = this.batch.entry;
+    const message = this.#reader.openBlob(blobId);
+    return outside?.header == null ? message : new OtherHeader(message, headerBytes, outside.header);
   }
 }

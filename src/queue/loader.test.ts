@@ -90,6 +90,7 @@ function loaded(row: Row): LoadedRow {
       createdAt: 0,
       nexthop: null,
       isJunk: false,
+      arrival: null,
       senderKey: row.sender,
     },
     recipient: {
@@ -102,6 +103,8 @@ function loaded(row: Row): LoadedRow {
       accountId: null,
       attempts: row.attempts,
       isWarned: false,
+      nexthop: null,
+      task: null,
     },
     nextAttemptAt: row.at,
   };
@@ -116,7 +119,15 @@ function run(
   arrive: (delivered: number) => void = () => {},
 ): Loader {
   const loader = new Loader(model, () => 2000);
-  const schedule = new Schedule(() => ({ concurrencyInitial: 5, concurrencyMax: 5, connectionsMax: 10, recipientsMax: 1, deadMin: 1, deadMax: 1 }));
+  const schedule = new Schedule(() => ({
+    concurrencyInitial: 5,
+    concurrencyMax: 5,
+    connectionsMax: 10,
+    recipientsMax: 1,
+    rateDelayMs: 0,
+    deadMin: 1,
+    deadMax: 1,
+  }));
   let delivered = 0;
   while (delivered < most) {
     for (const { entry, recipient } of loader.fill(delivered)) schedule.add(hop(recipient.domain), entry, recipient);

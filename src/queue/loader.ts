@@ -10,8 +10,8 @@
 import type { Lane, QueuedRecipient, QueueEntry } from './entry.ts';
 
 export interface LoadedRow {
-  readonly entry: Omit<QueueEntry, 'owned' | 'isDropped'>;
-  readonly recipient: Omit<QueuedRecipient, 'lane' | 'losses'>;
+  readonly entry: Omit<QueueEntry, 'owned' | 'isDropped' | 'outside'>;
+  readonly recipient: Omit<QueuedRecipient, 'lane' | 'losses' | 'outside'>;
   readonly nextAttemptAt: number;
 }
 
@@ -186,12 +186,12 @@ export class Loader {
     let entry = this.entries.get(entryId);
     if (entry?.isDropped) return false; // what was under way before the drop ends first; `release` then looks again
     if (entry === undefined) {
-      entry = { ...row.entry, owned: new Set(), isDropped: false };
+      entry = { ...row.entry, owned: new Set(), isDropped: false, outside: null };
       this.entries.set(entryId, entry);
     }
     if (entry.owned.has(row.recipient.n)) return false;
     entry.owned.add(row.recipient.n);
-    const recipient: QueuedRecipient = { ...row.recipient, lane, losses: 0 };
+    const recipient: QueuedRecipient = { ...row.recipient, lane, losses: 0, outside: null };
     this.inMemory[lane] += 1;
     this.#bySender.set(entry.senderKey, (this.#bySender.get(entry.senderKey) ?? 0) + 1);
     loaded.push({ entry, recipient });

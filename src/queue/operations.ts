@@ -3,9 +3,10 @@
  * epoch is the newest. A report with an older epoch is refused, so two couriers never both settle a recipient.
  */
 import type { MessageId, QueueAnnouncement } from '../ports.ts';
-import type { AcceptInput, AcceptOutput } from '../store/operations/accept.types.ts';
-import { acceptInto } from '../store/operations/accept.ts';
+import type { AcceptInput, AcceptOutput, DeliveryEffects } from '../store/operations/accept.types.ts';
+import { acceptInto, carryOut } from '../store/operations/accept.ts';
 import { releaseBlob } from '../store/operations/blob.ts';
+import type { StoreTransaction } from '../store/writer/group-commit.ts';
 import type { Operations, Transaction } from '../store/transaction.ts';
 import { Failure } from '../system/failure.ts';
 
@@ -34,6 +35,13 @@ export interface ReportInput {
   readonly epoch: number;
   readonly entries: readonly EntryReport[];
   readonly bounces: readonly AcceptInput[];
+  /** What the rules of system users do besides. */
+  readonly effects?: readonly SettledEffects[];
+}
+
+export interface SettledEffects {
+  readonly accountId: number;
+  readonly effects: DeliveryEffects;
 }
 
 const JOURNEY_ADDRESSES_MAX = 50;
@@ -92,6 +100,7 @@ function report(tx: Transaction, input: ReportInput): { entriesDone: number } {
     writeJourney(tx, entry);
   }
   for (const bounce of input.bounces) acceptInto(tx, bounce);
+  for (const { accountId, effects } of input.effects ?? []) carryOut(tx as StoreTransaction, accountId, effects, null);
   return { entriesDone };
 }
 

@@ -5,11 +5,12 @@
 import type { Log, StoreWriter } from '../ports.ts';
 import type { AcceptInput } from '../store/operations/accept.types.ts';
 import { Failure } from '../system/failure.ts';
-import type { EntryReport, ReportInput } from './operations.ts';
+import type { EntryReport, ReportInput, SettledEffects } from './operations.ts';
 
 export interface Settled {
   readonly report: EntryReport;
   readonly bounces: readonly AcceptInput[];
+  readonly effects?: readonly SettledEffects[];
   /** Called once the report is durable. */
   committed(): void;
 }
@@ -106,7 +107,8 @@ export class Reporter {
     for (;;) {
       try {
         const bounces = batch.some((settled) => settled.bounces.length > 0) ? batch.flatMap((settled) => settled.bounces) : [];
-        const input: ReportInput = { epoch: this.#context.epoch(), entries: batch.map((settled) => settled.report), bounces };
+        const effects = batch.some((settled) => settled.effects !== undefined) ? batch.flatMap((settled) => settled.effects ?? []) : undefined;
+        const input: ReportInput = { epoch: this.#context.epoch(), entries: batch.map((settled) => settled.report), bounces, effects };
         await this.#context.writer.run('queue.report', input);
         for (const settled of batch) this.#done(settled, true);
         return;

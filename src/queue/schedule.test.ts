@@ -4,7 +4,15 @@ import type { Nexthop } from '../route/transport.ts';
 import type { QueuedRecipient, QueueEntry } from './entry.ts';
 import { type Batch, Schedule, type ScheduleLimits } from './schedule.ts';
 
-const LIMITS: ScheduleLimits = { concurrencyInitial: 2, concurrencyMax: 4, connectionsMax: 100, recipientsMax: 3, deadMin: 1000, deadMax: 4000 };
+const LIMITS: ScheduleLimits = {
+  concurrencyInitial: 2,
+  concurrencyMax: 4,
+  connectionsMax: 100,
+  recipientsMax: 3,
+  rateDelayMs: 0,
+  deadMin: 1000,
+  deadMax: 4000,
+};
 const hop = (domain: string): Nexthop => ({ kind: 'smtp', key: domain, host: domain, port: null, mx: true, implicitTls: false, isRelay: false });
 const REASON = { code: 421, enhanced: '4.4.1', reply: 'no route', host: '' };
 
@@ -28,6 +36,8 @@ function entry(sender: string): QueueEntry {
     createdAt: 0,
     nexthop: null,
     isJunk: false,
+    arrival: null,
+    outside: null,
     senderKey: sender,
     owned: new Set(),
     isDropped: false,
@@ -44,6 +54,9 @@ function recipient(n: number, domain = 'd.test'): QueuedRecipient {
     accountId: null,
     attempts: 0,
     isWarned: false,
+    nexthop: null,
+    task: null,
+    outside: null,
     lane: 'fresh',
     losses: 0,
   };

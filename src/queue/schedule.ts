@@ -5,9 +5,10 @@
  * another sender's message by one turn. A destination's `window` (connections at once) grows with success and shrinks with
  * failure; a destination that cannot be reached at all is `dead` for a while and its mail is put off together.
  */
-import type { Nexthop } from '../route/transport.ts';
 import type { QueuedRecipient, QueueEntry } from './entry.ts';
 import { Fifo } from './fifo.ts';
+import { limitsOf } from '../route/hop.ts';
+import type { Hop } from './hop.ts';
 
 /** One attempt: some recipients of one entry, to one destination. */
 export interface Batch {
@@ -23,7 +24,7 @@ interface SenderQueue {
 
 export interface Destination {
   readonly key: string;
-  readonly hop: Nexthop;
+  readonly hop: Hop;
   /** Recipients waiting. */
   waiting: number;
   /** Connections (or attempts) in use. */
@@ -32,6 +33,11 @@ export interface Destination {
   window: number;
   /** Recipients in one transaction; learned downwards from 452 replies (RFC 5321 section 4.5.3.1.10). */
   recipientsMax: number;
+  /** Most connections at once, where its transport says so. */
+  readonly windowMax: number;
+  readonly rateDelayMs: number;
+  /** Resting between two attempts (the transport's rate delay): nothing starts. */
+  isPaused: boolean;
   readonly senders: Map<string, SenderQueue>;
   readonly turns: Fifo<SenderQueue>;
   isReady: boolean;
@@ -44,6 +50,8 @@ export interface ScheduleLimits {
   readonly recipientsMax: number;
   /** First dead time in ms, and the longest. */
   readonly deadMin: number;
+  /** Pause between two messages to one destination, where its transport says nothing. */
+  readonly rateDelayMs: number;
   readonly deadMax: number;
 }
 
@@ -75,7 +83,7 @@ export class Schedule {
   }
 
   /** Puts a recipient in its sender's line. Ask `deadFor` first. */
-  add(hop: Nexthop, entry: QueueEntry, recipient: QueuedRecipient): void {
+  add(hop: Hop, entry: QueueEntry, recipient: QueuedRecipient): void {
     const destination = this.#destination(hop);
     let sender = destination.senders.get(entry.senderKey);
     if (sender === undefined) {
@@ -113,7 +121,7 @@ export class Schedule {
 
   /** The next batch for a connection in use, or null: nothing waits, or others have waited long enough for a connection. */
   next(destination: Destination): Batch | null {
-    if (destination.waiting === 0) return null;
+    if (destination.waiting === 0 || destination.isPaused || destination.rateDelayMs > 0) return null;
     if (this.active >= this.#limits().connectionsMax && this.#ready.length > 0) return null;
     if (destination.active > Math.floor(destination.window)) return null;
     return this.#take(destination);
@@ -128,6 +136,17 @@ export class Schedule {
   release(destination: Destination): void {
     destination.active -= 1;
     this.active -= 1;
+    this.#offer(destination);
+    this.#forget(destination);
+  }
+
+  /** Nothing starts for this destination until `resume`. */
+  pause(destination: Destination): void {
+    destination.isPaused = true;
+  }
+
+  resume(destination: Destination): void {
+    destination.isPaused = false;
     this.#offer(destination);
     this.#forget(destination);
   }
@@ -150,7 +169,7 @@ export class Schedule {
   /** The other side worked: a little more at once (one connection more for each full round of successes). */
   succeeded(destination: Destination): void {
     this.#dead.delete(destination.key);
-    const max = this.#limits().concurrencyMax;
+    const max = Math.min(destination.windowMax, this.#limits().concurrencyMax);
     if (destination.window < max) {
       destination.window = Math.min(max, destination.window + 1 / destination.window);
       this.#offer(destination);
@@ -220,18 +239,24 @@ export class Schedule {
     return gone;
   }
 
-  #destination(hop: Nexthop): Destination {
+  #destination(hop: Hop): Destination {
     let destination = this.destinations.get(hop.key);
     if (destination === undefined) {
       const limits = this.#limits();
+      const isWire = hop.kind === 'smtp' || hop.kind === 'lmtp' || hop.kind === 'pipe';
+      const own = isWire ? limitsOf(hop, limits.rateDelayMs) : null;
+      const windowMax = own?.concurrency ?? limits.concurrencyMax;
       destination = {
         key: hop.key,
         hop,
         waiting: 0,
         active: 0,
         // After a failure a single connection tries first.
-        window: this.#dead.has(hop.key) ? 1 : Math.min(limits.concurrencyInitial, limits.concurrencyMax),
-        recipientsMax: limits.recipientsMax,
+        window: this.#dead.has(hop.key) ? 1 : Math.min(limits.concurrencyInitial, windowMax),
+        windowMax,
+        rateDelayMs: own?.rateDelayMs ?? 0,
+        isPaused: false,
+        recipientsMax: own?.recipientsMax ?? limits.recipientsMax,
         senders: new Map(),
         turns: new Fifo(),
         isReady: false,
@@ -242,7 +267,7 @@ export class Schedule {
   }
 
   #mayStart(destination: Destination): boolean {
-    return destination.waiting > 0 && destination.active < Math.floor(destination.window);
+    return destination.waiting > 0 && !destination.isPaused && destination.active < Math.floor(destination.window);
   }
 
   #offer(destination: Destination): void {
@@ -274,6 +299,6 @@ export class Schedule {
   }
 
   #forget(destination: Destination): void {
-    if (destination.waiting === 0 && destination.active === 0 && !destination.isReady) this.destinations.delete(destination.key);
+    if (destination.waiting === 0 && destination.active === 0 && !destination.isReady && !destination.isPaused) this.destinations.delete(destination.key);
   }
 }

@@ -1,11 +1,12 @@
 /** The queue tables in pages, for the loader. Read-only; one statement for many entries. */
-import type { StoreReader } from '../ports.ts';
+import type { LocalTask, StoreReader } from '../ports.ts';
+import type { Arrival } from '../store/operations/accept.types.ts';
 import { senderKey } from './entry.ts';
 import type { LoadedRow, QueueSource } from './loader.ts';
 
 const COLUMNS =
   'e.id, e.message_id, e.blob_id, e.size, e.header_bytes, e.header_message_id, e.source, e.account_id, e.sender, e.envid, e.ret, e.smtputf8, e.has_8bit, e.created_at, ' +
-  'r.n, r.kind, r.address, r.domain, r.account_id, r.orcpt, r.notify, r.attempts, r.next_attempt_at, r.is_warned, e.nexthop, e.is_junk';
+  'r.n, r.kind, r.address, r.domain, r.account_id, r.orcpt, r.notify, r.attempts, r.next_attempt_at, r.is_warned, e.nexthop, e.is_junk, r.nexthop, r.task, e.arrival';
 // CROSS JOIN fixes the order of the tables: by the recipients' key, never by a scan of the entries.
 const FRESH = `SELECT ${COLUMNS} FROM queue_recipient r CROSS JOIN queue_entry e ON e.id=r.entry_id
  WHERE (r.entry_id, r.n) > (?, ?) AND r.attempts=0 AND e.is_held=0 ORDER BY r.entry_id, r.n LIMIT ?`;
@@ -36,6 +37,7 @@ function toRow(row: unknown[]): LoadedRow {
       senderKey: senderKey(accountId, sender),
       nexthop: row[24] as string | null,
       isJunk: row[25] === 1,
+      arrival: row[28] === null ? null : (JSON.parse(row[28] as string) as Arrival),
     },
     recipient: {
       n: row[14] as number,
@@ -47,6 +49,8 @@ function toRow(row: unknown[]): LoadedRow {
       notify: row[20] as string | null,
       attempts: row[21] as number,
       isWarned: row[23] === 1,
+      nexthop: row[26] as string | null,
+      task: row[27] === null ? null : (JSON.parse(row[27] as string) as LocalTask),
     },
     nextAttemptAt: row[22] as number,
   };

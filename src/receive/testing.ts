@@ -1,4 +1,5 @@
 /** For tests of these rooms: a loop context in memory, a listener on it, and conversations written as transcripts. */
+import { openStaged } from '../store/blobs/staging.ts';
 import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 import { digestMessage } from '../mail/digest.ts';
@@ -159,7 +160,7 @@ export class TestContext {
         },
       };
     };
-    return { open, stage };
+    return { open, stage, read: (message) => openStaged(message, '') };
   }
 
   #intake(): Intake {

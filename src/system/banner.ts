@@ -21,6 +21,7 @@ const ROWS: readonly (readonly [protocol: string, label: string, note: string])[
   ['imaps', 'IMAPS', 'reading, TLS'],
   ['pop3', 'POP3', 'fetching, STLS'],
   ['pop3s', 'POP3S', 'fetching, TLS'],
+  ['sieve', 'ManageSieve', 'filters, STARTTLS'],
   ['metrics', 'Metrics', 'HTTP'],
 ];
 

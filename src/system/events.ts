@@ -128,6 +128,20 @@ export const EVENTS: ReadonlyMap<string, string> = new Map([
   ['queue.gauges.failed', 'The sizes of the queue could not be measured.'],
   ['deliver.connect.failed', 'A connection to another server failed.'],
   ['deliver.unexpected', 'A bug: a delivery ended in a way that nobody foresaw.'],
+  // rules of accounts, system users
+  ['filter.failed', 'A bug: the rules of an account could not be followed; the message went to its mailbox without them.'],
+  ['filter.script.failed', 'A Sieve script failed while it ran; the message is kept and the owner is told once.'],
+  ['filter.log', 'What a Sieve script has to say (debug_log).'],
+  ['filter.program.said', 'What a program that a script started wrote to its standard error.'],
+  ['route.unavailable', 'A table that says where an address leads could not be asked; the mail was put off.'],
+  ['queue.hands.failed', 'A bug: a delivery on this machine failed in a way that nobody foresaw; it is tried again.'],
+  ['local.logged', "What a system user's filter wrote to its log."],
+  ['agent.lost', 'The process that delivers as system users has ended; it is started again.'],
+  ['srs.keys.failed', 'The secrets of sender rewriting could not be read or made; senders stay as they are.'],
+  // sorting by score, challenge and response
+  ['sorting.preferences.changed', 'What becomes of the spam of an account was changed; `names` says what.'],
+  ['challenge.switched', 'Challenge and response was switched on or off for an account.'],
+  ['challenge.released', 'A sender who had not answered was let in; what waited moved to the inbox.'],
   // DKIM keys and DMARC reports
   ['dkim.create.failed', 'Keys for a domain could not be made; its mail is not signed.'],
   ['dkim.created', 'Keys for signing the mail of a domain were made.'],
@@ -151,6 +165,7 @@ export const EVENTS: ReadonlyMap<string, string> = new Map([
   ['face.milter.failed', 'A bug: a connection of the milter face ended in a way that nobody foresaw.'],
   // lookup tables on servers
   ['table.reloaded', 'The file of a lookup table had changed and was read again.'],
+  ['route.settings.failed', 'The options of routing changed but cannot be made to work; what was in force before stays.'],
   ['table.reload.failed', 'The file of a lookup table has changed but cannot be read or makes no sense; what was read before stays in force.'],
   ['table.warning', 'A line in the file of a lookup table is passed over or may mean something else than was meant.'],
   ['table.server.lost', 'A server of a lookup table cannot be reached; the next one is asked, or lookups fail for now.'],
@@ -181,6 +196,14 @@ export const EVENTS: ReadonlyMap<string, string> = new Map([
   ['imap.store.failed', 'The store failed in the middle of a command.'],
   ['imap.seen.failed', 'A message that was read could not be marked so.'],
   ['imap.recent.failed', 'Messages that were shown as recent could not be marked so.'],
+  ['managesieve.login.ended', 'A session was closed because its account was switched off or its password changed.'],
+  ['managesieve.bug', 'A bug: a command failed in a way that nobody foresaw.'],
+  ['managesieve.failure', 'The store failed in the middle of a command.'],
+  ['managesieve.tls.failed', 'A TLS handshake after STARTTLS failed.'],
+  ['script.put', 'A Sieve script was stored or replaced.'],
+  ['script.activated', 'Another Sieve script of an account is active now, or none.'],
+  ['script.deleted', 'A Sieve script was deleted.'],
+  ['script.renamed', 'A Sieve script has another name now.'],
   ['pop3.login.ended', 'A session was closed because its account was switched off or its password changed.'],
   ['pop3.bug', 'A bug: a command failed in a way that nobody foresaw.'],
   ['pop3.closed', 'A session ended.'],
@@ -191,4 +214,6 @@ export const EVENTS: ReadonlyMap<string, string> = new Map([
   ['pop3.tls.failed', 'A TLS handshake after STLS failed.'],
   ['pop3.unlock.failed', 'The lock of a mailbox could not be released; it runs out by itself.'],
   ['pop3.update.failed', 'Deletions at the end of a session could not be carried out; the messages are still there.'],
+  // aliases
+  ['alias.include.failed', 'A file of members that an alias includes cannot be read; `cause` says why. Its members get nothing.'],
 ]);

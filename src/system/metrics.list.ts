@@ -41,6 +41,8 @@ export const METRICS: ReadonlyMap<string, MetricDeclaration> = new Map<string, M
   ['smtp.timeouts', { type: 'counter', help: 'Clients sent away for their silence.' }],
   ['pickup.messages', { type: 'counter', help: 'Messages taken from the sendmail command.' }],
   ['pickup.bad', { type: 'counter', help: 'Files in the pickup folder that made no sense.' }],
+  ['filter.runs', { type: 'counter', help: 'Runs of Sieve scripts, by how they ended.', label: 'end' }],
+  ['filter.failed', { type: 'counter', help: 'Messages whose rules could not be followed because of a bug.' }],
   ['intake.accepted', { type: 'counter', help: 'Messages made durable and acknowledged.', label: 'source' }],
   ['intake.refused', { type: 'counter', help: 'Messages refused by the store or by routing.', label: 'reason' }],
   // before the greeting
@@ -87,6 +89,8 @@ export const METRICS: ReadonlyMap<string, MetricDeclaration> = new Map<string, M
   ['imap.logins', { type: 'counter', help: 'IMAP sessions that signed in.' }],
   ['imap.appended', { type: 'counter', help: 'Messages appended by IMAP clients.' }],
   ['imap.bad', { type: 'counter', help: 'IMAP commands answered with BAD.' }],
+  ['managesieve.logins', { type: 'counter', help: 'ManageSieve sessions that signed in.' }],
+  ['managesieve.refused', { type: 'counter', help: 'Sieve scripts refused because they are not valid.' }],
   ['pop3.retrieved', { type: 'counter', help: 'Messages fetched by POP3 clients.' }],
   ['pop3.deleted', { type: 'counter', help: 'Messages deleted by POP3 clients.' }],
   ['pop3.inUse', { type: 'counter', help: 'POP3 sign-ins refused because the mailbox was in use.' }],

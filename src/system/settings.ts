@@ -59,6 +59,7 @@ export const SYSTEM_SETTINGS = {
   'listen.imaps': listen(993, 'IMAP with TLS from the first byte (RFC 8314).', 'Dovecot service imap-login'),
   'listen.pop3': listen(110, 'POP3 with STLS (RFC 1939, RFC 2595).', 'Dovecot service pop3-login'),
   'listen.pop3s': listen(995, 'POP3 with TLS from the first byte (RFC 8314).', 'Dovecot service pop3-login'),
+  'listen.sieve': listen(4190, 'ManageSieve with STARTTLS: users manage their Sieve scripts (RFC 5804).', 'Dovecot service managesieve-login'),
   'listen.metrics': list({
     default: ['127.0.0.1:9425'],
     doc: 'Where /metrics (for Prometheus) and /healthz answer over plain HTTP; keep it on loopback.',

@@ -1,8 +1,16 @@
 /** The courier's thread: the queue's scheduler and everything that goes out. */
+import { localConfiguration } from '../deliver/user-agent/settings.ts';
+import type { LocalConfiguration } from '../deliver/user-agent/types.ts';
 import { createDirectory } from '../directory/embedded.ts';
+import { createTables } from '../directory/tables/open.ts';
+import { SERVER_TABLES } from '../directory/tables/servers/index.ts';
+import { formatAddress } from '../mail/address.ts';
 import { type Courier, startCourier } from '../queue/courier.ts';
 import { createIntake } from '../queue/intake.ts';
 import { startJudgeChores } from './judge-chores.ts';
+import { createRouting } from './routing.ts';
+import { accountSources } from './sources.ts';
+import { userAgentOfThread } from './user-agent.ts';
 import { connectStore, journeyTo, start, startThread } from './start.ts';
 
 const thread = startThread({
@@ -12,6 +20,7 @@ const thread = startThread({
     await Promise.all([chores.stop(), courier.stop(deadlineMs)]);
   },
   stop: () => {
+    tables.close();
     store.reader.close();
     thread.log.flush();
   },
@@ -20,7 +29,22 @@ const thread = startThread({
 const store = connectStore(thread, start.writerPort!);
 const journey = journeyTo(start.keeperPort!);
 const directory = createDirectory(store.reader, store.announcements, thread.settings);
+const tables = createTables({ log: thread.log, settings: thread.settings, now: thread.now, servers: SERVER_TABLES });
+const sources = accountSources({ ...thread, reader: store.reader, writer: store.writer, directory, tables });
+const routing = createRouting({
+  ...thread,
+  dataDir: start.settings.dataDir,
+  reader: store.reader,
+  staging: store.staging,
+  announcements: store.announcements,
+  directory,
+  tables,
+  accountForTable: sources.accountForTable,
+});
+thread.onSettings(() => routing.forget());
 const intake = createIntake({
+  router: routing.router,
+  mailroom: routing.mailroom,
   directory,
   reader: store.reader,
   writer: store.writer,
@@ -46,7 +70,38 @@ const courier: Courier = startCourier({
   directory,
   newId: thread.newId,
   now: thread.now,
+  mailroom: routing.mailroom,
+  resolve: (address, sender) => routing.router.resolve(address, sender),
+  transport: (address, sender) => routing.transports.transport({ address: formatAddress(address), domain: address.domain }, sender),
+  namedHop: (text, recipient) => routing.transports.hop(text, recipient.domain),
+  generic: () => routing.transports.generic(),
+  hands: {
+    settings: thread.settings,
+    log: thread.log,
+    journey,
+    reader: store.reader,
+    staging: store.staging,
+    intake,
+    directory,
+    resolve: (address, sender) => routing.router.resolve(address, sender),
+    userAgent: userAgentOfThread(),
+    localFor: (user) => localFor(user),
+    systemAccount: (user) => sources.systemAccount(user),
+    planner: routing.planner,
+    newId: thread.newId,
+    now: thread.now,
+  },
 });
+
+/** Where the mailbox of a user is, with the options as they are now; `transport`: what goes to the mailbox goes there instead. */
+async function localFor(user: string | null): Promise<{ configuration: LocalConfiguration; transport: string | null }> {
+  const settings = thread.settings();
+  const choice = user === null ? null : await routing.transports.mailbox(user);
+  const machine = { hostname: settings.hostname, domain: settings.domain, recipientDelimiter: settings['directory.recipientDelimiters'] };
+  const configuration = localConfiguration(settings, machine);
+  if (choice?.kind === 'transport') return { configuration: { ...configuration, mailbox: 'store', filters: [] }, transport: choice.nexthop };
+  return { configuration: choice?.kind === 'command' ? { ...configuration, mailboxCommand: choice.command } : configuration, transport: null };
+}
 const chores = startJudgeChores({
   ...thread,
   dataDir: start.settings.dataDir,

@@ -19,6 +19,8 @@ import { createIntake } from '../queue/intake.ts';
 import { type Pickup, startPickup } from '../receive/pickup/watch.ts';
 import type { AllSettings } from '../settings.ts';
 import { createTlsProvider, type TlsMaterial, type TlsOptionsOfThread } from '../system/tls.ts';
+import { createRouting } from './routing.ts';
+import { accountSources } from './sources.ts';
 import { connectStore, journeyTo, start, startThread } from './start.ts';
 
 const listeners = new Map<Protocol, Listener>();
@@ -89,6 +91,21 @@ const authenticator = createAuthenticator({
   metrics: thread.metrics,
   now: thread.now,
 });
+// Bodies that milters replace, and messages that are judged for others, when they are large.
+mkdirSync(join(start.settings.dataDir, 'tmp'), { recursive: true, mode: 0o700 });
+const dns = createDns(thread.settings, thread.now);
+const tables = createTables({ log: thread.log, settings: thread.settings, now: thread.now, servers: SERVER_TABLES });
+const sources = accountSources({ ...thread, reader: store.reader, writer: store.writer, directory, tables });
+const routing = createRouting({
+  ...thread,
+  dataDir: start.settings.dataDir,
+  reader: store.reader,
+  staging: store.staging,
+  announcements: store.announcements,
+  directory,
+  tables,
+  accountForTable: sources.accountForTable,
+});
 const intake = createIntake({
   directory,
   reader: store.reader,
@@ -96,15 +113,12 @@ const intake = createIntake({
   journey,
   log: thread.log,
   metrics: thread.metrics,
+  router: routing.router,
+  mailroom: routing.mailroom,
   receivedMax: () => thread.settings()['smtp.receivedMax'],
   onLocal: reportTaker({ ...thread, directory, reader: store.reader, writer: store.writer }),
   onDelivered: reportDeliveries({ ...thread, directory, writer: store.writer, staging: store.staging }),
 });
-
-// Bodies that milters replace, and messages that are judged for others, when they are large.
-mkdirSync(join(start.settings.dataDir, 'tmp'), { recursive: true, mode: 0o700 });
-const dns = createDns(thread.settings, thread.now);
-const tables = createTables({ log: thread.log, settings: thread.settings, now: thread.now, servers: SERVER_TABLES });
 const callout = createCallout({ ...thread, dns, random: Math.random });
 const judge: ThreadJudge = createJudge({
   settings: thread.settings,
@@ -127,6 +141,7 @@ const judge: ThreadJudge = createJudge({
 thread.onSettings(() => {
   dns.clear();
   judge.forget();
+  routing.forget();
 });
 
 const context: LoopContext<AllSettings> = {
@@ -141,6 +156,7 @@ const context: LoopContext<AllSettings> = {
   announcements: store.announcements,
   staging: store.staging,
   intake,
+  router: routing.router,
   judge,
   tls,
   newId: thread.newId,
@@ -161,12 +177,16 @@ function factory(protocol: Protocol): Promise<SessionFactory> {
 }
 
 /** A protocol's code is loaded when it is listened for: a node that only receives does not carry IMAP. */
-async function makeFactory(kind: 'smtp' | 'submission' | 'lmtp' | 'imap' | 'pop3'): Promise<SessionFactory> {
+async function makeFactory(kind: 'smtp' | 'submission' | 'lmtp' | 'imap' | 'pop3' | 'sieve'): Promise<SessionFactory> {
   switch (kind) {
     case 'imap':
       return (await import('../access/imap/session.ts')).createImapSession(context);
     case 'pop3':
       return (await import('../access/pop3/session.ts')).createPop3Session(context);
+    case 'sieve': {
+      const { sieveEngine } = await import('../deliver/scripts/engine.ts');
+      return (await import('../access/managesieve/create.ts')).createManageSieveSession(context, sieveEngine(thread.settings));
+    }
     default:
       return (await import('../receive/smtp/create.ts')).createSmtpSession(context, kind);
   }

@@ -1,5 +1,10 @@
 /** The writer operations of the rooms that keep their own tables. */
 import { POP3_OPERATIONS } from '../access/pop3/operations.ts';
+import { CHALLENGE_OPERATIONS } from '../deliver/challenge/operations.ts';
+import { FORWARDING_OPERATIONS } from '../deliver/forwarding/operations.ts';
+import { REPLY_OPERATIONS } from '../deliver/reply/operations.ts';
+import { SCRIPT_OPERATIONS } from '../deliver/scripts/operations.ts';
+import { SORTING_OPERATIONS } from '../deliver/sorting/operations.ts';
 import { DIRECTORY_OPERATIONS } from '../directory/operations.ts';
 import { DOOR_OPERATIONS } from '../judge/door/operations.ts';
 import { GREYLIST_OPERATIONS } from '../judge/greylist/operations.ts';
@@ -20,6 +25,11 @@ export const LIGHT_OPERATIONS: Operations = {
   ...POLICY_OPERATIONS,
   ...HABIT_OPERATIONS,
   ...REPORTS_OPERATIONS,
+  ...SCRIPT_OPERATIONS,
+  ...REPLY_OPERATIONS,
+  ...FORWARDING_OPERATIONS,
+  ...SORTING_OPERATIONS,
+  ...CHALLENGE_OPERATIONS,
   'credential.used': credentialUsed!,
   'queue.report': queueReport!,
 };

@@ -16,7 +16,7 @@ const LAUNCHER = join(ROOT, 'bin/posthorn.mjs');
 /** Lines of the server's log shown when a test fails. */
 const LOG_LINES_SHOWN = 80;
 
-export type Protocol = 'smtp' | 'submission' | 'submissions' | 'lmtp' | 'imap' | 'imaps' | 'pop3' | 'pop3s' | 'metrics';
+export type Protocol = 'smtp' | 'submission' | 'submissions' | 'lmtp' | 'imap' | 'imaps' | 'pop3' | 'pop3s' | 'sieve' | 'metrics';
 type TomlValue = string | number | boolean | readonly string[];
 export type Config = Readonly<Record<string, TomlValue | Readonly<Record<string, TomlValue>>>>;
 
@@ -192,7 +192,7 @@ function defaults(dataDir: string): Config {
     hostname: 'mx.us.test',
     domain: 'us.test',
     dataDir,
-    listen: { smtp: any, submission: any, submissions: any, lmtp: any, imap: any, imaps: any, pop3: any, pop3s: any, metrics: [] },
+    listen: { smtp: any, submission: any, submissions: any, lmtp: any, imap: any, imaps: any, pop3: any, pop3s: any, sieve: any, metrics: [] },
     log: { format: 'json' },
   };
 }

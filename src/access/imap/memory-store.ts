@@ -2,6 +2,7 @@
  * A whole store in memory, for tests and contract tests: reads, writes, announcements and staging by the rules of ports.ts.
  * Announcements come when `announce` lets them: at once, or after the promise of the write, as from another thread.
  */
+import { openStaged } from '../../store/blobs/staging.ts';
 import { digestMessage } from '../../mail/digest.ts';
 import { viewOf } from '../../mail/view.ts';
 import type {
@@ -457,7 +458,7 @@ export class MemoryStore implements StoreReader, StoreWriter, Announcements {
 
 /** The staging of a MemoryStore: `open` means something else there. */
 export function memoryStaging(store: MemoryStore, onAbort: () => void = () => {}): Staging {
-  return { open: () => new MemoryWriter(store, onAbort), stage: (message) => store.stage(message) };
+  return { open: () => new MemoryWriter(store, onAbort), stage: (message) => store.stage(message), read: (message) => openStaged(message, '') };
 }
 
 class MemoryWriter implements MessageWriter {

@@ -1,6 +1,7 @@
 /** RCPT (RFC 5321 section 4.1.1.3) with NOTIFY and ORCPT (RFC 3461 section 4). */
 import { formatAddress, parsePath } from '../../mail/address.ts';
 import type { Address, DsnNotify, Recipient, Reply, Resolution } from '../../ports.ts';
+import { refusalOf as routeRefusal } from '../../route/router.ts';
 import { LIMITS } from '../../wire/smtp/limits.ts';
 import { parseParameters } from '../../wire/smtp/parameters.ts';
 import { decodeXtext } from '../../wire/smtp/xtext.ts';
@@ -91,7 +92,8 @@ function check(session: SmtpSession, transaction: Transaction, recipient: Recipi
 export function refusalOf(session: SmtpSession, resolution: Resolution, address: Address): Reply | null {
   switch (resolution.kind) {
     case 'deliver':
-      return null;
+      // A user who has moved, "error:" in a table: told at once rather than by a report.
+      return routeRefusal(resolution);
     case 'unknown':
       return resolution.reply ?? { code: 550, enhanced: '5.1.1', text: `<${formatAddress(address)}> No such user here; check the spelling` };
     case 'disabled':

@@ -7,10 +7,11 @@ import { type FileHandle, open, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { DigestBuilder, digestMessage } from '../../mail/digest.ts';
 import { headerEnd, inPieces, viewOf } from '../../mail/view.ts';
-import type { MessageView, MessageWriter, StagedMessage, Staging } from '../../ports.ts';
+import type { MessageReader, MessageView, MessageWriter, StagedMessage, Staging } from '../../ports.ts';
 import { Failure } from '../../system/failure.ts';
 import { CODEC, compressFrame, decompressFrame, encodeFrames, FRAME_BYTES } from './codec.ts';
 import { newBlobName, syncDirectory } from './files.ts';
+import { openBlobRow } from './reader.ts';
 
 export interface StagingOptions {
   readonly blobDir: string;
@@ -189,10 +190,22 @@ class Staged implements MessageWriter {
   }
 }
 
+/** Reads a message that was staged and not yet committed. The caller closes the reader. */
+export function openStaged(message: StagedMessage, blobDir: string): MessageReader {
+  const { blob, size } = message;
+  const row =
+    blob.kind === 'inline'
+      ? { bytes: size, codec: blob.codec, data: blob.data, file: null, frames: null }
+      : { bytes: size, codec: blob.codec, data: null, file: blob.path, frames: blob.frames };
+  return openBlobRow(row, NO_PREFIX, blobDir);
+}
+const NO_PREFIX = new Uint8Array(0);
+
 /** The staging area of one store; stateless, one for each thread. */
 export function createStaging(options: StagingOptions): Staging {
   return {
     open: () => new Staged(options),
+    read: (message) => openStaged(message, options.blobDir),
     stage(message: Uint8Array): StagedMessage {
       if (message.length > FRAME_BYTES) throw new Error('stage() is for messages up to 256 KiB: use open()');
       // Always in the database, even where the compressed form is above the usual limit: these are our own short messages.

@@ -6,7 +6,7 @@ import type { MailboxId } from '../../ports.ts';
 import { Failure } from '../../system/failure.ts';
 import type { StoreTransaction } from '../writer/group-commit.ts';
 import type { Operation } from '../transaction.ts';
-import type { AcceptInput, AcceptOutput, DeliveryEffects, DeliveryResult, LocalCopy, LocalDelivery, MailboxTarget } from './accept.types.ts';
+import type { AcceptInput, AcceptOutput, DeliveryEffects, DeliveryResult, FilterMemory, LocalCopy, LocalDelivery, MailboxTarget } from './accept.types.ts';
 import { insertBlob, releaseBlob } from './blob.ts';
 import { insertEmail, insertMessage } from './deliver.ts';
 import { createMailbox } from './mailbox.ts';
@@ -31,7 +31,7 @@ export function plan(tx: StoreTransaction, delivery: LocalDelivery, bytes: numbe
   const [sum, count] =
     copies === undefined
       ? [bytes + delivery.prefix.length, 1]
-      : [copies.reduce((total, copy) => total + (copy.message?.size ?? bytes) + delivery.prefix.length, 0), copies.length];
+      : [copies.reduce((total, copy) => total + (copy.message?.size ?? bytes) + (copy.prefix ?? delivery.prefix).length, 0), copies.length];
   if (count > 0 && !account.hasRoomFor(sum, count)) return { kind: whenFull === 'queue' ? 'later' : 'refuse', delivery, failure: 'overQuota' };
   return { kind: 'deliver', delivery };
 }
@@ -47,13 +47,14 @@ export function targetMailbox(tx: StoreTransaction, delivery: { readonly account
   }
   const name = delivery.mailbox.name;
   const row = tx.get('SELECT id FROM mailbox WHERE account_id=? AND name=? AND is_selectable=1', delivery.accountId, name);
-  return row === undefined ? createMailbox(tx, delivery.accountId, name, null) : Number(row[0]);
-}
-
-/** Operations that filters may ask for in the transaction of a delivery; set once when the writer starts. */
-let effectOperations: Readonly<Record<string, Operation<any, any>>> = {};
-export function setEffectOperations(operations: Readonly<Record<string, Operation<any, any>>>): void {
-  effectOperations = operations;
+  if (row !== undefined) return Number(row[0]);
+  try {
+    return createMailbox(tx, delivery.accountId, name, null);
+  } catch (error) {
+    // A name that cannot be, or one mailbox too many: the message is not refused for it.
+    if (!(error instanceof Failure)) throw error;
+    return targetMailbox(tx, { accountId: delivery.accountId, mailbox: { role: 'inbox' } });
+  }
 }
 
 /** The copies a delivery makes: one in its mailbox, or what the account's rules say. */
@@ -100,8 +101,9 @@ export function acceptInto(
       const mailbox = tx.state.mailbox(delivery.accountId, targetMailbox(tx, { accountId: delivery.accountId, mailbox: copy.mailbox }));
       const message = copy.message ?? input.message;
       const copyBlob = copy.message === null ? blobId : insertBlob(tx, copy.message, 1);
-      const emailId = insertEmail(tx, delivery.accountId, { blobId: copyBlob, message, prefix: delivery.prefix, journeyId: input.id });
-      const uid = insertMessage(tx, account, mailbox, emailId, message.size + delivery.prefix.length, copy.flags, copy.keywords, input.at);
+      const prefix = copy.prefix ?? delivery.prefix;
+      const emailId = insertEmail(tx, delivery.accountId, { blobId: copyBlob, message, prefix, journeyId: input.id });
+      const uid = insertMessage(tx, account, mailbox, emailId, message.size + prefix.length, copy.flags, copy.keywords, input.at);
       first ??= { kind: 'delivered', mailboxId: mailbox.id, uid };
     }
     if (delivery.effects !== undefined && delivery.effects !== null) carryOut(tx, delivery.accountId, delivery.effects, blobId);
@@ -118,15 +120,13 @@ const DAY_MS = 86_400_000;
 
 /** What an account's rules do beside keeping copies. */
 export function carryOut(tx: StoreTransaction, accountId: number, effects: DeliveryEffects, blobId: number | null): void {
-  for (const accept of effects.accepts) acceptInto(tx, accept, accept.sharesMessage === true ? blobId : null);
-  for (const { kind, key, until } of effects.remembers)
-    tx.run(
-      'INSERT INTO filter_memory (account_id, kind, key, until) VALUES (?, ?, ?, ?) ON CONFLICT (account_id, kind, key) DO UPDATE SET until=excluded.until',
-      accountId,
-      kind,
-      key,
-      until,
-    );
+  for (const { accept, memories, isOnce, operation } of effects.items) {
+    const first = memories[0];
+    if (isOnce && first !== undefined && isRemembered(tx, accountId, first)) continue;
+    if (operation !== undefined && tx.perform(operation.name, operation.input) === false) continue;
+    for (const memory of memories) remember(tx, memory.accountId ?? accountId, memory);
+    if (accept !== null) acceptInto(tx, accept, accept.sharesMessage === true ? blobId : null);
+  }
   if (effects.forwards > 0)
     tx.run(
       'INSERT INTO forward_count (account_id, day, messages) VALUES (?, ?, ?) ON CONFLICT (account_id, day) DO UPDATE SET messages=messages+excluded.messages',
@@ -134,7 +134,20 @@ export function carryOut(tx: StoreTransaction, accountId: number, effects: Deliv
       Math.floor(tx.now / DAY_MS),
       effects.forwards,
     );
-  for (const { name, input } of effects.operations ?? []) effectOperations[name]!(tx, input);
+}
+
+function isRemembered(tx: StoreTransaction, accountId: number, { kind, key }: FilterMemory): boolean {
+  return tx.get('SELECT 1 FROM filter_memory WHERE account_id=? AND kind=? AND key=? AND until>?', accountId, kind, key, tx.now) !== undefined;
+}
+
+function remember(tx: StoreTransaction, accountId: number, { kind, key, until }: FilterMemory): void {
+  tx.run(
+    'INSERT INTO filter_memory (account_id, kind, key, until) VALUES (?, ?, ?, ?) ON CONFLICT (account_id, kind, key) DO UPDATE SET until=excluded.until',
+    accountId,
+    kind,
+    key,
+    until,
+  );
 }
 
 /** Addresses named in one journey row. */

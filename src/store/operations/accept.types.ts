@@ -11,17 +11,34 @@ export interface LocalCopy {
   readonly keywords: string | null;
   /** Changed by a filter; null: the message as it came. */
   readonly message: StagedMessage | null;
+  /** Instead of the delivery's trace fields: a message that was not delivered but made here has none. */
+  readonly prefix?: Uint8Array;
 }
 
-/** What goes with a delivery in the same transaction: messages sent on or back, and what is remembered of it. */
+/** A row of filter_memory: text of at most 255 characters, and until when it counts. */
+export interface FilterMemory {
+  readonly kind: string;
+  readonly key: string;
+  readonly until: number;
+  /** Other than the account whose delivery it is; 0: nobody's. */
+  readonly accountId?: number;
+}
+
+/** One thing more that a delivery does: a message sent on or back, and what is remembered of it. */
+export interface DeliveryEffect {
+  readonly accept: AcceptInput | null;
+  readonly memories: readonly FilterMemory[];
+  /** When the first memory is there already, somebody was faster: nothing is done. */
+  readonly isOnce: boolean;
+  /** A further operation of a room by name, run in the same transaction, first; when it answers false, the rest is left. */
+  readonly operation?: { readonly name: string; readonly input: unknown };
+}
+
+/** What goes with a delivery in the same transaction. */
 export interface DeliveryEffects {
-  readonly accepts: readonly AcceptInput[];
-  /** Rows of filter_memory. */
-  readonly remembers: readonly { readonly kind: string; readonly key: string; readonly until: number }[];
+  readonly items: readonly DeliveryEffect[];
   /** Messages to other hosts, counted for the account. */
   readonly forwards: number;
-  /** Further operations of rooms by name ('challenge.open' …), run in the same transaction. */
-  readonly operations?: readonly { readonly name: string; readonly input: unknown }[];
 }
 
 /** What filters that run later want to know of how the message came. */

@@ -26,6 +26,8 @@ export interface Committed {
 /** The transaction as the store's own operations see it: with the counters kept in memory. */
 export interface StoreTransaction extends Transaction {
   readonly state: WriterState;
+  /** Another operation inside this one's transaction. Throws what it throws. */
+  perform(operation: string, input: unknown): unknown;
   /** Says that something was changed that is not yet in SQL (counters): a later exception must roll back. */
   markWritten(): void;
 }
@@ -39,9 +41,15 @@ class GroupTransaction implements StoreTransaction {
   events: JourneyEvent[] = [];
   actions: (() => void)[] = [];
 
-  constructor(connection: Connection) {
+  readonly #perform: (operation: string, input: unknown) => unknown;
+
+  constructor(connection: Connection, perform: (operation: string, input: unknown) => unknown) {
     this.connection = connection;
     this.state = new WriterState(connection);
+    this.#perform = perform;
+  }
+  perform(operation: string, input: unknown): unknown {
+    return this.#perform(operation, input);
   }
   get(sql: string, ...parameters: SqlValue[]): any[] | undefined {
     return this.connection.get(sql, ...parameters);
@@ -104,7 +112,7 @@ export class GroupCommit {
     for (const [name, run] of Object.entries(others)) table.set(name, { run, isOwn: false });
     for (const [name, run] of Object.entries(own)) table.set(name, { run: run as Operation<any, any>, isOwn: true });
     this.#operations = table;
-    this.#tx = new GroupTransaction(connection);
+    this.#tx = new GroupTransaction(connection, (operation, input) => this.#runOne({ operation, input }));
     this.#clock = clock;
   }
 

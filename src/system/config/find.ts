@@ -35,5 +35,6 @@ export function devProfile(withIpv6: boolean = hasIpv6Loopback()): Partial<Syste
     'listen.imaps': at(1993),
     'listen.pop3': at(1110),
     'listen.pop3s': at(1995),
+    'listen.sieve': at(5190),
   };
 }

@@ -1,0 +1,125 @@
+/** Where mail goes, for every thread that takes or brings it: the router, the accounts' own rules, and the intake over both. */
+import { createSieveEngine, type SieveEngine } from '../deliver/mailroom/sieve.ts';
+import { createMailroom } from '../deliver/mailroom/mailroom.ts';
+import type { PlannerContext } from '../deliver/mailroom/plan.ts';
+import { sealForward } from '../deliver/forwarding/seal.ts';
+import { createScriptCache } from '../deliver/scripts/compiled.ts';
+import { includedScript } from '../deliver/scripts/reader.ts';
+import { createKeyRing } from '../judge/signing/ring.ts';
+import type { AccountId, Address, Announcements, Directory, Log, Metrics, Router, Staging, StoreReader, Tables } from '../ports.ts';
+import { createRouter, createTransports, type Transports } from '../route/router.ts';
+import { ensureSrsKeys } from '../route/srs-keys.ts';
+import { findSrsNote, srsTarget } from '../route/srs-target.ts';
+import type { SrsKeys } from '../route/srs.ts';
+import { createSystemUsers, type SystemUsers } from '../route/system-users.ts';
+import type { AllSettings } from '../settings.ts';
+
+export interface RoutingParts {
+  settings(): AllSettings;
+  readonly dataDir: string;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly reader: StoreReader;
+  readonly staging: Staging;
+  readonly announcements: Announcements;
+  readonly directory: Directory;
+  readonly tables: Tables;
+  /** The store's account of a mailbox that tables name; null: there is none. */
+  accountForTable(login: string): AccountId | null | Promise<AccountId | null>;
+  newId(): string;
+  now(): number;
+}
+
+export interface Routing {
+  readonly router: Router;
+  readonly transports: Transports;
+  readonly users: SystemUsers;
+  readonly mailroom: ReturnType<typeof createMailroom>;
+  readonly planner: PlannerContext;
+  readonly sieve: SieveEngine;
+  /** After a reload: scripts are compiled anew. */
+  forget(): void;
+}
+
+export function createRouting(parts: RoutingParts): Routing {
+  const { settings, directory, reader, staging, announcements, log, metrics, tables, dataDir } = parts;
+  const users = createSystemUsers({ file: settings()['local.passwdFile'], now: parts.now });
+  let keys: SrsKeys | null = null;
+  let keysFor: AllSettings | null = null;
+  /** Read when the first message is sent on, or the first report comes back. */
+  const srsKeys = (): SrsKeys => {
+    const now = settings();
+    if (keys === null || keysFor !== now) {
+      try {
+        keys = ensureSrsKeys(dataDir, now['srs.secrets']);
+      } catch (cause) {
+        log.error('srs.keys.failed', { cause });
+        keys = [];
+      }
+      keysFor = now;
+    }
+    return keys;
+  };
+  const srsDomain = (): string => settings()['srs.domain'] || settings().domain;
+  const host = { tables, directory, users, log, now: parts.now, settings };
+  const router = createRouter({
+    ...host,
+    accountForTable: parts.accountForTable,
+    srs: (address) =>
+      /^srs[01][=+-]/i.test(address.local)
+        ? srsTarget(address, {
+            domain: srsDomain(),
+            keys: srsKeys(),
+            days: settings()['srs.days'],
+            now: parts.now,
+            noted: (token) => findSrsNote(reader, token),
+          })
+        : null,
+  });
+  const ring = createKeyRing({ dataDir, log, now: parts.now });
+  const planner = {
+    settings,
+    reader,
+    staging,
+    newId: parts.newId,
+    now: parts.now,
+    isOffSite: (address: Address): boolean => {
+      const found = router.resolve(address, null);
+      // A table that must be asked elsewhere knows only addresses of ours; one that leads to another host is off-site all the same.
+      return found instanceof Promise ? !directory.isLocalDomain(address.domain) : found.kind === 'foreign';
+    },
+    isOurDomain: (domain: string): boolean => directory.isLocalDomain(domain),
+    maySendAs: (accountId: AccountId, address: Address): boolean => directory.maySendAs(accountId, address),
+    srs: () => (settings()['srs.enabled'] ? { keys: srsKeys(), days: settings()['srs.days'], now: parts.now(), domain: srsDomain() } : null),
+    seal: (input: Parameters<PlannerContext['seal']>[0]) =>
+      sealForward({ ...input, hostname: settings().hostname, ring, nowSeconds: Math.floor(parts.now() / 1000) }),
+  };
+  const sieve = createSieveEngine({ settings, log });
+  const scripts = createScriptCache({ reader, announcements, compile: (text, file) => sieve.compile(text, file) });
+  const mailroom = createMailroom({
+    context: planner,
+    directory,
+    announcements,
+    log,
+    metrics,
+    scripts,
+    sieve,
+    included: (accountId, domain, location, name) => {
+      const text = includedScript(reader, accountId, domain, location, name);
+      return text === null ? null : Buffer.from(text).toString('utf8');
+    },
+  });
+  return {
+    router,
+    transports: createTransports(host),
+    users,
+    mailroom,
+    planner,
+    sieve,
+    forget: () => {
+      scripts.clear();
+      sieve.forget();
+      ring.reload();
+    },
+  };
+}

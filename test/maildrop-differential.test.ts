@@ -1,0 +1,74 @@
+/** The same filter files and messages through Debian's maildrop and through our reading of its language: the outcome must be equal. */
+import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { need } from './harness/run.ts';
+import { tempDir } from './harness/temp.ts';
+import { CASES, type Case } from './maildrop/cases.ts';
+import { DIFFERENCES } from './maildrop/differences.ts';
+import { runOurs } from './maildrop/driver.ts';
+import { expressionCases } from './maildrop/generated.ts';
+import { MESSAGES } from './maildrop/messages.ts';
+import { left, runOriginal } from './maildrop/original.ts';
+
+/** What Debian's maildrop starts with in its manual mode, but for the sendmail that the cases bring. */
+const ENVIRONMENT = {
+  DEFAULT: './inbox',
+  SHELL: '/bin/bash',
+  PATH: '/bin:/usr/bin:/usr/local/bin',
+  SENDMAIL: './sendmail',
+};
+const SENDER = /^Return-Path: <(.*)>/;
+const SENDMAIL = '#!/bin/sh\ncat >/dev/null\nfor word in "$@"; do case "$word" in *@*) echo "$word" >> sent;; esac; done\n';
+
+interface Seen {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly files: Record<string, string>;
+}
+
+function compare(dir: string, one: Case): { readonly ours: Seen; readonly original: Seen; readonly stderr: string } {
+  const message = Buffer.from(MESSAGES[one.message]);
+  const script = `DEFAULT="./inbox"\n${one.script}`;
+  const dirs = ['original', 'ours'].map((side) => join(dir, side));
+  for (const side of dirs) {
+    mkdirSync(side, { recursive: true });
+    writeFileSync(join(side, 'sendmail'), SENDMAIL, { mode: 0o700 });
+  }
+  const { stderr, ...first } = runOriginal(script, message, dirs[0]!);
+  const sender = SENDER.exec(MESSAGES[one.message])![1]!;
+  const second = runOurs(script, message, dirs[1]!, sender, ENVIRONMENT);
+  return { original: { ...first, files: left(dirs[0]!) }, ours: { ...second, files: left(dirs[1]!) }, stderr };
+}
+
+for (const [title, cases] of [
+  ['written cases', CASES],
+  ['generated expressions', expressionCases(4, 60)],
+] as const)
+  test(`maildrop and Posthorn do the same: ${title}`, (t) => {
+    need('maildrop', 'maildirmake', 'reformail');
+    const dir = tempDir(t, 'maildrop');
+    const failures: string[] = [];
+    let count = 0;
+    for (const one of cases) {
+      count += 1;
+      const { ours, original, stderr } = compare(join(dir, String(count)), one);
+      const isKnown = DIFFERENCES.has(one.name);
+      let isEqual = true;
+      try {
+        assert.deepEqual(ours, original);
+      } catch (error) {
+        isEqual = false;
+        if (!isKnown) failures.push(`${one.name}\n${one.script}\n${error instanceof Error ? error.message : String(error)}\n${stderr}`);
+      }
+      if (isKnown && isEqual) failures.push(`${one.name}: stands in the table of differences, but there is none`);
+    }
+    t.diagnostic(`${count} cases`);
+    assert.equal(failures.length, 0, `${failures.length} of ${count} differ:\n\n${failures.join('\n────\n')}`);
+  });
+
+test('every row of the table of differences has its case', () => {
+  const names = new Set(CASES.map(({ name }) => name));
+  for (const name of DIFFERENCES.keys()) assert.ok(names.has(name), name);
+});
