@@ -5,10 +5,14 @@ import { ensureDkimKeys } from './judge/signing/admin.ts';
 import type { AdminContext } from './ports.ts';
 import { DEV_ACCOUNT } from './system/config/find.ts';
 
+const NAMED_DOMAINS = ['policy.localDomains', 'policy.virtualAliasDomains', 'policy.virtualMailboxDomains', 'policy.relayDomains'];
+
 /** The domain of the configuration is served without another command. */
 export async function ensureDomain(context: AdminContext): Promise<void> {
   const domain = context.settings().domain as string;
   if (context.directory.isLocalDomain(domain)) return;
+  // A domain of the machine's users, of tables or of an inner server is not the store's own.
+  if (NAMED_DOMAINS.some((option) => (context.settings()[option] as readonly string[]).includes(domain))) return;
   if (context.reader.rows('SELECT 1 FROM domain WHERE name=?', domain).length > 0) return; // switched off on purpose
   await DIRECTORY_ADMIN['domain.add']!(context, { domain }, () => {}, new AbortController().signal);
   context.log.info('domain.added', { domain });
@@ -17,9 +21,12 @@ export async function ensureDomain(context: AdminContext): Promise<void> {
 /** Keys for every domain that has none: those of the first start, and of installations from before there was signing. Never rejects. */
 export async function ensureAllDkimKeys(context: AdminContext): Promise<void> {
   if (context.settings()['dkim.createKeys'] !== true) return;
-  for (const [domain] of context.reader.rows('SELECT name FROM domain ORDER BY name'))
+  const domains = new Set(context.reader.rows('SELECT name FROM domain ORDER BY name').map(([name]) => String(name)));
+  for (const option of NAMED_DOMAINS.slice(0, 3))
+    for (const entry of context.settings()[option] as readonly string[]) if (/^[a-z0-9-]+(?:\.[a-z0-9-]+)+$/.test(entry)) domains.add(entry);
+  for (const domain of domains)
     try {
-      await ensureDkimKeys(context, String(domain));
+      await ensureDkimKeys(context, domain);
     } catch (cause) {
       context.log.warn('dkim.create.failed', { domain, cause });
     }

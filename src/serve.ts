@@ -43,6 +43,9 @@ export interface ServeOptions {
 }
 
 const LISTENED: readonly Protocol[] = ['smtp', 'submission', 'submissions', 'lmtp', 'imap', 'imaps', 'pop3', 'pop3s', 'sieve'];
+/** Rows of what filters remember that are cut with one operation, and days for which forwards are counted. */
+const FORGOTTEN_AT_ONCE = 1000;
+const FORWARD_DAYS = 7;
 /** The launcher starts the program again after this code (as after a fault). */
 const EXIT_START_AGAIN = 134;
 
@@ -337,7 +340,11 @@ async function run(options: ServeOptions, undo: (() => Promise<void> | void)[]):
   const housekeeping = setInterval(() => {
     const before = now() - settings()['store.expungedKeep'];
     const cut = (): Promise<void> => writer.run<number>('message.pruneExpunged', { before }).then((rows) => (rows > 0 && !isStopping ? cut() : undefined));
-    cut().catch((cause) => log.warn('store.prune.failed', { cause }));
+    const forget = (operation: string): Promise<void> =>
+      writer.run<number>(operation, { rowsMax: FORGOTTEN_AT_ONCE }).then((rows) => (rows === FORGOTTEN_AT_ONCE && !isStopping ? forget(operation) : undefined));
+    Promise.all([cut(), forget('memory.prune'), forget('challenge.prune'), writer.run('forward.prune', { days: FORWARD_DAYS })]).catch((cause) =>
+      log.warn('store.prune.failed', { cause }),
+    );
   }, 3_600_000);
 
   /** One after the other: two at once could put an older configuration in force again. */

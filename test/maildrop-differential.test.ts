@@ -1,6 +1,6 @@
 /** The same filter files and messages through Debian's maildrop and through our reading of its language: the outcome must be equal. */
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { need } from './harness/run.ts';
@@ -68,7 +68,11 @@ for (const [title, cases] of [
     assert.equal(failures.length, 0, `${failures.length} of ${count} differ:\n\n${failures.join('\n────\n')}`);
   });
 
-test('every row of the table of differences has its case', () => {
+test('every difference has its case, and its row in docs/filter-differences.md', () => {
   const names = new Set(CASES.map(({ name }) => name));
-  for (const name of DIFFERENCES.keys()) assert.ok(names.has(name), name);
+  const page = readFileSync(new URL('../docs/filter-differences.md', import.meta.url), 'utf8');
+  for (const [name, row] of DIFFERENCES) {
+    assert.ok(names.has(name), name);
+    assert.ok(page.includes(`\n| ${row} |`), row);
+  }
 });

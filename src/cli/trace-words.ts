@@ -87,9 +87,13 @@ const WORDS: ReadonlyMap<string, Words> = new Map<string, Words>([
       const login = f.login === undefined ? '' : `, signed in as ${f.login}`;
       const size = typeof f.size === 'number' ? `, ${humanBytes(f.size)}` : '';
       const made = MADE_HERE[f.source];
-      const what = made !== undefined ? `${made}${f.about === undefined ? '' : ` because of message ${f.about}`}${size}, for` : `received${from} ${how}${login}${size}, from ${f.from ?? '<>'} for`;
+      const what =
+        made !== undefined
+          ? `${made}${f.about === undefined ? '' : ` because of message ${f.about}`}${size}, for`
+          : `received${from} ${how}${login}${size}, from ${f.from ?? '<>'} for`;
       const lines = [`${what} ${people(f.to, f.recipients)}`];
       if (f.delivered !== undefined) lines.push(`delivered to the mailbox of ${people(f.delivered)}`);
+      if (f.handled !== undefined) lines.push(`disposed of by the rules of ${people(f.handled)}`);
       if (f.queued !== undefined) lines.push(`queued for ${people(f.queued)}`);
       if (f.waiting !== undefined) lines.push(`waiting in the queue: the mailbox of ${people(f.waiting)} is full`);
       if (f.refused !== undefined) lines.push(`refused for ${people(f.refused)}`);

@@ -169,11 +169,14 @@ const NO_AGENT = outcome('deferred', 451, '4.3.5', 'this server cannot deliver t
 async function byUserAgent(entry: QueueEntry, recipient: QueuedRecipient, work: LocalTask, context: HandsContext, signal: AbortSignal): Promise<HandResult> {
   if (context.userAgent === null) return only(NO_AGENT);
   const user = work.kind === 'user' ? work.user : null;
+  // Before anything is done in the user's name: what is done twice cannot be taken back.
+  const account = user === null ? null : await context.systemAccount(user);
+  if (user !== null && account === null) return only(outcome('deferred', 451, '4.3.5', `there is no account for the user ${user}`, ''));
   const { configuration, transport } = await context.localFor(user);
   const task = taskOf(entry, [recipient], work, work.kind === 'user' ? work.detail : null, configuration);
   const answer = await ask(entry, task, context, signal);
   if (answer.outcome !== 'delivered' && answer.problem === null) return only(fateOf(answer));
-  return commit(entry, recipient, user, task, answer, transport, context);
+  return commit(entry, recipient, account, task, answer, transport, context);
 }
 
 function fateOf(answer: DeliveryAnswer): Outcome {
@@ -184,7 +187,7 @@ async function ask(entry: QueueEntry, task: DeliveryTask, context: HandsContext,
   const reader = context.reader.openBlob(entry.blobId);
   try {
     const answer = await context.userAgent!.deliver(task, { size: entry.size, slice: (start, end) => reader.slice(start, end) }, signal);
-    for (const line of answer.logged) context.log.info('local.logged', { id: entry.id, line });
+    for (const line of answer.logged) context.log.debug('local.logged', { id: entry.id, line });
     return answer;
   } finally {
     reader.close();
@@ -229,7 +232,7 @@ function version(changed: Changed): MessageVersion {
 async function commit(
   entry: QueueEntry,
   recipient: QueuedRecipient,
-  user: string | null,
+  account: Account | null,
   task: DeliveryTask,
   answer: DeliveryAnswer,
   transport: string | null,
@@ -241,8 +244,8 @@ async function commit(
     if (steps.length > 0) context.journey.write(filteredEvent(entry.id, context.now(), recipient.address, steps));
     return only(fateOf(answer));
   }
-  const account = user === null ? null : await context.systemAccount(user);
-  if (account === null) return only(outcome('deferred', 451, '4.3.5', `there is no account for the user ${user ?? 'of this program'}`, ''));
+  // A program or file of an alias has no rules of its own that could want more.
+  if (account === null) return only(fateOf(answer));
   const reader = context.reader.openBlob(entry.blobId);
   try {
     // The digest of a message in the queue is not at hand: it is staged again where copies, forwards or answers need it.

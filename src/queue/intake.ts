@@ -162,7 +162,7 @@ type Plans = (FilterPlan | null)[];
 
 /** A message ready for the writer, or why it is refused. */
 export type Prepared =
-  | { readonly kind: 'refused'; readonly reply: Reply; readonly perRecipient: Reply[] }
+  | { readonly kind: 'refused'; readonly reply: Reply; readonly perRecipient: Reply[] /** The rules that refused. */; readonly plans?: Plans | null }
   | { readonly kind: 'ready'; readonly input: AcceptInput; readonly expansion: Expansion; readonly plans: Plans | null };
 
 export class StoreIntake implements Intake {
@@ -230,7 +230,7 @@ export class StoreIntake implements Intake {
     const others = [...expansion.inNameOf];
     if (deliveries.length === 0 && expansion.remote.length === 0 && others.length === 0) {
       const refusals = expansion.outcomes.map((outcome) => outcome.refusal ?? UNKNOWN);
-      return { kind: 'refused', reply: refusals[0] ?? UNKNOWN, perRecipient: refusals };
+      return { kind: 'refused', reply: refusals[0] ?? UNKNOWN, perRecipient: refusals, plans };
     }
     const refusal = expansion.outcomes.find((outcome) => outcome.refusal !== null)?.refusal ?? null;
     if (refusal !== null && !hearsOfEach) return { kind: 'refused', reply: refusal, perRecipient: envelope.recipients.map(() => refusal) };
@@ -272,6 +272,7 @@ export class StoreIntake implements Intake {
     const prepared = await this.prepare(envelope, message, orders);
     if (prepared.kind === 'refused') {
       metrics.count('intake.refused', 1, prepared.reply.enhanced);
+      for (const plan of prepared.plans ?? []) if (plan !== null && plan.refusal !== null) this.#recordRefusal(envelope, plan.refusal, plan);
       return prepared;
     }
     const { input, expansion, plans } = prepared;
@@ -286,6 +287,9 @@ export class StoreIntake implements Intake {
     metrics.count('intake.accepted', 1, envelope.source);
     this.#record(envelope, message, input, expansion, output, orders);
     if (plans !== null) this.#recordPlans(envelope, input, plans);
+    // Whom an account writes to is no stranger to it.
+    const { mailroom } = this.#context;
+    if (envelope.auth !== null && mailroom?.asksStrangers?.(envelope.auth.id) === true) mailroom.wroteTo?.(envelope.auth.id, envelope.recipients);
     if (this.#context.onLocal !== undefined)
       output.deliveries.forEach((result, i) => {
         if (result.kind === 'delivered')
@@ -347,6 +351,30 @@ export class StoreIntake implements Intake {
     return { reply, perRecipient };
   }
 
+  /** A message that the recipient's own rules refused has a path to be found by, too. */
+  #recordRefusal(envelope: Envelope, reply: Reply, plan: FilterPlan): void {
+    const to = envelope.recipients.slice(0, JOURNEY_RECIPIENTS_MAX).map(({ address }) => formatAddress(address));
+    const from = envelope.sender === null ? '<>' : formatAddress(envelope.sender);
+    const { client } = envelope;
+    this.#context.journey.write({
+      id: envelope.id,
+      at: envelope.at,
+      stage: 'deliver',
+      event: 'refused',
+      keys: [...to, from, ...(client === null ? [] : [client.ip])],
+      fields: {
+        stage: 'message',
+        from,
+        to,
+        ip: client?.ip,
+        name: client?.name ?? undefined,
+        helo: envelope.helo ?? undefined,
+        ...{ code: reply.code, enhanced: reply.enhanced, reply: reply.text },
+        by: `the rules of ${to.join(', ')} (${plan.steps.map(({ by }) => by).join(', ')})`,
+      },
+    });
+  }
+
   /** What the rules did, a row for each account that has some. */
   #recordPlans(envelope: Envelope, input: AcceptInput, plans: Plans): void {
     let at = 0;
@@ -364,12 +392,13 @@ export class StoreIntake implements Intake {
   #record(envelope: Envelope, message: StagedMessage, input: AcceptInput, expansion: Expansion, output: AcceptOutput, orders: Orders): void {
     const { sender } = input;
     const delivered: string[] = [];
+    const handled: string[] = [];
     const waiting: string[] = [];
     const full: string[] = [];
     output.deliveries.forEach((result, i) => {
       const address = input.deliveries[i]!.address;
       if (result.kind === 'queued' && result.failure === 'held') return; // told by the order to hold
-      (result.kind === 'delivered' || result.kind === 'handled' ? delivered : result.kind === 'queued' ? waiting : full).push(address);
+      (result.kind === 'delivered' ? delivered : result.kind === 'handled' ? handled : result.kind === 'queued' ? waiting : full).push(address);
     });
     const to = envelope.recipients.slice(0, JOURNEY_RECIPIENTS_MAX).map((recipient) => formatAddress(recipient.address));
     const keys = [...to];
@@ -396,6 +425,7 @@ export class StoreIntake implements Intake {
         login: envelope.auth?.login,
         messageId: message.digest.messageId ?? undefined,
         delivered: delivered.length > 0 ? delivered : undefined,
+        handled: handled.length > 0 ? handled : undefined,
         queued: queuedAddresses(expansion),
         waiting: waiting.length > 0 ? waiting : undefined,
         refused: full.length > 0 ? full : undefined,

@@ -45,7 +45,7 @@ async function explain(context: AdminContext, address: Address, sender: Address 
   try {
     const host = {
       ...{ tables, directory, log: SILENT_LOG, now, where: whereFound, settings: () => settings },
-      users: createSystemUsers({ file: '/etc/passwd', now }),
+      users: createSystemUsers({ file: (context.settings()['local.passwdFile'] as string | undefined) ?? '/etc/passwd', now }),
       accountForTable: (login: string) => directory.accountByLogin(login)?.id ?? null,
     };
     const steps: RouteStep[] = [];

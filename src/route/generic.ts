@@ -2,7 +2,6 @@
 import { findFirst } from '../directory/tables/search.ts';
 import type { Address, Table } from '../ports.ts';
 import { type HeaderPlace, rewriteHeader } from './header.ts';
-import { ROUTE_LIMITS } from './limits.ts';
 import type { AddressTables, LookupScope } from './lookup.ts';
 import { genericsKeys } from './sendmail.ts';
 import { go, type Soon, type Walk, wait } from './soon.ts';
@@ -35,13 +34,8 @@ export function createGeneric(parts: GenericParts): Generic {
 }
 
 function* mapped(parts: GenericParts, address: Address, isSender: boolean): Walk<Address> {
-  let current = address;
-  for (let i = 0; i < ROUTE_LIMITS.canonicalDepth; i += 1) {
-    const hit = yield* wait(parts.maps.map(current));
-    const target = hit?.targets[0];
-    if (target === undefined || (target.local === current.local && target.domain === current.domain)) break;
-    current = target;
-  }
+  // Once: generic addresses do not lead to one another.
+  const current = (yield* wait(parts.maps.map(address)))?.targets[0] ?? address;
   // Sendmail's table is about senders of certain domains only.
   if (!isSender || current !== address || parts.genericstable.length === 0 || !parts.genericsDomains.has(current.domain.toLowerCase())) return current;
   const found = yield* wait(findFirst(parts.genericstable, genericsKeys(current, parts.scope.delimiters)));

@@ -66,6 +66,7 @@ function lmtpHop(nexthop: string, transport: SmtpTransport | null): Nexthop {
 function smtpHop(channel: string, nexthop: string, domain: string, context: HopContext, isRelay: boolean, transport?: SmtpTransport): Nexthop {
   const hosts = nexthop.split(/[,\s]+/).filter((host) => host !== '');
   if (hosts.length > ROUTE_LIMITS.destinations) return wrong(`${channel}:${nexthop}`, `more than ${ROUTE_LIMITS.destinations} hosts in one list`);
+  if (hosts.length === 0 && domain === '') return wrong(`${channel}:`, 'neither a host nor a domain');
   const hops: SmtpHop[] = [];
   for (const host of hosts.length === 0 ? [''] : hosts) {
     const hop = oneHost(channel, host, domain, isRelay, transport);

@@ -74,7 +74,9 @@ export class AddressTables {
   }
 
   targets(found: Found, address: Address): Address[] {
-    return rewritten(found, address, this.#scope.delimiters, this.#propagates).map((text) => this.read(text, found));
+    // What stands for a whole domain has no extension that could be unmatched.
+    const propagates = this.#propagates && !found.key.startsWith('@');
+    return rewritten(found, address, this.#scope.delimiters, propagates).map((text) => this.read(text, found));
   }
 
   read(text: string, found: Found): Address {

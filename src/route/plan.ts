@@ -157,6 +157,7 @@ export function compilePlan(settings: AllRouteSettings, host: PlanHost): Plan {
       virtual.isIdle &&
       relocated.isEmpty &&
       rewriter.isIdle('envelope_recipient') &&
+      completion.parentDomain === '' &&
       settings['route.transportMaps'].length === 0 &&
       settings['route.mailertable'].length === 0 &&
       !settings['route.swapBangPath'] &&

@@ -43,7 +43,7 @@ export function createRouter(context: RouterContext): Router {
     sender(address) {
       if (address === null) return null;
       const now = plan();
-      if (now.rewriter.isIdle('envelope_sender') && address.domain !== '') return address;
+      if (now.rewriter.isIdle('envelope_sender') && address.domain !== '' && now.completion.parentDomain === '') return address;
       return now.rewriter.rewrite(address, 'envelope_sender', now.completion, null, 0);
     },
     copies(sender, recipients) {
@@ -65,7 +65,9 @@ const NOBODY: readonly Address[] = [];
 function completionFor(plan: Plan, isLocalClient: boolean): Completion | null {
   if (isLocalClient) return plan.completion;
   const domain = plan.settings['route.remoteHeaderRewriteDomain'];
-  return domain === '' ? null : { ...plan.completion, origin: domain.toLowerCase(), parentDomain: '' };
+  return domain === ''
+    ? null
+    : { ...plan.completion, origin: domain.toLowerCase(), parentDomain: plan.completion.parentDomain === '' ? '' : domain.toLowerCase() };
 }
 
 function bySrs(target: SrsTarget, address: Address, steps: RouteStep[] | undefined): Resolution {

@@ -131,6 +131,7 @@ export const EVENTS: ReadonlyMap<string, string> = new Map([
   // rules of accounts, system users
   ['filter.failed', 'A bug: the rules of an account could not be followed; the message went to its mailbox without them.'],
   ['filter.script.failed', 'A Sieve script failed while it ran; the message is kept and the owner is told once.'],
+  ['challenge.wrote.failed', 'Whom an account wrote to could not be noted; they may be asked to confirm.'],
   ['filter.log', 'What a Sieve script has to say (debug_log).'],
   ['filter.program.said', 'What a program that a script started wrote to its standard error.'],
   ['route.unavailable', 'A table that says where an address leads could not be asked; the mail was put off.'],

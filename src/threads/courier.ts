@@ -35,6 +35,7 @@ const routing = createRouting({
   ...thread,
   dataDir: start.settings.dataDir,
   reader: store.reader,
+  writer: store.writer,
   staging: store.staging,
   announcements: store.announcements,
   directory,

@@ -6,7 +6,7 @@ import { sealForward } from '../deliver/forwarding/seal.ts';
 import { createScriptCache } from '../deliver/scripts/compiled.ts';
 import { includedScript } from '../deliver/scripts/reader.ts';
 import { createKeyRing } from '../judge/signing/ring.ts';
-import type { AccountId, Address, Announcements, Directory, Log, Metrics, Router, Staging, StoreReader, Tables } from '../ports.ts';
+import type { AccountId, Address, Announcements, Directory, Log, Metrics, Router, Staging, StoreReader, StoreWriter, Tables } from '../ports.ts';
 import { createRouter, createTransports, type Transports } from '../route/router.ts';
 import { ensureSrsKeys } from '../route/srs-keys.ts';
 import { findSrsNote, srsTarget } from '../route/srs-target.ts';
@@ -20,6 +20,7 @@ export interface RoutingParts {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly reader: StoreReader;
+  readonly writer: StoreWriter;
   readonly staging: Staging;
   readonly announcements: Announcements;
   readonly directory: Directory;
@@ -99,6 +100,7 @@ export function createRouting(parts: RoutingParts): Routing {
   const mailroom = createMailroom({
     context: planner,
     directory,
+    writer: parts.writer,
     announcements,
     log,
     metrics,
@@ -118,7 +120,6 @@ export function createRouting(parts: RoutingParts): Routing {
     sieve,
     forget: () => {
       scripts.clear();
-      sieve.forget();
       ring.reload();
     },
   };

@@ -24,6 +24,7 @@ const forward = (text: string, more: AliasCase = {}): AliasCase => ({ ...more, f
 
 const REFUSED = { row: 'a mistake in a file of aliases', ours: ['refused'] };
 const KEPT = 'mistakes in .forward';
+const OWNER = 'expand_owner_alias with an owner that is not one address';
 
 export const ALIAS_CASES: readonly AliasCase[] = [
   alias('a1: bob, far@far.test', 'a1'),
@@ -191,10 +192,31 @@ export const FORWARD_CASES: readonly AliasCase[] = [
   forward('|/bin/true\n|/bin/true\n$home/m\n$home/m\n'),
   forward('\\bob\n\\staff\n'),
   forward('bob'),
-  forward('<>\n', { differs: { row: KEPT, ours: ['mailbox $user'] } }),
+  forward('<>\n'),
   forward('<>\nbob\n', { differs: { row: KEPT, ours: ['mailbox $user', 'mailbox bob'] } }),
   forward('bob\0cat\n', { differs: { row: KEPT, ours: ['mailbox $user'] } }),
   forward('nobody-such\n'),
   forward('Bob Name <bob@mx.test>, (comment) cat\n'),
   forward('far@far.test FAR@far.test\n'),
+];
+
+/** With other options: `-` and `+` as delimiters, owners expanded, programs and files in lists. */
+export const OPTION_CASES: readonly AliasCase[] = [
+  alias('o1: far@far.test, bob\nowner-o1: cat', 'o1'),
+  alias('o2: o2b, far2@far.test\nowner-o2: cat\no2b: far@far.test', 'o2'),
+  alias('o3: o3b, far2@far.test\nowner-o3: cat\no3b: far@far.test\nowner-o3b: bob@far.test', 'o3'),
+  alias('o4: :include:$dir/o4', 'o4', { files: { '$dir/o4': '|/bin/true\n$dir/file-o4\nbob\n' } }),
+  alias('o5: bob-ext, cat+ext', 'o5'),
+  alias('o6: bob', 'o6-x'),
+  alias('o7: bob', 'o7-request'),
+  alias('o8: bob', 'owner-o8'),
+  alias('o9: bob\no9-x: cat', 'o9-x'),
+  alias('o10: bob', 'o10-x+y'),
+  alias('o11: bob-a+b', 'o11'),
+  alias('o13: far@far.test\nowner-o13: bob, cat', 'o13', { differs: { row: OWNER, ours: ['remote far@far.test from owner-o13@mx.test'] } }),
+  alias('o14: far@far.test\nowner-o14: "|/bin/true"', 'o14', { differs: { row: OWNER, ours: ['remote far@far.test from owner-o14@mx.test'] } }),
+  forward('bob\n', { to: '$user-foo', files: { '$home/.forward-foo': 'cat\n', '$home/.forward+foo': 'far@far.test\n' } }),
+  forward('bob\n', { to: '$user+foo', files: { '$home/.forward-foo': 'cat\n', '$home/.forward+foo': 'far@far.test\n' } }),
+  forward(':include:$home/list\n', { files: { '$home/list': 'bob\n|/bin/true\n' } }),
+  forward('$user-x, bob\n', { to: '$user+y' }),
 ];

@@ -25,6 +25,14 @@ export interface Situation {
   readonly users: ReadonlyMap<string, SystemUser>;
   readonly aliases: string;
   readonly header: string;
+  readonly options: Options;
+}
+
+/** What Postfix calls recipient_delimiter, expand_owner_alias, allow_mail_to_commands and allow_mail_to_files. */
+export interface Options {
+  readonly delimiters: string;
+  readonly owner: 'name' | 'expanded';
+  readonly runsIncluded: boolean;
 }
 
 const LOCAL = new Set(['mx.test', 'localhost']);
@@ -33,6 +41,7 @@ const settings = defaultsOf(TABLES_SETTINGS);
 
 /** Outcomes in words, each once, sorted: "mailbox bob+x", "remote far@far.test from sender@far.test", "command …", "file …", "maildir …", "bounce", "defer". */
 export function posthornOutcome(situation: Situation, to: string, from: string): string[] {
+  const { options } = situation;
   const file = join(situation.dir, 'our-aliases');
   writeFileSync(file, situation.aliases);
   const surroundings = { log: silent, settings: () => settings, now: Date.now };
@@ -41,12 +50,12 @@ export function posthornOutcome(situation: Situation, to: string, from: string):
     const hooks: ExpansionHooks = {
       aliases: createAliases({ sources: [`hash:${file}`] }, tables, surroundings),
       includes: createIncludes(surroundings),
-      delimiters: '+',
+      delimiters: options.delimiters,
       origin: 'mx.test',
       isLocal: (domain) => LOCAL.has(domain),
-      mayRun: (place) => place === 'alias',
-      mayWrite: (place) => place === 'alias',
-      owner: 'name',
+      mayRun: (place) => options.runsIncluded || place === 'alias',
+      mayWrite: (place) => options.runsIncluded || place === 'alias',
+      owner: options.owner,
       resetsOwner: false,
     };
     const world = new World(situation, hooks);
@@ -88,7 +97,7 @@ class World {
 
   #user(address: Address, from: string, header: string): void {
     const local = address.local.toLowerCase();
-    const at = extensionAt(local, '+');
+    const at = extensionAt(local, this.#hooks.delimiters);
     const name = at === -1 ? local : local.slice(0, at);
     const user = this.#situation.users.get(name);
     if (user === undefined || hasDeliveredTo(Buffer.from(header), address)) {
@@ -102,7 +111,7 @@ class World {
       shell: '/bin/sh',
       recipient: formatAddress(address),
       extension,
-      delimiter: '+',
+      delimiter: at === -1 ? '' : local[at]!,
       domain: address.domain,
       local,
     };
@@ -119,9 +128,9 @@ class World {
     const context: ForwardContext = {
       homeDirectory: who.user.home,
       origin: 'mx.test',
-      isOwn: ({ local, domain }) => LOCAL.has(domain) && local.toLowerCase().split('+')[0] === who.name,
-      mayRun: (place) => place === 'forward',
-      mayWrite: (place) => place === 'forward',
+      isOwn: ({ local, domain }) => LOCAL.has(domain) && local.toLowerCase().split(/[-+]/)[0] === who.name,
+      mayRun: (place) => this.#situation.options.runsIncluded || place === 'forward',
+      mayWrite: (place) => this.#situation.options.runsIncluded || place === 'forward',
     };
     const redirects: Address[] = [];
     let isDeferred = false;

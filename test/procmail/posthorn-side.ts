@@ -109,7 +109,7 @@ export class Driver {
     const isMaildir = action.format === 'maildir';
     const bytes = this.bytes(action, action.part, !isMaildir);
     const first = this.place(action.path, action.format);
-    const whole = isMaildir ? withoutFrom(bytes) : action.isRaw ? bytes : ended(bytes);
+    const whole = isMaildir ? (action.part === 'body' ? bytes : withoutFrom(bytes)) : action.isRaw ? bytes : ended(bytes);
     if (action.format === 'mbox') appendFileSync(resolve(this.cwd, first), action.isRaw ? whole : quoted(whole));
     else writeFileSync(resolve(this.cwd, first), whole, { flag: 'wx' });
     const names = [first];

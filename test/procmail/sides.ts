@@ -69,7 +69,7 @@ export function theirs(dir: string, one: Case): Outcome {
   const done = spawnSync('procmail', ['-Y', '-m', ...assignments, './rc', ...(one.arguments ?? [])], {
     cwd: dir,
     input: Buffer.from(FROM + (one.message ?? LETTER), 'latin1'),
-    timeout: 20_000,
+    timeout: 5_000,
     env: { PATH, HOME: dir },
   });
   return outcome(dir, done.status);

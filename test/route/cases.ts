@@ -14,6 +14,8 @@ export interface Scenario {
   readonly settings: Partial<AllRouteSettings>;
   /** Sent through the server: sender, recipients and header are compared. */
   readonly mails?: readonly MailCase[];
+  /** The client is a stranger: his header is left alone, or completed with another domain. */
+  readonly isRemote?: boolean;
   /** "address" or "address sender": transport and next hop are compared. */
   readonly routes?: readonly string[];
 }
@@ -96,6 +98,88 @@ export const SCENARIOS: readonly Scenario[] = [
       both(['propagate_unmatched_extensions', 'route.propagateExtensions'], ['canonical']),
     ),
     mails: [to('joe+e@a.test'), to('v+e@a.test')],
+  },
+  {
+    name: 'completing',
+    main: { append_dot_mydomain: 'yes' },
+    settings: { 'route.appendDomain': true },
+    mails: [to('a@host'), to('a@far.test'), from('a@host'), header('From: a@host\nTo: root, b@far.test., "c d", e@far.test\nCc: <>, (nobody)')],
+  },
+  {
+    name: 'old routes',
+    main: { swap_bangpath: 'yes', allow_percent_hack: 'yes' },
+    settings: { 'route.swapBangPath': true, 'route.percentHack': true },
+    mails: [header('From: far.test!joe\nTo: joe%far.test, a!b!c, x%y%z, x!y%z, a%b@c.test, a!b@c.test\nCc: <@route.test:joe@far.test>')],
+  },
+  {
+    name: 'strangers',
+    ...join(canonical('joe@a.test=new@b.test'), { main: { local_header_rewrite_clients: '' }, settings: {} }),
+    isRemote: true,
+    mails: [header('From: joe@a.test\nTo: root, c@host'), from('joe@a.test')],
+  },
+  {
+    name: 'strangers with a domain',
+    ...join(canonical('joe@a.test=new@b.test'), {
+      main: { local_header_rewrite_clients: '', remote_header_rewrite_domain: 'domain.invalid' },
+      settings: { 'route.remoteHeaderRewriteDomain': 'domain.invalid' },
+    }),
+    isRemote: true,
+    mails: [header('From: joe@a.test\nTo: root, c@host, d@far.test')],
+  },
+  {
+    name: 'strangers with a domain for all',
+    main: { local_header_rewrite_clients: '', remote_header_rewrite_domain: 'domain.invalid', append_dot_mydomain: 'yes' },
+    settings: { 'route.remoteHeaderRewriteDomain': 'domain.invalid', 'route.appendDomain': true },
+    isRemote: true,
+    mails: [header('To: root, c@host, d@far.test')],
+  },
+  {
+    name: 'headers of all kinds',
+    ...canonical('joe@a.test=new@b.test'),
+    mails: [
+      ...[
+        'Sender',
+        'Reply-To',
+        'Errors-To',
+        'Return-Receipt-To',
+        'Disposition-Notification-To',
+        'Mail-Followup-To',
+        'Cc',
+        'Apparently-To',
+        'Resent-From',
+        'Resent-Sender',
+        'Resent-To',
+        'Resent-Cc',
+        'Resent-Reply-To',
+      ].map((name) => header(`${name}: Joe <joe@a.test>`)),
+      header('From: "joe@a.test" <joe@a.test>, joe@a.test (joe@a.test), a:joe@a.test, b@c.test;, "joe"@a.test, joe @ a . test'),
+      header('To: <joe@a.test>,\n joe+x@a.test\n (joe@a.test), Joe\n\t<joe@a.test>'),
+      header('To: undisclosed-recipients:;'),
+    ],
+  },
+  {
+    name: 'header classes',
+    ...join(
+      both(['sender_canonical_maps', 'route.senderCanonicalMaps'], ['inline:{joe@a.test=sender@b.test}']),
+      both(['recipient_canonical_maps', 'route.recipientCanonicalMaps'], ['inline:{joe@a.test=recipient@b.test}']),
+    ),
+    mails: [
+      'From',
+      'Sender',
+      'Reply-To',
+      'Errors-To',
+      'Return-Receipt-To',
+      'Disposition-Notification-To',
+      'Mail-Followup-To',
+      'To',
+      'Cc',
+      'Apparently-To',
+      'Resent-From',
+      'Resent-Sender',
+      'Resent-To',
+      'Resent-Cc',
+      'Resent-Reply-To',
+    ].map((name) => header(`${name}: joe@a.test`)),
   },
   {
     name: 'masquerade',

@@ -34,7 +34,7 @@ export async function startRoutingPostfix(owner: Owner, scenarios: readonly Scen
     const options = Object.entries(main).map(([key, value]) => ` -o { ${key} = ${value.replaceAll('$', '$$$$').replaceAll('$$myhostname', '$myhostname')} }`);
     const own = ` -o rewrite_service_name=rewrite${i} -o cleanup_service_name=cleanup${i}`;
     return [
-      `127.0.0.1:${FIRST_PORT + i} inet n - n - - smtpd${own} -o { smtpd_end_of_data_restrictions = check_client_access static:HOLD }`,
+      `127.0.0.1:${FIRST_PORT + i} inet n - n - - smtpd${own}${options.join('')} -o { smtpd_end_of_data_restrictions = check_client_access static:HOLD }`,
       `cleanup${i} unix n - n - 0 cleanup${own}${options.join('')}`,
       `rewrite${i} unix - - n - - trivial-rewrite${own}${options.join('')}`,
     ].join('\n');

@@ -108,7 +108,12 @@ export function parseQuota(text: string): MaildirQuota | null {
 
 function recount(root: string, quota: MaildirQuota): Usage {
   const usage = { bytes: 0, messages: 0 };
-  const folders = [root, ...readdirSync(root).filter((name) => name.startsWith('.') && name !== '.' && name !== '..' && name !== '.Trash').map((name) => join(root, name))];
+  const folders = [
+    root,
+    ...readdirSync(root)
+      .filter((name) => name.startsWith('.') && name !== '.' && name !== '..' && name !== '.Trash')
+      .map((name) => join(root, name)),
+  ];
   let left = FILES_MAX;
   for (const folder of folders)
     for (const part of ['new', 'cur']) {

@@ -17,6 +17,8 @@ export interface MaildirOptions {
   readonly at: number;
   /** Of the whole Maildir++; null: as its own maildirsize says, if there is one. */
   readonly quota: MaildirQuota | null;
+  /** Letters after ":2,": the message is put into cur/ with them. */
+  readonly flags?: string;
   readonly fileMode?: number;
   readonly directoryMode?: number;
 }
@@ -41,10 +43,11 @@ export function deliverMaildir(options: MaildirOptions): StoreResult {
     if (!quotaRoom(root, options.quota, size, options.at)) return notStored(452, '4.2.2', `the maildir ${root} is over its quota`);
     writeNew(temporary, options.pieces, options.fileMode ?? 0o600);
     isThere = true;
-    const final = join(options.path, 'new', name);
+    const folder = options.flags ? 'cur' : 'new';
+    const final = join(options.path, folder, options.flags ? `${name}:2,${options.flags.replace(/[^A-Za-z]/g, '')}` : name);
     moveNew(temporary, final);
     isThere = false;
-    syncDirectory(join(options.path, 'new'));
+    syncDirectory(join(options.path, folder));
     chargeQuota(root, options.quota, size, options.at);
     return stored(final, size);
   } catch (error) {
@@ -99,7 +102,10 @@ export function maildirRoot(path: string): string {
 /** "Lists/Cars" is `.Lists.Cars`. A dot inside a level would make another level, a slash another directory: both become "_". null for INBOX. */
 export function maildirFolder(root: string, mailbox: string): string {
   if (mailbox === '' || mailbox.toUpperCase() === 'INBOX') return root;
-  const levels = mailbox.replace(/^INBOX\//i, '').split('/').filter((level) => level !== '');
+  const levels = mailbox
+    .replace(/^INBOX\//i, '')
+    .split('/')
+    .filter((level) => level !== '');
   return join(root, `.${levels.map((level) => modifiedUtf7(level).replaceAll('.', '_').replaceAll('\0', '_')).join('.')}`);
 }
 

@@ -16,6 +16,8 @@ export interface FolderOptions {
   /** Further folders that get a hard link of the same file. */
   readonly links: readonly { readonly path: string; readonly format: FolderFormat }[];
   readonly mode: number;
+  /** Of a maildir. */
+  readonly flags?: string;
 }
 
 /** A number beyond this is no message of MH's. */
@@ -28,7 +30,7 @@ export function deliverFolder(options: FolderOptions): StoreResult {
   try {
     const first =
       options.format === 'maildir'
-        ? deliverMaildir({ path: options.path, pieces: options.pieces, at: options.at, quota: null, fileMode: options.mode })
+        ? deliverMaildir({ path: options.path, pieces: options.pieces, at: options.at, quota: null, fileMode: options.mode, flags: options.flags })
         : writeInto(options.path, options.format, options.pieces, options.mode);
     if (first.kind === 'failed') return first;
     made.push(first.path);

@@ -3,8 +3,8 @@
  * Reads and plans only; the writer commits what was planned together with the delivery.
  */
 import { randomBytes } from 'node:crypto';
-import { formatAddress } from '../../mail/address.ts';
-import type { Account, Announcements, Directory, Log, Metrics, MessageReader, StoreReader } from '../../ports.ts';
+import { addressKey, formatAddress } from '../../mail/address.ts';
+import type { Account, Announcements, Directory, Log, Metrics, MessageReader, Recipient, StoreReader, StoreWriter } from '../../ports.ts';
 import type { MailboxTarget } from '../../store/operations/accept.types.ts';
 import { type ChallengePlan, CHALLENGE_COUNT, planChallenge } from '../challenge/plan.ts';
 import { challengeStore, hasChallenges } from '../challenge/read.ts';
@@ -15,7 +15,7 @@ import { readHeaderFacts } from '../reply/header-facts.ts';
 import { isRemembered, memoryKey, repliesToday } from '../reply/memory.ts';
 import { ownAddressesOf } from '../reply/own-addresses.ts';
 import type { CompiledScripts, ScriptCache } from '../scripts/compiled.ts';
-import { findListed } from '../sorting/address-lists.ts';
+import { findListed, listKeys } from '../sorting/address-lists.ts';
 import { readPreferences, type SortingPreferences, sortingPreferences } from '../sorting/preferences.ts';
 import type { SortingSettings } from '../sorting/settings.ts';
 import { proofOf, sortByScore, type Sorted } from '../sorting/sort.ts';
@@ -41,6 +41,7 @@ export interface MailroomParts<S> {
     readonly reader: StoreReader;
   };
   readonly directory: Directory;
+  readonly writer: Pick<StoreWriter, 'run'>;
   readonly announcements: Announcements;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -84,6 +85,13 @@ class StoreMailroom<S> implements Mailroom {
     return this.#rulesOf(accountId)?.asksStrangers === true;
   }
 
+  wroteTo(accountId: number, recipients: readonly Recipient[]): void {
+    const { context, writer, log } = this.#parts;
+    const to = recipients.map(({ address }) => addressKey(address));
+    const until = context.now() + context.settings()['challenge.known'];
+    writer.run('challenge.wrote', { accountId, to, until }).catch((cause: unknown) => log.warn('challenge.wrote.failed', { cause }));
+  }
+
   #rulesOf(accountId: number): OwnRules | null {
     const settings = this.#parts.context.settings();
     if (this.#rulesFor !== settings) {
@@ -120,6 +128,7 @@ class StoreMailroom<S> implements Mailroom {
         }
         if (sorted.reason !== 'not judged') inbox = sorted.target === 'junk' ? { role: 'junk' } : { role: 'inbox' };
         planner.step(`sorted to ${sorted.target}: ${sorted.reason}`, '');
+        planner.isSpam = sorted.target === 'junk';
         if (rules.asksStrangers && (await this.#challenged(account, input, header, sorted, planner))) return planner.plan();
       }
       if (scripts.isEmpty) {
@@ -141,10 +150,9 @@ class StoreMailroom<S> implements Mailroom {
   #sorted(account: Account, input: MailroomInput, header: Uint8Array, { preferences }: OwnRules): Sorted {
     const facts = readHeaderFacts(header);
     const author = facts.from.length === 1 ? facts.from[0]! : null;
-    const keys = [...(author === null ? [] : [author]), ...(input.sender === null ? [] : [formatAddress(input.sender).toLowerCase()])];
-    const hits = findListed(this.#parts.context.reader, account.id, keys);
+    const hits = findListed(this.#parts.context.reader, account.id, listKeys(input.sender, author));
     const spam = input.arrival?.spam ?? null;
-    const verdict = spam === null ? null : { score: spam.score, symbols: spam.symbols, isQuarantined: input.isJunk && !spam.isSpam };
+    const verdict = spam === null ? null : { score: spam.score, threshold: spam.threshold, symbols: spam.symbols, isQuarantined: input.isJunk && !spam.isSpam };
     return sortByScore(preferences, hits, verdict, input.sender, author);
   }
 
@@ -326,6 +334,6 @@ function ownerOf({ login }: Account): { local: string; domain: string } {
   return { local: login.slice(0, at), domain: login.slice(at + 1) };
 }
 
-export function createMailroom<S>(parts: MailroomParts<S>): Mailroom & { asksStrangers(accountId: number): boolean } {
+export function createMailroom<S>(parts: MailroomParts<S>): Mailroom {
   return new StoreMailroom(parts);
 }

@@ -57,6 +57,8 @@ export class Planner {
   #replier: Omit<Replier, 'id'> | null = null;
   #replies = 0;
   #forwards = 0;
+  /** The account's own lists and thresholds say so: nobody is answered. */
+  isSpam = false;
   readonly #copies: LocalCopy[] = [];
   readonly #items: DeliveryEffect[] = [];
   readonly #steps: FilterStep[] = [];
@@ -308,7 +310,7 @@ export class Planner {
       header: await this.#headerFacts(),
       headerBytes: await this.#headerBytes(),
       isSpam: input.arrival?.spam?.isSpam === true,
-      isForged: false,
+      isForged: input.arrival?.spam?.symbols.some(({ name }) => name === 'SPF_FAIL') === true,
       settings: this.#context.settings(),
     });
     if (plan.kind === 'skip' && plan.reason !== 'nullSender') {
@@ -329,7 +331,7 @@ export class Planner {
         sender: this.#input.sender,
         recipient: this.#input.final,
         header: await this.#headerFacts(),
-        isSpam: this.#input.arrival?.spam?.isSpam === true || this.#input.isJunk,
+        isSpam: this.#input.arrival?.spam?.isSpam === true || this.#input.isJunk || this.isSpam,
         settings: settings(),
       },
       (key) => isRemembered(reader, this.#account.id, 'vacation', key, now()),

@@ -4,14 +4,13 @@ import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import type { Log } from '../../ports.ts';
 import type { Answers, FilterRequest } from '../filters/filter.ts';
-import { sieveExtensions, sieveLimits, type SieveSettings } from '../filters/sieve/settings.ts';
-import { compileSieve, runSieve, type SieveExtensions, type SieveLimits, type SieveScript } from '../filters/sieve/sieve.ts';
+import { sieveLimits, type SieveSettings } from '../filters/sieve/settings.ts';
+import { runSieve, type SieveLimits, type SieveScript } from '../filters/sieve/sieve.ts';
+import { sieveEngine } from '../scripts/engine.ts';
 import type { CompiledSieve, SieveRunner } from './mailroom.ts';
 
 export interface SieveEngine extends SieveRunner<SieveScript> {
   compile(text: Uint8Array, file: string): CompiledSieve<SieveScript>;
-  /** Options have changed. */
-  forget(): void;
 }
 
 export interface SieveEngineParts {
@@ -20,19 +19,17 @@ export interface SieveEngineParts {
 }
 
 export function createSieveEngine({ settings, log }: SieveEngineParts): SieveEngine {
-  let made: { readonly of: object; readonly extensions: SieveExtensions; readonly limits: SieveLimits } | null = null;
-  const now = (): NonNullable<typeof made> => {
+  const engine = sieveEngine(settings);
+  let made: { readonly of: object; readonly limits: SieveLimits } | null = null;
+  const limits = (): SieveLimits => {
     const current = settings();
-    if (made?.of !== current) made = { of: current, extensions: sieveExtensions(current), limits: sieveLimits(current) };
-    return made;
+    if (made?.of !== current) made = { of: current, limits: sieveLimits(current) };
+    return made.limits;
   };
   return {
-    compile: (text, file) => compileSieve(Buffer.from(text).toString('utf8'), { file, ...now() }),
-    run: (scripts, input) => runSieve(scripts, input, { kind: 'delivery' }, now().limits),
+    compile: (text, file) => engine.compile(text, file),
+    run: (scripts, input) => runSieve(scripts, input, { kind: 'delivery' }, limits()),
     program: (request) => runProgram(request, settings()['sieve.programDirectory'], log),
-    forget: () => {
-      made = null;
-    },
   };
 }
 

@@ -1,5 +1,5 @@
 /** What an account's own rules (scripts, lists, thresholds) make of a message that was accepted for it. */
-import type { AccountId, Address, Envelope, MessageId, Milliseconds, Reply, StagedMessage } from '../../ports.ts';
+import type { AccountId, Address, Envelope, MessageId, Milliseconds, Recipient, Reply, StagedMessage } from '../../ports.ts';
 import type { Arrival, DeliveryEffects, LocalCopy } from '../../store/operations/accept.types.ts';
 
 export interface MailroomInput {
@@ -40,4 +40,8 @@ export interface FilterPlan {
 export interface Mailroom {
   /** null: no rule applies, and the message goes where it goes by default. Never rejects: rules that fail keep the message. */
   sort(input: MailroomInput): FilterPlan | null | Promise<FilterPlan | null>;
+  /** Does this account ask unknown senders to confirm? */
+  asksStrangers?(accountId: AccountId): boolean;
+  /** They are known to the account from now on. Nobody waits for it. */
+  wroteTo?(accountId: AccountId, recipients: readonly Recipient[]): void;
 }

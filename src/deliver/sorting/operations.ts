@@ -41,15 +41,20 @@ export const SORTING_OPERATIONS = {
     for (const [name, value] of input.values)
       if (value === null) tx.run('DELETE FROM account_preference WHERE account_id=? AND name=?', input.accountId, name);
       else tx.run('INSERT OR REPLACE INTO account_preference (account_id, name, value) VALUES (?, ?, ?)', input.accountId, name, value);
+    // Every thread remembers what an account wishes.
+    tx.announce({ kind: 'directory', accounts: [input.accountId] });
   },
   'list.add': (tx: Transaction, input: ListInput): number => {
     const present = Number(tx.get('SELECT count(*) FROM address_list WHERE account_id=?', input.accountId)![0]);
     if (present + input.patterns.length > LIST_ENTRIES_MAX) throw new Failure('limit', `An account may have ${LIST_ENTRIES_MAX} entries in its lists.`);
+    tx.announce({ kind: 'directory', accounts: [input.accountId] });
     return input.patterns.filter((pattern) => addToListIn(tx, input.accountId, input.kind, pattern)).length;
   },
-  'list.remove': (tx: Transaction, input: ListInput): number =>
-    input.patterns.reduce(
+  'list.remove': (tx: Transaction, input: ListInput): number => {
+    tx.announce({ kind: 'directory', accounts: [input.accountId] });
+    return input.patterns.reduce(
       (removed, pattern) => removed + tx.run('DELETE FROM address_list WHERE account_id=? AND kind=? AND pattern=?', input.accountId, input.kind, pattern),
       0,
-    ),
+    );
+  },
 };

@@ -26,7 +26,12 @@ export function connectUserAgent(options: { readonly socketPath: string; readonl
   const idle: Line[] = [];
   let isClosed = false;
 
-  async function ask<T>(request: Request, message: MessageSource | null, signal: AbortSignal | null, read: (response: Response, body: Uint8Array) => T): Promise<T> {
+  async function ask<T>(
+    request: Request,
+    message: MessageSource | null,
+    signal: AbortSignal | null,
+    read: (response: Response, body: Uint8Array) => T,
+  ): Promise<T> {
     const line = idle.pop() ?? new Line(options.socketPath, options.key);
     const { response, body } = await line.ask(request, message, signal);
     if (!line.isDead && !isClosed && idle.length < IDLE_CONNECTIONS_MAX) idle.push(line);
@@ -54,7 +59,8 @@ export function connectUserAgent(options: { readonly socketPath: string; readonl
       ask({ kind: 'password', user, password }, null, null, (response) => (response.kind === 'password' ? response.answer : 'unavailable')).catch(
         () => 'unavailable' as const,
       ),
-    lookup: (user) => ask({ kind: 'lookup', user }, null, null, (response) => (response.kind === 'user' ? response.user : 'unavailable')).catch(() => 'unavailable' as const),
+    lookup: (user) =>
+      ask({ kind: 'lookup', user }, null, null, (response) => (response.kind === 'user' ? response.user : 'unavailable')).catch(() => 'unavailable' as const),
     close() {
       isClosed = true;
       for (const line of idle.splice(0)) line.end();

@@ -36,7 +36,10 @@ export async function deliverTask(task: DeliveryTask, message: Uint8Array, place
   if (work.kind === 'pipe') return deliverPipe(task, work, message, place);
   const isQmail = work.kind === 'user' && task.configuration.style === 'qmail';
   // qmail-local writes the address as it was used, and no X-Original-To.
-  const forms = messageForms(message, isQmail ? traceLines(task.sender, task.recipient, task.recipient, 'RD') : traceLines(task.sender, task.recipient, task.final));
+  const forms = messageForms(
+    message,
+    isQmail ? traceLines(task.sender, task.recipient, task.recipient, 'RD') : traceLines(task.sender, task.recipient, task.final),
+  );
   const address = formatAddress(task.final).toLowerCase();
   if (deliveredTo(forms.crlf.header).includes(address)) return simpleAnswer('failed', 554, '5.4.6', `mail forwarding loop for ${address}`);
   const delivery = new Delivery(task, forms, place);
@@ -107,14 +110,15 @@ class Delivery {
     const { user, isRestricted } = this.#place;
     const isStore = isInStore(configuration);
     if (isRestricted) {
-      if (!isStore && !configuration.mailbox.startsWith('/'))
-        return simpleAnswer('failed', 550, '5.2.1', 'this system account takes no mail');
+      if (!isStore && !configuration.mailbox.startsWith('/')) return simpleAnswer('failed', 550, '5.2.1', 'this system account takes no mail');
       return this.#toMailbox();
     }
     const home = statSync(user.home, { throwIfNoEntry: false });
     // A home directory on another machine that is away: its .forward may say something else than the mailbox.
     if (home === undefined || !home.isDirectory())
-      return isStore || configuration.mailbox.startsWith('/') ? this.#toMailbox() : simpleAnswer('deferred', 451, '4.3.0', `the home directory of ${user.name} is not there`);
+      return isStore || configuration.mailbox.startsWith('/')
+        ? this.#toMailbox()
+        : simpleAnswer('deferred', 451, '4.3.0', `the home directory of ${user.name} is not there`);
     if (!isDirectory(user.home)) return simpleAnswer('deferred', 451, '4.3.0', `the home directory of ${user.name} cannot be entered`);
     const isForwarded = await this.#forwardFile();
     if (isForwarded !== null) return isForwarded;
@@ -160,7 +164,8 @@ class Delivery {
     const end = await this.#drive(prepared.run, language);
     if (end.kind === 'failed') return this.#failedRun(end.problem, end.problem.file || prepared.file);
     const effects = this.#effects;
-    if (end.exitCode !== null && end.exitCode !== 0) effects.fail(answerOfExit({ exit: end.exitCode, signal: null, isTimedOut: false, text: '', command: prepared.file }));
+    if (end.exitCode !== null && end.exitCode !== 0)
+      effects.fail(answerOfExit({ exit: end.exitCode, signal: null, isTimedOut: false, text: '', command: prepared.file }));
     // A script that came to its end without a word about the message: it must not be lost.
     else if (effects.isNothingDone) return this.#toMailbox({ file: prepared.file, line: 0 });
     return effects.answer();
@@ -238,7 +243,8 @@ class Delivery {
 
 /** A pipe transport (pipe(8)): the program gets the message with what the flags add. */
 async function deliverPipe(task: DeliveryTask, job: PipeJob, message: Uint8Array, place: DeliveryPlace): Promise<DeliveryAnswer> {
-  if (job.sizeMax > 0 && message.length > job.sizeMax) return simpleAnswer('failed', 552, '5.2.3', `message size ${message.length} exceeds the limit of ${job.sizeMax} bytes of ${job.name}`);
+  if (job.sizeMax > 0 && message.length > job.sizeMax)
+    return simpleAnswer('failed', 552, '5.2.3', `message size ${message.length} exceeds the limit of ${job.sizeMax} bytes of ${job.name}`);
   const forms = messageForms(message, traceLines(task.sender, task.recipient, task.final, job.flags));
   if (job.flags.includes('D')) {
     const address = formatAddress(task.final).toLowerCase();

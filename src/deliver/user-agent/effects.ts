@@ -36,8 +36,7 @@ export class Effects {
   }
 
   log(text: string): void {
-    for (const line of text.split('\n'))
-      if (line !== '' && this.logged.length < LOG_LINES_MAX) this.logged.push(printable(line));
+    for (const line of text.split('\n')) if (line !== '' && this.logged.length < LOG_LINES_MAX) this.logged.push(printable(line));
   }
 
   done(words: string): void {

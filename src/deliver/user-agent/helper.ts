@@ -77,7 +77,6 @@ export function serveUserAgent(options: HelperOptions, environment: Readonly<Rec
 function serveClient(socket: Socket, rooms: Rooms): void {
   let isKnown = false;
   let current: ClientTask | null = null;
-  let discarded = 0;
   const answer = (head: unknown): void => void (socket.destroyed || socket.write(frameHead(head, 0)));
   const parser = new FrameParser({
     head(head, bodyBytes) {
@@ -87,7 +86,8 @@ function serveClient(socket: Socket, rooms: Rooms): void {
         isKnown = true;
       } else if (current !== null && !current.isDone) throw new Error('a request before the last one was answered');
       else if (request.kind === 'deliver') current = new ClientTask(socket, rooms, request.task, bodyBytes);
-      else if (request.kind === 'password') void rooms.passwords.check(request.user, request.password).then((result) => answer({ kind: 'password', answer: result }));
+      else if (request.kind === 'password')
+        void rooms.passwords.check(request.user, request.password).then((result) => answer({ kind: 'password', answer: result }));
       else if (request.kind === 'lookup')
         rooms.rules.users.find(request.user).then(
           (user) => answer({ kind: 'user', user }),
@@ -96,8 +96,7 @@ function serveClient(socket: Socket, rooms: Rooms): void {
       else throw new Error('an unknown request');
     },
     body(chunk) {
-      if (current === null || current.isDone) discarded += chunk.length;
-      else current.relay.body(chunk);
+      if (current !== null && !current.isDone) current.relay.body(chunk);
     },
     end() {
       current?.relay.end();

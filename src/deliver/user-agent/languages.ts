@@ -22,7 +22,7 @@ import type { DeliveryTask, SystemUser } from './types.ts';
 /** What an administrator's and a user's file came to. 'defer': nothing is delivered now. */
 export type Prepared =
   | { readonly kind: 'run'; readonly run: FilterRun; readonly file: string }
-  | { readonly kind: 'problem'; readonly problem: FilterProblem; /** The file is passed over, as if it were not there. */ readonly isPassedOver: boolean }
+  | { readonly kind: 'problem'; readonly problem: FilterProblem /** The file is passed over, as if it were not there. */; readonly isPassedOver: boolean }
   | { readonly kind: 'defer'; readonly text: string };
 
 export interface PreparedFor {
@@ -71,7 +71,8 @@ export function prepareForward(given: PreparedFor): Prepared | null {
       origin: configuration.domain,
       isOwn: (address: { local: string; domain: string }) =>
         address.domain.toLowerCase() === task.final.domain.toLowerCase() &&
-        withoutDetail(address.local, configuration.recipientDelimiter).toLowerCase() === withoutDetail(task.final.local, configuration.recipientDelimiter).toLowerCase(),
+        withoutDetail(address.local, configuration.recipientDelimiter).toLowerCase() ===
+          withoutDetail(task.final.local, configuration.recipientDelimiter).toLowerCase(),
       mayRun: (place: string) => configuration.allowCommands && place === 'forward',
       mayWrite: (place: string) => configuration.allowFiles && place === 'forward',
     };

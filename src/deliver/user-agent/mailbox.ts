@@ -62,7 +62,15 @@ export function deliverToMbox(
   const message = mboxMessage(pieces, fromLine(host.envelopeSender, host.at), how.addsBlankLine);
   if (isInSpool(host, path)) return host.spool(path, message);
   const { kernelLocks, signal } = host;
-  return appendMbox({ path, pieces: message, mode: how.mode ?? 0o600, isDotLocked: how.hasLock !== true, kernelLocks, signal, refusesExecutable: how.refusesExecutable });
+  return appendMbox({
+    path,
+    pieces: message,
+    mode: how.mode ?? 0o600,
+    isDotLocked: how.hasLock !== true,
+    kernelLocks,
+    signal,
+    refusesExecutable: how.refusesExecutable,
+  });
 }
 
 export const SPOOL_DIRECTORIES: readonly string[] = ['/var/mail', '/var/spool/mail'];

@@ -102,7 +102,8 @@ export function changedBytes(version: MessageVersion, forms: MessageForms, isCrl
   if (isCrlf) return Buffer.concat([header, version.body ?? forms.crlf.body]);
   header = withoutFromLine(header);
   const trace = forms.trace;
-  if (trace.length > 0 && header.length >= trace.length && Buffer.compare(header.subarray(0, trace.length), trace) === 0) header = header.subarray(trace.length);
+  if (trace.length > 0 && header.length >= trace.length && Buffer.compare(header.subarray(0, trace.length), trace) === 0)
+    header = header.subarray(trace.length);
   return toCrlf(Buffer.concat([header, version.body ?? forms.lf.body]));
 }
 

@@ -6,7 +6,8 @@ import { type DeliveryAnswer, simpleAnswer } from './types.ts';
 
 export function packAnswer(answer: DeliveryAnswer): { head: PackedAnswer; attachments: Attachments } {
   const attachments = new Attachments();
-  const pack = <T extends { readonly message: Uint8Array | null }>(list: readonly T[]) => list.map((one) => ({ ...one, message: attachments.add(one.message) }));
+  const pack = <T extends { readonly message: Uint8Array | null }>(list: readonly T[]) =>
+    list.map((one) => ({ ...one, message: attachments.add(one.message) }));
   return { head: { ...answer, forwards: pack(answer.forwards), keeps: pack(answer.keeps), replies: pack(answer.replies) }, attachments };
 }
 
@@ -18,6 +19,7 @@ export function unpackAnswer(packed: PackedAnswer, body: Uint8Array): DeliveryAn
 /** The pieces of the frame. What is too large to travel is deferred: nothing of it was committed. */
 export function answerFrame(answer: DeliveryAnswer): Uint8Array[] {
   const { head, attachments } = packAnswer(answer);
-  if (attachments.bytes > ANSWER_BYTES_MAX) return answerFrame(simpleAnswer('deferred', 451, '4.3.1', 'the filters made more of the message than can be handled'));
+  if (attachments.bytes > ANSWER_BYTES_MAX)
+    return answerFrame(simpleAnswer('deferred', 451, '4.3.1', 'the filters made more of the message than can be handled'));
   return [frameHead({ kind: 'delivered', answer: head }, attachments.bytes), ...attachments.pieces];
 }

@@ -63,7 +63,13 @@ function verdict(exit: number | null): PasswordAnswer {
 /** Exit code; null when it could not be started or took too long. The password goes through its standard input only. */
 function run(program: string, args: string[], input: Buffer): Promise<number | null> {
   return new Promise((resolve) => {
-    const child = spawn(program, args, { stdio: ['pipe', 'ignore', 'ignore'], env: { PATH: '/usr/bin:/bin' }, cwd: '/', timeout: PASSWORD_MS_MAX, killSignal: 'SIGKILL' });
+    const child = spawn(program, args, {
+      stdio: ['pipe', 'ignore', 'ignore'],
+      env: { PATH: '/usr/bin:/bin' },
+      cwd: '/',
+      timeout: PASSWORD_MS_MAX,
+      killSignal: 'SIGKILL',
+    });
     child.on('error', () => resolve(null));
     child.on('exit', (code) => resolve(code));
     child.stdin.on('error', () => {}); // it decided without reading: its exit code tells

@@ -80,7 +80,10 @@ export const LOCAL_SETTINGS = {
 export type LocalSettings = SettingsOf<typeof LOCAL_SETTINGS>;
 
 /** The options as they travel with each task. `recipientDelimiter` as addresses are split elsewhere, '' for none. */
-export function localConfiguration(s: LocalSettings & SieveSettings, machine: { hostname: string; domain: string; recipientDelimiter: string }): LocalConfiguration {
+export function localConfiguration(
+  s: LocalSettings & SieveSettings,
+  machine: { hostname: string; domain: string; recipientDelimiter: string },
+): LocalConfiguration {
   return {
     mailbox: s['local.mailbox'],
     style: s['local.style'],

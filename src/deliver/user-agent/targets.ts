@@ -62,6 +62,7 @@ export function spoolTarget(task: DeliveryTask, user: SystemUser, path: string):
   const real = realSpool(directory);
   const stat = statSync(real, { throwIfNoEntry: false });
   if (stat === undefined || !stat.isDirectory()) return notStored(451, '4.3.5', `there is no mail spool ${directory}`);
-  if ((stat.mode & 0o020) === 0 || stat.gid === 0) return notStored(451, '4.3.5', `the mail spool ${dirname(path)} must be writable for a group such as "mail"`);
+  if ((stat.mode & 0o020) === 0 || stat.gid === 0)
+    return notStored(451, '4.3.5', `the mail spool ${dirname(path)} must be writable for a group such as "mail"`);
   return { group: stat.gid, path: join(real, user.name) };
 }

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { formatAddress } from '../../mail/address.ts';
 import { releaseDotLock, sleep, takeDotLock } from '../agents/dot-lock.ts';
 import { appendMbox, fromLine, startsWithFrom } from '../agents/mbox.ts';
+import { NO_KERNEL_LOCKS } from '../agents/kernel-lock.ts';
 import { deliverFolder, folderKind } from '../agents/mh.ts';
 import { errnoOf, type StoreResult, storeFailure } from '../agents/result.ts';
 import type { ActAnswer, Action, Command, FilterLanguage, FilterRequest, FlagSet, MessageVersion, RunAnswer } from '../filters/filter.ts';
@@ -119,7 +120,8 @@ export class UserHost implements FilterHost {
       case 'store':
         return this.#store(action);
       case 'redirect': {
-        if (effects.forwards.length >= this.#o.configuration.redirectsMax) return this.#refuse(action, `more than ${this.#o.configuration.redirectsMax} addresses`);
+        if (effects.forwards.length >= this.#o.configuration.redirectsMax)
+          return this.#refuse(action, `more than ${this.#o.configuration.redirectsMax} addresses`);
         const { address, sender, dsn, origin } = action;
         effects.forwards.push({ address, sender, dsn, origin, message: this.#changed(action.message) });
         effects.step(origin, `to be sent on to ${formatAddress(address)}`);
@@ -138,7 +140,8 @@ export class UserHost implements FilterHost {
         return done();
       case 'reject':
         if (this.#o.language === 'forward' || this.#o.language === 'qmail') {
-          if (!this.#failedOrigins.has(originKey(action))) effects.fail(simpleAnswer('failed', action.code === '5.1.1' ? 550 : 554, action.code ?? '5.7.1', action.text));
+          if (!this.#failedOrigins.has(originKey(action)))
+            effects.fail(simpleAnswer('failed', action.code === '5.1.1' ? 550 : 554, action.code ?? '5.7.1', action.text));
           effects.step(action.origin, `refused: ${action.text}`);
           return done();
         }
@@ -156,11 +159,7 @@ export class UserHost implements FilterHost {
     }
   }
 
-  #keep(
-    action: Action,
-    mailbox: string,
-    where: { flags: FlagSet | null; isCreated: boolean; specialUse: string | null },
-  ): ActAnswer | Promise<ActAnswer> {
+  #keep(action: Action, mailbox: string, where: { flags: FlagSet | null; isCreated: boolean; specialUse: string | null }): ActAnswer | Promise<ActAnswer> {
     const { effects } = this.#o;
     if (isInStore(this.#o.configuration)) {
       effects.keeps.push({ mailbox, ...pick(where), message: this.#changed(action.message), origin: action.origin });
@@ -180,14 +179,22 @@ export class UserHost implements FilterHost {
     const write = async (hasLock: boolean): Promise<StoreResult> => {
       if (action.format === 'mbox') {
         if (action.isRaw) return this.#appendRaw(path, action.part === 'body' ? pieces : [this.#fromLine(pieces), ...pieces], mode, hasLock);
-        return deliverToMbox(this.#o, path, pieces, { mode, hasLock, addsBlankLine: language !== 'procmail' });
+        return deliverToMbox(this.#lockedHost(path), path, pieces, { mode, hasLock, addsBlankLine: language !== 'procmail' });
       }
       if (action.format === 'file') return this.#appendRaw(path, pieces, mode, hasLock);
       const links = action.links.map((link) => ({ path: this.#path(link.path), format: link.format }));
-      return deliverFolder({ path, format: action.format, pieces, at: this.#o.at, links, mode });
+      return deliverFolder({ path, format: action.format, pieces, at: this.#o.at, links, mode, flags: action.maildirFlags });
     };
     const lockFile = action.lockFile === null ? null : this.#path(action.lockFile);
-    return this.#stored(action, this.#withLock(lockFile, () => write(lockFile === `${path}.lock`)));
+    return this.#stored(
+      action,
+      this.#withLock(lockFile, () => write(lockFile === `${path}.lock` || this.#dotLocks.has(`${path}.lock`))),
+    );
+  }
+
+  /** A lock that the script holds already is not waited for (and the kernel's would be given up by taking it twice). */
+  #lockedHost(path: string): MailboxHost {
+    return this.#kernelLocks.has(path) ? { ...this.#o, kernelLocks: NO_KERNEL_LOCKS } : this.#o;
   }
 
   #fromLine(pieces: readonly Uint8Array[]): Uint8Array {
@@ -195,7 +202,7 @@ export class UserHost implements FilterHost {
   }
 
   #appendRaw(path: string, pieces: readonly Uint8Array[], mode: number, hasLock: boolean): Promise<StoreResult> {
-    return appendMbox({ path, pieces, mode, isDotLocked: !hasLock, kernelLocks: this.#o.kernelLocks, signal: this.#o.signal });
+    return appendMbox({ path, pieces, mode, isDotLocked: !hasLock, kernelLocks: this.#lockedHost(path).kernelLocks, signal: this.#o.signal });
   }
 
   /** Runs `work` while the lock file is held. */
@@ -279,7 +286,10 @@ export class UserHost implements FilterHost {
     const max = request.wantsOutput ? request.outputMax : 0;
     const answer = await this.#start(request.command, input, request.environment, request.timeoutMs, max, request.umask, true);
     if (answer.text !== '') this.#o.effects.log(answer.text);
-    this.#o.effects.step(request.origin, `ran ${commandText(request.command)}: ${answer.startError ?? (answer.isTimedOut ? 'too long' : (answer.signal ?? `exit ${answer.exit}`))}`);
+    this.#o.effects.step(
+      request.origin,
+      `ran ${commandText(request.command)}: ${answer.startError ?? (answer.isTimedOut ? 'too long' : (answer.signal ?? `exit ${answer.exit}`))}`,
+    );
     const { exit, signal, isTimedOut, output, isTruncated, isInputRefused } = answer;
     return { exit, signal, isTimedOut, output, isTruncated, isInputRefused };
   }

@@ -28,7 +28,12 @@ let waitingSpool: ((result: StoreResult) => void) | null = null;
 function tell(news: WorkerNews, pieces: readonly Uint8Array[] = []): void {
   if (channel.destroyed) return;
   channel.cork();
-  channel.write(frameHead(news, pieces.reduce((sum, piece) => sum + piece.length, 0)));
+  channel.write(
+    frameHead(
+      news,
+      pieces.reduce((sum, piece) => sum + piece.length, 0),
+    ),
+  );
   for (const piece of pieces) channel.write(piece);
   channel.uncork();
 }
@@ -74,8 +79,8 @@ async function deliver(order: Extract<WorkerOrder, { kind: 'deliver' }>, message
 
 /** This process has the group of the spool and does nothing but this. */
 async function spool(path: string, bytes: Uint8Array): Promise<void> {
-  const result = await appendMbox({ path, pieces: [bytes], mode: 0o600, isDotLocked: true, kernelLocks: locks, signal: ending.signal }).catch((error: unknown) =>
-    storeFailure(error, 'cannot write to the mail spool'),
+  const result = await appendMbox({ path, pieces: [bytes], mode: 0o600, isDotLocked: true, kernelLocks: locks, signal: ending.signal }).catch(
+    (error: unknown) => storeFailure(error, 'cannot write to the mail spool'),
   );
   tell({ kind: 'spooled', result });
 }

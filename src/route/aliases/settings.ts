@@ -34,7 +34,6 @@ export const ALIAS_SETTINGS = {
   'aliases.resetOwner': flag({
     default: false,
     doc: "An alias within an alias, without an owner of its own, goes back to the message's sender instead of keeping the outer owner.",
-    see: 'Postfix reset_owner_alias',
   }),
   'aliases.targetsMax': count({ default: 100_000, least: 1, most: 1_000_000, doc: 'Recipients that one address may expand to; more of them is one refusal.' }),
   'aliases.depthMax': count({ default: 50, least: 1, most: 1000, doc: 'Aliases and lists within each other.' }),

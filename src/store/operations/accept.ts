@@ -157,7 +157,8 @@ const JOURNEY_ADDRESSES_MAX = 50;
 function outcomeFields(input: AcceptInput, results: readonly DeliveryResult[]): Record<string, readonly string[]> {
   const of = (kind: DeliveryResult['kind']): string[] => input.deliveries.filter((_, i) => results[i]!.kind === kind).map((delivery) => delivery.address);
   const fields: Record<string, string[]> = {
-    delivered: of('delivered').concat(of('handled')),
+    delivered: of('delivered'),
+    handled: of('handled'),
     waiting: of('queued'),
     refused: of('refused'),
     queued: input.remote.map((r) => r.address),

@@ -39,7 +39,7 @@ const ACTIONS: readonly (readonly [maildrop: string, sieve: string])[] = [
   ['cc "$DEFAULT"', 'fileinto :copy "INBOX";'],
   ['to "!a@b c@d"', 'redirect "a@b";\nredirect "c@d";\nstop;'],
   ['cc "!a@b"', 'redirect :copy "a@b";'],
-  ['to /dev/null', 'discard;\nstop;'],
+  ['to "/dev/null"', 'discard;\nstop;'],
   ['exit', 'discard;\nstop;'],
   ['F="Maildir/.A"\nto $F', 'fileinto "A";\nstop;'],
   ['flock "l" {\n to "x"\n}', 'fileinto "x";\nstop;'],

@@ -263,14 +263,14 @@ export function matches(pattern: Pattern, subject: string | null, state: RunStat
 /** `lookup(text, file, options)`: does a pattern of the file match? Blank lines and those with "#" in front are none. */
 function* lookup([text = '', path = '', options = '']: readonly string[], state: RunState): Asking<string> {
   const answer = yield* ask({ kind: 'file', path: toUnicode(path), bytesMax: MAILDROP_LIMITS.fileBytes });
-  if (answer === null || answer === 'unsafe') throw state.failure(0, `"${toUnicode(path)}" for lookup cannot be read`);
+  if (answer === null || answer === 'unsafe') throw state.failure(state.line, `"${toUnicode(path)}" for lookup cannot be read`);
   const subject = toUnicode(text);
   for (const line of toUnicode(fromBytes(answer)).split('\n')) {
     const source = line.trimStart();
     if (source === '' || source.startsWith('#')) continue;
-    state.step(0);
+    state.step(state.line);
     const searcher = compiled(source, options.includes('D'));
-    if (searcher instanceof PatternProblem) throw state.failure(0, `a pattern of "${toUnicode(path)}" cannot be used: ${searcher.message}`);
+    if (searcher instanceof PatternProblem) throw state.failure(state.line, `a pattern of "${toUnicode(path)}" cannot be used: ${searcher.message}`);
     if (searcher.test(subject)) return '1';
   }
   return '0';
@@ -281,7 +281,7 @@ function* gdbm(name: FunctionName, args: readonly Expression[], state: RunState)
   const values: string[] = [];
   for (const arg of args.slice(0, 2)) values.push(yield* resolve(arg, state));
   if (name === 'gdbmopen') {
-    state.warn(0, `the GDBM file "${toUnicode(values[0] ?? '')}" is not opened: GDBM files are not supported`);
+    state.warn(state.line, `the GDBM file "${toUnicode(values[0] ?? '')}" is not opened: GDBM files are not supported`);
     return '-1';
   }
   if (name === 'gdbmstore') return '-1';

@@ -5,6 +5,7 @@ import type { FilterRequest } from '../filter.ts';
 import { MAILDROP_LIMITS } from './limits.ts';
 import { parseMaildrop } from './parse.ts';
 import { runMaildrop } from './run.ts';
+import type { MaildropScript } from './script.ts';
 import { inputOf, MESSAGE, run, usual } from './testing.ts';
 
 const stat =
@@ -176,10 +177,20 @@ test('a pattern that only a worker could try counts as not found', () => {
   assert.deepEqual([echoed, end], ['', DONE]);
 });
 
-test('a run that another file follows ends without delivery and gives its variables', () => {
-  const variables: Record<string, string> = {};
-  const { end, actions } = run('A="1"', { context: { deliversByDefault: false, variables } });
-  assert.deepEqual([end, actions, variables['A']], [{ kind: 'done', exitCode: null }, [], '1']);
+function scriptOf(text: string, file: string): MaildropScript {
+  const parsed = parseMaildrop(text, file);
+  assert.ok('script' in parsed);
+  return parsed.script;
+}
+
+test('files that come first share variables and message with the own one, and may end the run', () => {
+  const before = [scriptOf('A="1"', '/etc/maildroprc')];
+  assert.equal(run('echo "$A"\nexit', { context: { before } }).echoed, '1\n');
+  assert.deepEqual(run('to "mine"', { context: { before: [scriptOf('to "theirs"', '/etc/maildroprc')] } }).actions, ['store theirs as mbox']);
+});
+
+test('a failure deep in an expression has its line', () => {
+  assert.deepEqual(run('\n\nA=length(lookup("x", "missing"))').actions, ['defer 3: "missing" for lookup cannot be read']);
 });
 
 test('deliveries are logged with date, sender, subject, name and size', () => {

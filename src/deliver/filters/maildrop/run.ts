@@ -17,13 +17,8 @@ export interface MaildropContext {
    * from the input unless they are given here. A destination equal to this DEFAULT is the action `keep`, for which the driver knows best.
    */
   readonly environment: Readonly<Record<string, string>>;
-  /**
-   * Deliver to DEFAULT when the end of the file is reached. False for /etc/maildroprc when another file follows: the run then ends with
-   * exit code null and no action, and `variables` has what it set.
-   */
-  readonly deliversByDefault?: boolean;
-  /** Filled with the variables (in Unicode) when a run that does not deliver by default comes to its end. */
-  readonly variables?: Record<string, string>;
+  /** Files that come first, such as /etc/maildroprc: what they set and make of the message holds afterwards, what they deliver ends the run. */
+  readonly before?: readonly MaildropScript[];
 }
 
 /**
@@ -33,10 +28,12 @@ export interface MaildropContext {
 export function* runMaildrop(context: MaildropContext, input: FilterInput): FilterRun {
   const state = new RunState(context.script, context.environment, input);
   try {
-    const isEnded = yield* new Walk(state).statements(context.script.statements);
-    if (!isEnded && context.deliversByDefault === false) {
-      if (context.variables !== undefined) Object.assign(context.variables, state.environment());
-      return { kind: 'done', exitCode: null };
+    const walk = new Walk(state);
+    let isEnded = false;
+    for (const script of [...(context.before ?? []), context.script]) {
+      state.file = script.file;
+      isEnded = yield* walk.statements(script.statements);
+      if (isEnded) break;
     }
     if (!isEnded) yield* deliver(state.get('DEFAULT'), { line: 0, isFinal: true, isImplicit: true }, state);
   } catch (error) {
@@ -67,6 +64,7 @@ class Walk {
   *#statement(statement: Statement): Asking<boolean> {
     const state = this.#state;
     state.step(statement.line);
+    state.line = statement.line;
     if (state.hasWarnings) yield* state.tellWarnings();
     switch (statement.kind) {
       case 'evaluate':
@@ -169,7 +167,7 @@ class Walk {
         state.logFile = toUnicode(value);
         return false;
       case 'system':
-        yield* state.run(value, null, 0, line);
+        yield* state.run(value, null, 0);
         return false;
       case 'xfilter':
         yield* this.#xfilter(value, line);
@@ -182,7 +180,7 @@ class Walk {
   /** The output takes the place of the message. */
   *#xfilter(command: string, line: number): Asking<void> {
     const state = this.#state;
-    const answer = yield* state.run(command, state.message.bytes(), state.message.size + MAILDROP_LIMITS.filteredBytes, line);
+    const answer = yield* state.run(command, state.message.bytes(), state.message.size + MAILDROP_LIMITS.filteredBytes);
     if (answer.exit !== 0) throw state.failure(line, `the filter program ended with ${answer.exit ?? answer.signal ?? 'no exit code'}`);
     if (answer.isInputRefused) throw state.failure(line, 'the filter program did not read the message');
     if (answer.isTruncated) throw state.failure(line, 'the filter program made the message too long');

@@ -26,6 +26,8 @@ export class RunState {
   message: MaildropMessage;
   /** File of the statement being carried out: an included one has its own name. */
   file: string;
+  /** Of the statement being carried out; 0 at the end of the file. */
+  line = 0;
   logFile: string | null = null;
   /** As the driver gave them. */
   readonly initialDefault: string;
@@ -69,6 +71,7 @@ export class RunState {
     for (let i = 1; i <= last; i += 1) this.variables.set(`MATCH${i}`, fromUnicode(groups[i] ?? ''));
   }
 
+  /** What the statement being carried out, or the one at `line`, fails with. */
   failure(line: number, sentence: string, exitCode: number = TEMPFAIL): MaildropFailure {
     return new MaildropFailure(this.file, line, sentence, exitCode);
   }
@@ -81,7 +84,7 @@ export class RunState {
 
   bounded(value: string): string {
     if (value.length <= MAILDROP_LIMITS.valueChars) return value;
-    throw new MaildropFailure(this.file, 0, `a value is longer than ${MAILDROP_LIMITS.valueChars} bytes`, TEMPFAIL, true);
+    throw new MaildropFailure(this.file, this.line, `a value is longer than ${MAILDROP_LIMITS.valueChars} bytes`, TEMPFAIL, true);
   }
 
   /** For the server's log; told when the statement is over. */
@@ -118,10 +121,10 @@ export class RunState {
   }
 
   /** Runs a shell command and keeps its exit code in RETURNCODE. `outputMax` 0: its output is not wanted. */
-  *run(line: string, input: Uint8Array | null, outputMax: number, at = 0): Generator<FilterRequest, Answers['run'], unknown> {
+  *run(line: string, input: Uint8Array | null, outputMax: number): Generator<FilterRequest, Answers['run'], unknown> {
     const answer = yield* ask({
       kind: 'run',
-      origin: { file: this.file, line: at },
+      origin: { file: this.file, line: this.line },
       command: { kind: 'shell', line: toUnicode(line), shell: this.shell },
       input,
       wantsOutput: outputMax > 0,

@@ -41,11 +41,12 @@ export function* deliver(run: Run, recipe: Recipe): Steps<Delivery> {
     case 'forward': {
       const words = yield* expandWords(action.words, run);
       if (run.overflows !== overflowsBefore) return 'failed';
+      const shown = action.words.some((word) => word.some((part) => part.kind === 'arguments')) ? yield* expandWords(action.words, run, false) : words;
       return yield* locked(
         run,
         recipe,
         () => run.environment.lockExtension,
-        () => forward(run, words, recipe),
+        () => forward(run, words, shown, recipe),
       );
     }
     case 'block':
@@ -126,6 +127,7 @@ function delivered(run: Run, shown: string, size: number): void {
   setLastFolder(run, shown);
   run.verbose(`Assigning "LASTFOLDER=${shown}"`);
   run.lastSize = size;
+  run.hasDelivered = true;
   if (run.environment.get('LOGABSTRACT')?.trim().toLowerCase().startsWith('a') === true) run.abstract();
 }
 
@@ -267,19 +269,21 @@ function* capture(run: Run, variable: string, program: Program, recipe: Recipe):
   if (answer.isTruncated) run.overflow();
   const bytes = asBuffer(answer.output);
   const text = bytes.toString('latin1', 0, Math.min(bytes.length, run.lineBytesMax));
-  yield* run.set(variable, text.endsWith('\n') ? text.slice(0, -1) : text);
   const waits = flags.has('w') || flags.has('W');
-  if (answer.exit === 0 || (!waits && answer.exit !== null)) return 'done';
+  if (answer.exit === 0 || (!waits && answer.exit !== null)) {
+    yield* run.set(variable, text.endsWith('\n') ? text.slice(0, -1) : text);
+    return 'done';
+  }
   if (!flags.has('W')) run.complain(failureText(answer.exit, program.line.trim()));
   return 'failed';
 }
 
 /** To other addresses: one redirect each; with options or a SENDMAIL of the user's own that program is started. */
-function* forward(run: Run, words: readonly string[], recipe: Recipe): Steps<Delivery> {
+function* forward(run: Run, words: readonly string[], shownWords: readonly string[], recipe: Recipe): Steps<Delivery> {
   const sendmail = run.value('SENDMAIL') ?? '';
   const sendmailFlags = (run.value('SENDMAILFLAGS') ?? '').split(/[ \t\n]+/).filter((word) => word !== '');
   const argv = [sendmail, ...sendmailFlags, ...words];
-  const shown = argv.join(' ');
+  const shown = [sendmail, ...sendmailFlags, ...shownWords].join(' ');
   const part = partOf(recipe.flags);
   const size = withoutFrom(run, part, recipe.flags.has('r')).length;
   const wanted = run.isSendmailTheirs ? null : addresses(run, [...sendmailFlags, ...words]);

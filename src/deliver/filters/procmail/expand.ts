@@ -31,12 +31,16 @@ export function* expandText(word: Word, run: Expansion): Steps<string> {
 }
 
 /** As the arguments of a program: unquoted values are split on white space. */
-export function* expandWords(words: readonly Word[], run: Expansion): Steps<string[]> {
+/** `showsArguments` false: an empty word in the place of `"$@"`. */
+export function* expandWords(words: readonly Word[], run: Expansion, showsArguments = true): Steps<string[]> {
   const list: string[] = [];
   let bytes = 0;
   for (const word of words) {
     const collector = new Collector();
-    yield* collect(word, run, collector);
+    if (isAllArguments(word)) {
+      if (showsArguments) collector.list.push(...run.arguments);
+      else collector.add('');
+    } else yield* collect(word, run, collector);
     if (collector.open !== null) collector.list.push(collector.open);
     for (const text of collector.list) {
       bytes += text.length + 1;
@@ -76,14 +80,7 @@ class Collector {
 function* collect(word: Word, run: Expansion, into: Collector): Steps<void> {
   for (const part of word) {
     if (part.kind === 'text') into.add(part.text);
-    else if (part.kind === 'arguments')
-      run.arguments.forEach((argument, index) => {
-        if (index > 0) {
-          into.list.push(into.open ?? '');
-          into.open = null;
-        }
-        into.add(argument);
-      });
+    else if (part.kind === 'arguments') continue;
     else if (part.kind === 'command') {
       const output = yield* run.output(part.line, part.words);
       if (part.isQuoted) into.add(output);
@@ -95,6 +92,11 @@ function* collect(word: Word, run: Expansion, into: Collector): Steps<void> {
       else into.split(chosen);
     }
   }
+}
+
+/** `"$@"` counts only as a word of its own. */
+function isAllArguments(word: Word): boolean {
+  return word.some((part) => part.kind === 'arguments') && word.every((part) => part.kind === 'arguments' || (part.kind === 'text' && part.text === ''));
 }
 
 function choose(part: Part & { kind: 'variable' }, value: string | undefined): string | Word {

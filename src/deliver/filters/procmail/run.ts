@@ -1,8 +1,7 @@
 /** One run of procmail's language over one message: statements in order, blocks, includes, copies of the run, and the end. */
 import { posix } from 'node:path';
-import { ask, type FilterEnd, type FilterInput, type FilterRequest, type FilterRun, type Origin } from '../filter.ts';
-import { rereadCondition } from './conditions.ts';
-import { evaluateConditions } from './conditions.ts';
+import { ask, type Command, type FilterEnd, type FilterInput, type FilterRequest, type FilterRun, type Origin, type RunAnswer } from '../filter.ts';
+import { evaluateConditions, rereadCondition } from './conditions.ts';
 import { deliver, deliverByDefault } from './deliver.ts';
 import { Environment, readBoolean, toBytes, toUnicode } from './environment.ts';
 import { type Expansion, expandText, expandWords } from './expand.ts';
@@ -87,6 +86,7 @@ export class Run implements Expansion {
   lastFolder = '';
   /** Bytes of the last delivery, for the abstract. */
   lastSize = 0;
+  hasDelivered = false;
   directory: string;
   umask: number | null = null;
   private frames: Frame[] = [];
@@ -119,7 +119,11 @@ export class Run implements Expansion {
 
   overflow(): void {
     this.overflows += 1;
-    if (this.environment.get('PROCMAIL_OVERFLOW') === undefined) this.complain('Exceeded LINEBUF');
+    this.markOverflow('Exceeded LINEBUF');
+  }
+
+  private markOverflow(problem: string): void {
+    this.complain(problem);
     this.environment.set('PROCMAIL_OVERFLOW', 'yes');
   }
 
@@ -147,7 +151,7 @@ export class Run implements Expansion {
   *output(line: string, words: readonly Word[]): Steps<string> {
     const answer = yield* this.program({ line, words }, this.message.forProgram('both', false), this.lineBytesMax);
     if (answer === null) return '';
-    if (answer.isTruncated || answer.output.length > this.lineBytesMax) this.overflow();
+    if (answer.isTruncated || answer.output.length > this.lineBytesMax) this.markOverflow(`Excessive output quenched from "${line.trim()}"`);
     let end = Math.min(answer.output.length, this.lineBytesMax);
     while (end > 0 && answer.output[end - 1] === 10) end -= 1;
     return Buffer.from(answer.output.buffer, answer.output.byteOffset, end).toString('latin1');
@@ -160,7 +164,7 @@ export class Run implements Expansion {
   }
 
   /** The command with a shell where its line has one of SHELLMETAS; null when there is none, or it does not fit LINEBUF. */
-  *command(program: Program): Steps<{ readonly command: import('../filter.ts').Command; readonly shown: string } | null> {
+  *command(program: Program): Steps<{ readonly command: Command; readonly shown: string } | null> {
     const metas = this.environment.get('SHELLMETAS') ?? '';
     for (const c of program.line)
       if (metas.includes(c)) {
@@ -173,11 +177,13 @@ export class Run implements Expansion {
     const overflowsBefore = this.overflows;
     const argv = yield* expandWords(program.words, this);
     if (this.overflows !== overflowsBefore || argv.length === 0) return null;
-    return { command: { kind: 'argv', argv: argv.map(toUnicode) }, shown: argv.join(' ') };
+    // "$@" is not shown: the abstract and LASTFOLDER have an empty word in its place.
+    const shown = program.words.some((word) => word.some((part) => part.kind === 'arguments')) ? (yield* expandWords(program.words, this, false)) : argv;
+    return { command: { kind: 'argv', argv: argv.map(toUnicode) }, shown: shown.join(' ') };
   }
 
   /** Starts a program and waits. Null when there is nothing to start. */
-  *program(program: Program, input: Buffer, outputMax: number): Steps<import('../filter.ts').RunAnswer | null> {
+  *program(program: Program, input: Buffer, outputMax: number): Steps<RunAnswer | null> {
     const ready = yield* this.command(program);
     if (ready === null) return null;
     this.verbose(`Executing "${ready.shown}"`);
@@ -336,7 +342,7 @@ export class Run implements Expansion {
       return null;
     }
     const isLocked = lock !== null && (yield* this.lock(lock));
-    const exit = yield* this.clone(frame);
+    const exit = yield* this.clone();
     if (isLocked) yield* this.unlock(lock!);
     if (exit === null) return yield* this.give(`More than ${PROCMAIL_LIMITS.clones} copies of the run`);
     this.isSucceeding = exit === 0 || !(recipe.flags.has('w') || recipe.flags.has('W'));
@@ -346,13 +352,12 @@ export class Run implements Expansion {
   }
 
   /** A copy goes through the block and on to the end, then this run goes on behind the block. Null: too many. */
-  private *clone(frame: Frame): Steps<number | null> {
+  private *clone(): Steps<number | null> {
     this.shared.clones += 1;
     if (this.shared.clones > PROCMAIL_LIMITS.clones) return null;
     const copy = new Run(this.context, this.input, this.scripts, this.environment.copy(), this.message, this.shared);
     copy.frames = this.frames.map((one) => ({ script: one.script, next: one.next, blocks: one.blocks.slice() }));
     copy.frames.at(-1)!.blocks.push({ lastHeld: this.lastHeld, previousHeld: this.previousHeld });
-    void frame;
     copy.arguments = this.arguments;
     copy.score = this.score;
     copy.directory = this.directory;
@@ -386,7 +391,8 @@ export class Run implements Expansion {
   private *finish(code: number): Steps<FilterEnd> {
     let exitCode = code;
     const wanted = this.environment.get('LOGABSTRACT');
-    if (wanted?.trim().toLowerCase().startsWith('a') !== true && readBoolean(wanted ?? 'yes', true)) this.abstract();
+    const isEach = wanted?.trim().toLowerCase().startsWith('a') === true;
+    if (isEach ? !this.hasDelivered : readBoolean(wanted ?? 'yes', true)) this.abstract();
     if (this.globalLock !== null) yield* this.unlock(this.globalLock);
     this.globalLock = null;
     if (exitCode !== 0 && readBoolean(this.environment.get('DELIVERED') ?? 'no', false)) exitCode = 0;
@@ -416,7 +422,7 @@ export class Run implements Expansion {
     if (header.startsWith('From ')) this.say(`${header.slice(0, header.indexOf('\n')).slice(0, 78)}\n`);
     const subject = /^subject:.*$/im.exec(header);
     if (subject !== null) this.say(` ${subject[0].slice(0, 78)}\n`);
-    let folder = `  Folder: ${this.lastFolder.replace(/[\t\n]/g, ' ').slice(0, 61)}`;
+    let folder = `  Folder: ${this.lastFolder.replace(/[\t\n]/g, ' ').slice(0, 60)}`;
     const tabs = Math.max(1, Math.ceil((72 - folder.length) / 8));
     folder += '\t'.repeat(tabs);
     this.say(`${folder}${String(this.lastSize).padStart(7)}\n`);
@@ -428,9 +434,8 @@ export class Run implements Expansion {
     const overflowsBefore = this.overflows;
     const value = word === null ? null : yield* expandText(word, this);
     if (this.overflows !== overflowsBefore) {
-      this.environment.set(name, value);
-      this.complain('rcfile aborted');
-      this.frames.pop();
+      // The manual says that the file is given up; the program goes on without the assignment.
+      this.environment.set(name, '');
       return null;
     }
     yield* this.set(name, value);

@@ -186,11 +186,9 @@ class WordReader {
       return isQuoted ? { kind: 'arguments' } : null;
     }
     if (c !== undefined && (('0' <= c && c <= '9') || '$?#-_='.includes(c))) {
-      const isName = c === '_' && isNameByte(text[this.at + 1]);
-      if (!isName) {
-        this.at += 1;
-        return { ...plain, name: c };
-      }
+      // Even before a letter: `$_A` is the file's name and an A.
+      this.at += 1;
+      return { ...plain, name: c };
     }
     if (c === '{') return this.braced(isQuoted, depth);
     const end = scanName(text, this.at);

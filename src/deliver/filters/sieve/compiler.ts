@@ -115,7 +115,6 @@ class Compiler implements CompileContext {
       if (node.name === 'if') {
         let end = at + 1;
         while (end < nodes.length && (nodes[end]!.name === 'elsif' || nodes[end]!.name === 'else')) end += 1;
-        this.notes.set('started', true);
         steps.push(this.#if(nodes.slice(at, end)));
         at = end - 1;
         continue;
@@ -159,8 +158,6 @@ class Compiler implements CompileContext {
     if (spec.hasBlock !== true && node.block !== null) throw new CompileProblem(node.line, `the command ${node.name} takes no block`);
     if (spec.hasBlock === true && node.block === null) throw new CompileProblem(node.line, `the command ${node.name} needs a block`);
     const step = spec.compile(this.#call(spec, node, false));
-    // `global` looks whether something else came before it.
-    if (node.name !== 'global') this.notes.set('started', true);
     const { line } = node;
     const { now } = step;
     if (now !== undefined) {

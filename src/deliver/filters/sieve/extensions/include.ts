@@ -77,7 +77,6 @@ export const INCLUDE: Extension = {
       positional: [{ name: 'names', type: 'strings', isConstant: true }],
       compile(call) {
         if (!call.context.isOn('variables')) call.problem('global needs require "variables"');
-        if (call.context.notes.has('started')) call.problem('global must come before all other commands but require');
         for (const name of call.needTexts('names').items) call.context.declareGlobal(name.constant!, name.line);
         return { now: () => undefined };
       },
