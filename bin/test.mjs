@@ -42,6 +42,11 @@ const PEERS = [
   ['mariadb-client', 'mariadb'],
   ['openssl', 'openssl'],
   ['procps', 'ps'],
+  ['procmail', 'procmail'],
+  ['maildrop', 'maildrop'],
+  ['dovecot-sieve', 'sieve-test'],
+  ['dovecot-managesieved', '/usr/lib/dovecot/managesieve'],
+  ['sieve-connect', 'sieve-connect'],
   ['iproute2', 'ip'],
 ];
 

@@ -5,6 +5,7 @@ ownNetwork();
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { TableError } from '../src/directory/tables/errors.ts';
 import { createTables } from '../src/directory/tables/open.ts';
 import { formatAddress } from '../src/mail/address.ts';
 import { parseAddressList } from '../src/mail/address-list.ts';
@@ -12,6 +13,8 @@ import { fieldName, fieldValue, scanHeaders } from '../src/mail/header.ts';
 import type { Address, Directory, Resolution } from '../src/ports.ts';
 import { ADDRESS_FIELDS } from '../src/route/header.ts';
 import { readAddress } from '../src/route/lookup.ts';
+import { parsePipeTransport } from '../src/route/named.ts';
+import { pipeArguments } from '../src/route/pipe-arguments.ts';
 import { compilePlan } from '../src/route/plan.ts';
 import { createRouter, createTransports, refusalOf } from '../src/route/router.ts';
 import { routeSettings } from '../src/route/testing.ts';
@@ -19,7 +22,7 @@ import { SILENT_LOG } from '../src/system/log.ts';
 import { need } from './harness/run.ts';
 import { eventually } from './harness/wait.ts';
 import { startSmtpSink } from './peers/smtp-sink.ts';
-import { DIFFERENCES, GENERIC, GENERIC_MAILS, type MailCase, SCENARIOS, type Scenario } from './route/cases.ts';
+import { DIFFERENCES, GENERIC, GENERIC_MAILS, type MailCase, PIPES, SCENARIOS, type Scenario } from './route/cases.ts';
 import { type Kept, startRoutingPostfix } from './route/postfix-side.ts';
 
 const NOBODY = { isLocalDomain: () => false, resolve: () => ({ kind: 'foreign' }) } as unknown as Directory;
@@ -41,6 +44,11 @@ const address = (text: string): Address => {
   assert.ok(parsed !== null, text);
   return parsed;
 };
+
+/** With the domain as it is written. */
+function readAs(text: string): Address {
+  return { local: address(text).local, domain: text.slice(text.lastIndexOf('@') + 1) };
+}
 
 /** Addresses of all fields, by field, as "From: joe@a.test, …". */
 function addressesOf(header: string): string[] {
@@ -76,7 +84,13 @@ async function shownOurs({ settings, isRemote }: Scenario, mail: MailCase): Prom
   const to = mail.to.map(address);
   const recipients: string[] = [];
   for (const one of [...to, ...(await router.copies(address(mail.from), to))]) {
-    const led: Resolution = await router.resolve(one, sender);
+    let led: Resolution;
+    try {
+      led = await router.resolve(one, sender);
+    } catch (error) {
+      if (error instanceof TableError) return 'later';
+      throw error;
+    }
     if (led.kind === 'loop') return 'refused';
     recipients.push(...(led.kind === 'deliver' ? led.remote.map((target) => formatAddress(target)) : [formatAddress(one)]));
   }
@@ -142,5 +156,15 @@ test('Postfix and Posthorn route the same', async (t) => {
     }));
     assert.deepEqual(order(expected), order(theirs));
   });
+  const given = await postfix.arguments();
+  for (const [i, { flags, argv, from, to }] of PIPES.entries())
+    await t.test(`pipe flags=${flags} argv=${argv}`, () => {
+      const transport = parsePipeTransport(`pipe${i} flags=${flags} user=nobody argv=${argv}`);
+      assert.ok(typeof transport !== 'string', String(transport));
+      const recipients = to.map((local) => ({ address: readAs(`${local}@P${i}.Test`), original: null }));
+      const client = { clientAddress: '127.0.0.1', clientHelo: 'client.test', clientProtocol: 'ESMTP' };
+      const job = { sender: from === '' ? null : readAs(from), recipients, nexthop: `Next${i}.Hop`, queueId: '', size: 0, delimiters: '+', ...client };
+      compare(`pipe: ${argv}`, given[i], pipeArguments(transport, job));
+    });
   await t.test('every difference is still one', () => assert.deepEqual([...unused], []));
 });

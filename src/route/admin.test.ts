@@ -38,13 +38,13 @@ test('the way of an address is a tree with the tables and lines that decided', a
   writeFileSync(transport, 'slow.test :[slow.host.test]:26\n');
   const settings = { 'policy.virtualAliasMaps': [`hash:${virtual}`], 'route.transportMaps': [`hash:${transport}`] };
   assert.deepEqual(
-    (await printed(settings, 'team@v.test', '--sender', 's@x.test')).split('\n').map((line) => line.replaceAll(/ {2,}/g, '  ').replaceAll(dir, '')),
+    (await printed(settings, 'team@v.test', '--sender', 's@x.test')).split('\n').map((line) => line.replaceAll(/(?<=\S) {2,}/g, '  ').replaceAll(dir, '')),
     [
       'team@v.test  recipient, from s@x.test',
       '  → ann@own.test  virtualAliasMaps hash:/virtual:3',
       '  → far@slow.test  virtualAliasMaps hash:/virtual:3',
-      '  → mailbox of ann@own.test  the directory',
-      '  → smtp: [slow.host.test], port 26  transportMaps hash:/transport:1 (default domain)',
+      '    → mailbox of ann@own.test  the directory',
+      '    → smtp: [slow.host.test], port 26  transportMaps hash:/transport:1 (default domain)',
       '',
       'Goes to  ann@own.test: mailbox of the store',
       'Goes to  far@slow.test: smtp: [slow.host.test], port 26',

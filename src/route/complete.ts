@@ -1,5 +1,4 @@
 /** Addresses that lack something are completed, as trivial-rewrite(8) does. Pure. */
-import { formatAddress } from '../mail/address.ts';
 import type { Address } from '../ports.ts';
 import { readAddress } from './lookup.ts';
 
@@ -47,6 +46,6 @@ export function completeText(text: string, how: Completion): Address | null {
   if (whole !== null) return completed(whole, how);
   if (trimmed.includes('@')) return null;
   // Read with a domain that is there only for the reading.
-  const bare = readAddress(`${trimmed}@x`) ?? (trimmed === '' ? null : readAddress(`${formatAddress({ local: trimmed, domain: '' })}@x`));
+  const bare = readAddress(`${trimmed}@x`);
   return bare === null ? null : completed({ local: bare.local, domain: '' }, how);
 }

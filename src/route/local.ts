@@ -2,7 +2,7 @@
 import { TableError } from '../directory/tables/errors.ts';
 import { type Found, findFirst, extensionAt } from '../directory/tables/search.ts';
 import { addressKey, formatAddress } from '../mail/address.ts';
-import type { Address, RemoteTarget, RouteStep, Table } from '../ports.ts';
+import type { Address, LocalTask, RemoteTarget, RouteStep, Table } from '../ports.ts';
 import type { Expansion } from './aliases/expand.ts';
 import type { LookupScope, Trail } from './lookup.ts';
 import { after, type Soon, type Walk, wait } from './soon.ts';
@@ -57,7 +57,9 @@ function mailboxTransport(parts: LocalParts, user: string): Soon<{ nexthop: stri
 }
 
 export function* localOutcome(parts: LocalParts, address: Address, sender: Address | undefined, trail: Trail | null, depth: number): Walk<LocalOutcome> {
-  const expansion = parts.aliases === null ? null : yield* wait(parts.aliases(address, trail?.steps, depth));
+  const steps: RouteStep[] = [];
+  const expansion = parts.aliases === null ? null : yield* wait(parts.aliases(address, trail === null ? undefined : steps, depth + 1));
+  trail?.insert(steps, depth + 1, address);
   if (expansion === null) return yield* named(parts, address, undefined, null, sender, trail, depth, true);
   const late = expansion.problems.find((problem) => problem.isTemporary);
   if (late !== undefined) throw new TableError('aliases', late.text);
@@ -93,19 +95,24 @@ function* named(
   const found = yield* userOf(parts, address, name, detail);
   if (found.user !== null) {
     const { user } = found;
-    trail?.add(depth + 1, `user ${user.name}`, `/etc/passwd (uid ${user.uid})`);
+    trail?.add(depth + 1, `user ${user.name}`, `/etc/passwd (uid ${user.uid})`, address);
     return one({ ...address, ...owner(sender), task: { kind: 'user', user: user.name, detail: found.detail } });
   }
   const transport = (yield* wait(mailboxTransport(parts, found.name))) ?? (yield* wait(fallback(parts, found.name)));
   if (transport !== null) {
-    trail?.add(depth + 1, transport.nexthop, transport.by);
+    trail?.add(depth + 1, transport.nexthop, transport.by, address);
     return one({ ...address, ...owner(sender), nexthop: transport.nexthop });
   }
   if (parts.luserRelay !== '') {
     const text = luserAddress(parts.luserRelay, address, found.name, found.detail);
+    const task = luserTask(text);
+    if (task !== null) {
+      trail?.add(depth + 1, text, 'route.luserRelay', address);
+      return one({ ...address, ...owner(sender), task });
+    }
     const to = parts.scope.complete(text);
     if (to === null) throw new TableError('route.luserRelay', `"${oneLine(text).slice(0, 100)}" is no address`);
-    trail?.add(depth + 1, formatAddress(to), 'route.luserRelay');
+    trail?.add(depth + 1, formatAddress(to), 'route.luserRelay', address);
     // The relay is nobody himself.
     if (addressKey(to) === addressKey(address)) return { targets: [], again: [], isUnknown: true };
     return { targets: [], again: [{ address: to, ...owner(sender), depth: depth + 1 }], isUnknown: false };
@@ -114,11 +121,11 @@ function* named(
   if (isPostmasterRoot && found.name === 'postmaster') {
     const root = yield* wait(parts.users.find('root'));
     if (root !== null) {
-      trail?.add(depth + 1, 'user root', 'postmaster without an alias');
+      trail?.add(depth + 1, 'user root', 'postmaster without an alias', address);
       return one({ ...address, ...owner(sender), task: { kind: 'user', user: 'root', detail: null } });
     }
   }
-  trail?.add(depth + 1, 'no such user', '/etc/passwd');
+  trail?.add(depth + 1, 'no such user', '/etc/passwd', address);
   return { targets: [], again: [], isUnknown: true };
 }
 
@@ -145,6 +152,12 @@ function fallback(parts: LocalParts, name: string): Soon<{ nexthop: string; by: 
     if (found !== null) return { nexthop: found.value.trim(), by: parts.scope.where('fallbackTransportMaps', found) };
     return parts.fallbackTransport === '' ? null : { nexthop: parts.fallbackTransport, by: 'route.fallbackTransport' };
   });
+}
+
+/** "|command" or "/file", run and written as the default user. */
+function luserTask(text: string): LocalTask | null {
+  if (text.startsWith('|')) return { kind: 'command', command: text.slice(1).trim(), user: null };
+  return text.startsWith('/') ? { kind: 'file', path: text, user: null } : null;
 }
 
 /** $name, ${name}, ${name?text when it is there}, ${name:text when it is not}. */

@@ -1,7 +1,7 @@
 /** Rewriting tables asked for addresses: Postfix's search order, and what the results mean. */
 import { TableError } from '../directory/tables/errors.ts';
 import { type Found, findFirst, rewriteKeys, rewritten } from '../directory/tables/search.ts';
-import { parseMailbox } from '../mail/address.ts';
+import { formatAddress, parseMailbox } from '../mail/address.ts';
 import type { Address, RouteStep, Table } from '../ports.ts';
 import { after, type Soon } from './soon.ts';
 
@@ -24,8 +24,22 @@ export class Trail {
     this.steps = steps;
     this.#most = most;
   }
-  add(depth: number, what: string, by: string): void {
-    if (this.steps.length < this.#most) this.steps.push({ depth, what, by });
+  /** One step; below that of the address `under`, behind what is there already, so that the list reads as a tree. */
+  add(depth: number, what: string, by: string, under?: Address): void {
+    this.insert([{ depth, what, by }], depth, under);
+  }
+
+  insert(steps: readonly RouteStep[], depth: number, under?: Address): void {
+    const room = this.#most - this.steps.length;
+    this.steps.splice(under === undefined ? this.steps.length : this.#placeUnder(formatAddress(under), depth - 1), 0, ...steps.slice(0, Math.max(0, room)));
+  }
+
+  #placeUnder(parent: string, depth: number): number {
+    const at = this.steps.findLastIndex((step) => step.depth === depth && step.what === parent);
+    if (at === -1) return this.steps.length;
+    let end = at + 1;
+    while (end < this.steps.length && this.steps[end]!.depth > depth) end += 1;
+    return end;
   }
 }
 

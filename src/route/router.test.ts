@@ -55,6 +55,7 @@ describe('an address leads to', () => {
     // biome-ignore lint/suspicious/noTemplateCurlyInString: Postfix's macro syntax
     [{ ...LOCAL, 'route.luserRelay': '${user}${extension?.$extension}@far.test' }, 'no+body@local.test', 'no.body@far.test'],
     [{ ...LOCAL, 'route.luserRelay': 'nobody2', domain: 'local.test' }, 'nobody@local.test', 'unknown'],
+    [{ ...LOCAL, 'route.luserRelay': '|/bin/who $user' }, 'nobody@local.test', 'nobody@local.test command /bin/who nobody'],
     [{ ...LOCAL, 'route.fallbackTransport': 'smtp:[10.0.0.9]' }, 'nobody@local.test', 'nobody@local.test>smtp:[10.0.0.9]'],
     [{ ...LOCAL, 'route.fallbackTransportMaps': ['inline:{nobody=lmtp:unix:/x}'] }, 'nobody@local.test', 'nobody@local.test>lmtp:unix:/x'],
     [{ ...LOCAL, 'route.mailboxTransport': 'lmtp:unix:/run/lmtp' }, 'nobody@local.test', 'nobody@local.test>lmtp:unix:/run/lmtp'],

@@ -132,7 +132,7 @@ class Resolving {
     this.#later({ address: start, depth: 0 });
     for (let i = 0; i < this.#queue.length; i += 1) {
       // Bounded as a whole: one address is one place in the queue of a transaction.
-      if (this.#targets > this.#most) return this.#stop('aliases.targetsMax');
+      if (this.#targets > this.#most || this.#queue.length > this.#most) return this.#stop('aliases.targetsMax');
       yield* this.#expand(this.#queue[i]!, sender);
       if (this.#passed !== null) return this.#stop(this.#passed);
     }
@@ -168,7 +168,7 @@ class Resolving {
     }
     if (outcome.kind === 'loop') {
       this.#isLoop = true;
-      return this.#trail?.add(next.depth + 1, 'refused: aliases lead back to themselves', 'virtualAliasMaps');
+      return this.#trail?.add(next.depth + 1, 'refused: aliases lead back to themselves', 'virtualAliasMaps', next.address);
     }
     for (const { address, depth, refusal } of outcome.targets) {
       if (refusal !== null) this.#refuse({ address, depth, ...owner(next) }, refusal);
@@ -186,7 +186,7 @@ class Resolving {
     if (kind !== 'default' && kind !== 'relay') {
       const moved = routedElsewhere(address.local, plan.completion);
       if (moved !== null && !(kind === 'own' && this.#context.directory.resolve(address).kind === 'deliver')) {
-        this.#trail?.add(depth + 1, formatAddress(moved), 'route.swapBangPath, route.percentHack');
+        this.#trail?.add(depth + 1, formatAddress(moved), 'route.swapBangPath, route.percentHack', address);
         return this.#later({ ...next, address: moved, depth: depth + 1 });
       }
     }
@@ -196,7 +196,7 @@ class Resolving {
     }
     if (kind === 'relay' || kind === 'default') return yield* this.#offHost(next, sender, kind);
     if (kind === 'virtualAlias') {
-      this.#trail?.add(depth + 1, 'no such address', 'policy.virtualAliasDomains');
+      this.#trail?.add(depth + 1, 'no such address', 'policy.virtualAliasDomains', address);
       return this.#unknown(next);
     }
     if (kind === 'own') {
@@ -217,18 +217,18 @@ class Resolving {
     if (said !== null && said.channel === 'error') return this.#refuse(next, said.nexthop, said.by);
     if (said !== null && said.channel === 'local') return yield* this.#localName(next);
     if (said !== null && said.channel === 'virtual') return yield* this.#mailbox(next);
-    if (said !== null) this.#trail?.add(next.depth + 1, hopWords(transports.hop(said, next.address.domain)), `${said.by} (${kind} domain)`);
+    if (said !== null) this.#trail?.add(next.depth + 1, hopWords(transports.hop(said, next.address.domain)), `${said.by} (${kind} domain)`, next.address);
     this.#send({ ...next.address, ...owner(next) });
   }
 
   #route(next: Waiting, { channel, nexthop, by }: { channel: string; nexthop: string; by: string }): void {
     if (channel === 'error') return this.#refuse(next, nexthop, by);
-    this.#trail?.add(next.depth + 1, `${channel}:${nexthop}`, by);
+    this.#trail?.add(next.depth + 1, `${channel}:${nexthop}`, by, next.address);
     this.#send({ ...next.address, ...owner(next), nexthop: `${channel}:${nexthop}` });
   }
 
   #refuse(next: Waiting, words: string, by?: string): void {
-    if (by !== undefined) this.#trail?.add(next.depth + 1, `refused: ${words}`, by);
+    if (by !== undefined) this.#trail?.add(next.depth + 1, `refused: ${words}`, by, next.address);
     this.#send({ ...next.address, ...owner(next), nexthop: `error:${words}` });
   }
 
@@ -247,10 +247,10 @@ class Resolving {
         for (const target of found.local) {
           this.#targets += 1;
           if (!this.#local.has(target.accountId)) this.#local.set(target.accountId, target);
-          this.#trail?.add(depth + 1, `mailbox of ${formatAddress(target.address)}`, 'the directory');
+          this.#trail?.add(depth + 1, `mailbox of ${formatAddress(target.address)}`, 'the directory', address);
         }
         for (const target of found.remote) {
-          this.#trail?.add(depth + 1, formatAddress(target), 'an alias of the directory');
+          this.#trail?.add(depth + 1, formatAddress(target), 'an alias of the directory', address);
           if (target.task !== undefined || target.nexthop !== undefined) this.#send(target);
           else
             this.#later({
@@ -262,12 +262,12 @@ class Resolving {
         return;
       case 'disabled':
         this.#isDisabled = true;
-        return this.#trail?.add(depth + 1, 'the account is switched off', 'the directory');
+        return this.#trail?.add(depth + 1, 'the account is switched off', 'the directory', address);
       case 'loop':
         this.#isLoop = true;
-        return this.#trail?.add(depth + 1, 'refused: aliases lead back to themselves', 'the directory');
+        return this.#trail?.add(depth + 1, 'refused: aliases lead back to themselves', 'the directory', address);
       default:
-        this.#trail?.add(depth + 1, 'no such address', 'the directory');
+        this.#trail?.add(depth + 1, 'no such address', 'the directory', address);
         this.#unknown(next);
     }
   }
@@ -290,12 +290,12 @@ class Resolving {
       const path = `${base.replace(/\/+$/, '')}/${found.value.trim().replace(/^\/+/, '')}`;
       if (path.split('/').includes('..') || path.includes('\0'))
         throw new TableError(found.table.name, `the mailbox "${found.value.slice(0, 100)}" leaves ${base}`);
-      this.#trail?.add(depth + 1, path, mailboxes.where(found));
+      this.#trail?.add(depth + 1, path, mailboxes.where(found), address);
       const user = settings['route.virtualMailboxUser'];
       return this.#send({ ...address, ...owner(next), task: { kind: 'file', path, user: user === '' ? null : user } });
     }
     if (found === null && !mailboxes.isEmpty) {
-      this.#trail?.add(depth + 1, 'no such mailbox', 'policy.virtualMailboxMaps');
+      this.#trail?.add(depth + 1, 'no such mailbox', 'policy.virtualMailboxMaps', address);
       return this.#unknown(next);
     }
     const at = found === null || found.key.startsWith('@') || !found.key.includes('@') ? addressKey(address) : found.key.toLowerCase();
@@ -304,10 +304,10 @@ class Resolving {
     const login = named === null ? at : addressKey(named);
     const accountId = yield* wait(this.#context.accountForTable(login));
     if (accountId === null) {
-      this.#trail?.add(depth + 1, `no mailbox "${login}"`, 'the store');
+      this.#trail?.add(depth + 1, `no mailbox "${login}"`, 'the store', address);
       return this.#unknown(next);
     }
-    this.#trail?.add(depth + 1, `mailbox of ${login}`, found === null ? 'policy.virtualMailboxDomains' : mailboxes.where(found));
+    this.#trail?.add(depth + 1, `mailbox of ${login}`, found === null ? 'policy.virtualMailboxDomains' : mailboxes.where(found), address);
     this.#targets += 1;
     const cut = address.local.length > 1 ? detailOf(address.local, scope.delimiters) : null;
     if (!this.#local.has(accountId)) this.#local.set(accountId, { accountId, address: parseMailbox(login, { utf8: true }) ?? address, detail: cut });

@@ -160,7 +160,7 @@ export const ROUTE_SETTINGS = {
   'route.fallbackTransportMaps': postfix('The same by name.', 'fallback_transport_maps'),
   'route.luserRelay': text({
     default: '',
-    accepts: 'an address, a user, or "" for none; with $user, $local, $extension, $domain, $recipient',
+    accepts: 'an address, a user, "|command", "/file", or "" for none; with $user, $local, $extension, $domain, $recipient',
     doc: 'Takes the mail of local names that are neither users nor aliases.',
     see: 'Postfix luser_relay',
   }),

@@ -92,7 +92,7 @@ function* leads(parts: VirtualParts, next: Next, trail: Trail | null): Walk<read
   const { aliases, virtusers, scope } = parts;
   const hit = yield* wait(aliases.map(next.address));
   if (hit !== null) {
-    for (const target of hit.targets) trail?.add(next.depth + 1, formatAddress(target), aliases.where(hit.found));
+    for (const target of hit.targets) trail?.add(next.depth + 1, formatAddress(target), aliases.where(hit.found), next.address);
     return hit.targets;
   }
   if (virtusers.length === 0) return null;
@@ -102,11 +102,11 @@ function* leads(parts: VirtualParts, next: Next, trail: Trail | null): Walk<read
   const value = expandVirtuser(found.value.trim(), next.address, scope.delimiters);
   if (/^error:/i.test(value)) {
     const { enhanced, text } = errorValue(value.slice(6));
-    trail?.add(next.depth + 1, `refused: ${enhanced} ${text}`, where);
+    trail?.add(next.depth + 1, `refused: ${enhanced} ${text}`, where, next.address);
     return `${enhanced} ${text}`;
   }
   // "@other" keeps the user; in Sendmail that is written "%1@other".
   const address = aliases.read(value.startsWith('@') ? `${formatAddress({ local: next.address.local, domain: '' })}${value}` : value, found);
-  trail?.add(next.depth + 1, formatAddress(address), where);
+  trail?.add(next.depth + 1, formatAddress(address), where, next.address);
   return [address];
 }

@@ -270,7 +270,6 @@ const RECIPES: Readonly<Record<string, string>> = {
   'no closing brace': ':0\n{\n:0\nbox\n',
   'an opening brace with more': ':0\n{box\n',
   'an incomplete recipe': ':0\n* ^Subject\n',
-  'a missing action': ':0\n* ^Subject\n:0\nbox\n',
   'a counted condition': ':1\n^Subject\nbox\n',
   'two counted conditions': ':2\n^Subject\n^Nope\nbox\n:0\nelse\n',
   'a colon alone': ':\n^Subject\nbox\n',

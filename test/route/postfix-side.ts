@@ -1,12 +1,13 @@
 /** One Postfix with a cleanup(8), a trivial-rewrite(8) and a door of its own for each scenario; mail is held where it can be read. */
 import { once } from 'node:events';
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { eventually } from '../harness/wait.ts';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { succeed } from '../harness/run.ts';
 import { atEnd, type Owner, tempDir } from '../harness/temp.ts';
 import { type Postfix, setUpPostfix } from '../peers/postfix.ts';
-import type { MailCase, Scenario } from './cases.ts';
+import { type MailCase, PIPES, type Scenario } from './cases.ts';
 
 const FIRST_PORT = 2600;
 export const LOCAL_MAIN = {
@@ -28,7 +29,7 @@ export type Kept = { readonly sender: string; readonly recipients: readonly stri
 export async function startRoutingPostfix(owner: Owner, scenarios: readonly Scenario[], generic: { port: number; maps: string }): Promise<RoutingPostfix> {
   const postfix = await setUpPostfix(tempDir(owner, 'postfix-route'), {
     ...{ address: '127.0.0.1:2525', hostname: 'mx.host.test', domains: [], users: [], tls: false },
-    main: LOCAL_MAIN,
+    main: { ...LOCAL_MAIN, transport_maps: `inline:{${PIPES.map((_, i) => `p${i}.test=pipe${i}:Next${i}.Hop`).join(', ')}}` },
   });
   const lines = scenarios.map(({ main }, i) => {
     const options = Object.entries(main).map(([key, value]) => ` -o { ${key} = ${value.replaceAll('$', '$$$$').replaceAll('$$myhostname', '$myhostname')} }`);
@@ -45,9 +46,24 @@ export async function startRoutingPostfix(owner: Owner, scenarios: readonly Scen
     `sink unix - - n - - smtp -o { smtp_generic_maps = inline:{${generic.maps}} }`,
   ];
   appendFileSync(join(postfix.config, 'master.cf'), `${door.join('\n')}\n`);
+  const program = writeProgram(postfix.dir);
+  const pipes = PIPES.map(({ flags, argv }, i) => `pipe${i} unix - n n - - pipe flags=${flags} user=nobody argv=${program} ${i} ${argv}`);
+  appendFileSync(join(postfix.config, 'master.cf'), `127.0.0.1:${FIRST_PORT - 2} inet n - n - - smtpd\n${pipes.join('\n')}\n`);
   atEnd(owner, () => postfix.stop());
   await postfix.start();
   return new RoutingPostfix(postfix);
+}
+
+/** A program that writes its arguments down, each with a NUL behind it; the first names the file. */
+function writeProgram(dir: string): string {
+  const out = join(dir, 'arguments');
+  mkdirSync(out);
+  chmodSync(out, 0o1777);
+  chmodSync(dir, 0o755);
+  const program = join(dir, 'write-arguments');
+  writeFileSync(program, `#!/bin/sh\ncat > /dev/null\nprintf '%s\\0' "$@" > "${out}/$1.part"\nmv "${out}/$1.part" "${out}/$1"\n`);
+  chmodSync(program, 0o755);
+  return program;
 }
 
 export class RoutingPostfix {
@@ -71,6 +87,17 @@ export class RoutingPostfix {
         .map((part) => [/^\S*\/(\S+) \*\*\*/.exec(part)![1]!, readKept(part)]),
     );
     return ids.map((id) => (id === null ? null : kept.get(id)!));
+  }
+
+  /** The arguments that each program of PIPES was given, without its name. */
+  async arguments(): Promise<string[][]> {
+    await send(
+      FIRST_PORT - 2,
+      PIPES.map(({ from, to }, i) => ({ from, to: to.map((local) => `${local}@P${i}.Test`) })),
+    );
+    const file = (i: number): string => join(this.#postfix.dir, 'arguments', String(i));
+    await eventually('all programs have run', () => PIPES.every((_, i) => existsSync(file(i))));
+    return PIPES.map((_, i) => readFileSync(file(i), 'utf8').split('\0').slice(1, -1));
   }
 
   async generic(cases: readonly MailCase[]): Promise<void> {

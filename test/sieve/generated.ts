@@ -28,8 +28,11 @@ export function generatedCases(seed: number, scripts: number): readonly Case[] {
     for (let n = 0; n < QUESTIONS; n += 1) {
       const text = type === 'value' ? word('0129x', 4) : word('abcB', 10);
       let test = `:contains :comparator "i;ascii-casemap" "${text}" "${word('ab', 2)}"`;
-      // Pigeonhole 0.5.19 matches "BaBcaa" with "?aa**": such beginnings are left out.
-      if (type === 'matches') test = `:matches :comparator "i;ascii-casemap" "${text}" "${word('ab??**', 7).replace(/^\?+/, '*')}"`;
+      // Pigeonhole 0.5.19 matches "BaBcaa" with "?aa**", and "cc" not with "*??*": such patterns are left out.
+      if (type === 'matches')
+        test = `:matches :comparator "i;ascii-casemap" "${text}" "${word('ab??**', 7)
+          .replace(/^\?+/, '*')
+          .replace(/\*[*?]+/g, '*')}"`;
       if (type === 'regex') test = `:regex :comparator "i;ascii-casemap" "${text}" "${word('abc', 2)}(${word('ab.', 2)}${pick('*+?')})${word('abc', 1)}"`;
       if (type === 'value')
         test = `:value "${['gt', 'ge', 'lt', 'le', 'eq', 'ne'][n % 6]}" :comparator "i;ascii-${n % 2 === 0 ? 'numeric' : 'casemap'}" "${text}" "${word('0129x', 4)}"`;

@@ -35,7 +35,7 @@ export function readTrusted(path: string, uid: number, bytesMax: number): Buffer
 /** May the user enter this directory? */
 export function isDirectory(path: string): boolean {
   try {
-    return !path.includes('\0') && statSync(path).isDirectory() && (statSync(`${path}/.`), true);
+    return !path.includes('\0') && statSync(`${path}/.`).isDirectory();
   } catch {
     return false;
   }

@@ -144,7 +144,7 @@ export function prepareFilter(name: FilterName, given: PreparedFor, usesGlobal: 
   const own = readTrusted(join(user.home, USER_FILES[name]), user.uid, FILE_BYTES_MAX);
   const global = name === 'sieve' ? null : readTrusted(GLOBAL_FILES[name], 0, FILE_BYTES_MAX);
   if (own === 'unsafe') return passedOver(file, UNSAFE);
-  if (own === null && (!usesGlobal || global === null || global === 'unsafe')) return null;
+  if (own === null && (!usesGlobal || global === null || global === 'unsafe' || isComments(global))) return null;
   const texts = [
     ...(global === null || global === 'unsafe' || name === 'sieve' ? [] : [{ file: GLOBAL_FILES[name] as string, text: global }]),
     ...(own === null ? [] : [{ file, text: own }]),
@@ -153,6 +153,13 @@ export function prepareFilter(name: FilterName, given: PreparedFor, usesGlobal: 
   if (name === 'maildrop') return prepareMaildrop(texts, given);
   return prepareSieve(texts[0]!, given);
 }
+
+/** As packages install it: nothing is said for anybody. */
+const isComments = (text: Buffer): boolean =>
+  text
+    .toString('latin1')
+    .split('\n')
+    .every((line) => line.trim() === '' || line.trimStart().startsWith('#'));
 
 interface Text {
   readonly file: string;
@@ -182,19 +189,9 @@ function prepareMaildrop(texts: readonly Text[], given: PreparedFor): Prepared {
     if ('problem' in result) return { kind: 'problem', problem: result.problem, isPassedOver: false };
     scripts.push(result.script);
   }
-  const first = { ...environment, SHELL: user.shell, DEFAULT: inboxFile(given) };
-  function* run(): FilterRun {
-    let variables: Record<string, string> = first;
-    for (const [index, script] of scripts.entries()) {
-      const after: Record<string, string> = {};
-      const isLast = index === scripts.length - 1;
-      const end = yield* runMaildrop({ script, environment: variables, deliversByDefault: isLast, variables: after }, input);
-      if (isLast || end.kind === 'failed' || end.exitCode !== null) return end;
-      variables = after;
-    }
-    return { kind: 'done', exitCode: 0 };
-  }
-  return { kind: 'run', run: run(), file: texts.at(-1)!.file };
+  const before = scripts.slice(0, -1);
+  const context = { script: scripts.at(-1)!, before, environment: { ...environment, SHELL: user.shell, DEFAULT: inboxFile(given) } };
+  return { kind: 'run', run: runMaildrop(context, input), file: texts.at(-1)!.file };
 }
 
 let sieveFor: { readonly key: string; readonly extensions: SieveExtensions; readonly limits: SieveLimits } | null = null;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -194,19 +195,16 @@ describe('the user agent, as root', { skip: !isRoot && 'needs root to become oth
     const failed = await bench.deliver(MESSAGE);
     assert.deepEqual([failed.outcome, failed.enhanced, failed.forwards.length], ['failed', '5.3.0', 1]);
     assert.match(failed.text, /no such luck/);
-    const { unlinkSync } = await import('node:fs');
-    unlinkSync(join(bench.home, '.forward'));
+    rmSync(join(bench.home, '.forward'));
   });
 
   test('a .forward that others may write, a link and a fifo are passed over, and the owner hears of it', async () => {
-    const { rmSync } = await import('node:fs');
-    const { execFileSync } = await import('node:child_process');
     const path = bench.put('.forward', 'mallory@elsewhere.test\n', 0o666);
-    const variants: [string, () => void][] = [
+    const variants: [string, () => unknown][] = [
       ['world-writable', () => {}],
-      ['of another user', () => (chmodSync(path, 0o644), chownSync(path, 9, 9))],
-      ['a link', () => (rmSync(path), symlinkSync(bench.put('other', 'mallory@elsewhere.test\n'), path))],
-      ['a fifo', () => (rmSync(path), execFileSync('mkfifo', [path]), chownSync(path, GAMES.uid, GAMES.gid))],
+      ['of another user', () => [chmodSync(path, 0o644), chownSync(path, 9, 9)]],
+      ['a link', () => [rmSync(path), symlinkSync(bench.put('other', 'mallory@elsewhere.test\n'), path)]],
+      ['a fifo', () => [rmSync(path), execFileSync('mkfifo', [path]), chownSync(path, GAMES.uid, GAMES.gid)]],
     ];
     for (const [name, make] of variants) {
       make();
@@ -218,7 +216,6 @@ describe('the user agent, as root', { skip: !isRoot && 'needs root to become oth
   });
 
   test('procmail, maildrop and Sieve: the first file that is there sorts the mail', async () => {
-    const { rmSync } = await import('node:fs');
     bench.put('.dovecot.sieve', 'require "fileinto"; if header :contains "subject" "hello" { fileinto "Friends"; }\n');
     const sieve = await bench.deliver(MESSAGE);
     assert.deepEqual([sieve.outcome, sieve.keeps.map(({ mailbox }) => mailbox)], ['delivered', ['Friends']], sieve.text);
@@ -243,7 +240,6 @@ describe('the user agent, as root', { skip: !isRoot && 'needs root to become oth
   });
 
   test('a Sieve script with mistakes keeps the message, and its owner is told the line', async () => {
-    const { rmSync } = await import('node:fs');
     bench.put('.dovecot.sieve', 'keep;\nnonsense;\n');
     const answer = await bench.deliver(MESSAGE);
     assert.deepEqual([answer.outcome, answer.keeps.length], ['delivered', 1]);
@@ -252,7 +248,6 @@ describe('the user agent, as root', { skip: !isRoot && 'needs root to become oth
   });
 
   test('.qmail: comments throw away, addresses forward, a writable file defers', async () => {
-    const { rmSync } = await import('node:fs');
     const qmail = (over = {}) => bench.deliver(MESSAGE, over, { style: 'qmail', filters: [] });
     assert.equal((await qmail()).keeps.length, 1);
     bench.put('.qmail', '# nothing\n');

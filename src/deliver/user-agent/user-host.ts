@@ -347,7 +347,7 @@ export class UserHost implements FilterHost {
       this.#dotLocks.add(path);
       return true;
     }
-    if (!this.#guarded(() => (closeSync(openSync(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0o600)), true), false)) return false;
+    if (!this.#guarded(() => touch(path), false)) return false;
     for (let attempt = 1; ; attempt += 1) {
       const outcome = await this.#o.kernelLocks.take(path);
       if (outcome === 'taken') this.#kernelLocks.add(path);
@@ -441,6 +441,12 @@ export function endOf(result: ProgramAnswer, command: string): ReturnType<typeof
     return isLasting ? simpleAnswer('failed', 554, '5.3.0', text) : simpleAnswer('deferred', 451, '4.3.0', text);
   }
   return answerOfExit({ exit: result.exit, signal: result.signal, isTimedOut: result.isTimedOut, text: result.text, command });
+}
+
+/** Something must be there to be locked. */
+function touch(path: string): true {
+  closeSync(openSync(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0o600));
+  return true;
 }
 
 /** Never waits and never writes to what is no file; /dev/null is allowed, for that is how users silence a log. */

@@ -72,3 +72,8 @@ test('every statement without counterpart is named with its line', () => {
 test('quotes and backslashes are quoted', () => {
   assert.ok(convert("to 'a\"b\\c'").sieve.includes('fileinto "a\\"b\\\\c"'));
 });
+
+test('a long chain of elsif is converted', () => {
+  const { sieve, notes } = convert(`if (/^A:/)\n to "a"\n${'elsif (/^B:/)\n to "b"\n'.repeat(900)}`);
+  assert.deepEqual([sieve.match(/elsif/g)!.length, notes], [900, []]);
+});

@@ -106,7 +106,7 @@ class Converter {
   }
 
   #if(statement: Statement & { kind: 'if' }, indent: string, word: 'if' | 'elsif'): string[] {
-    const out = [`${indent}${word} ${this.#test(statement.test)} {`, ...this.#branch(statement.then, indent), `${indent}}`];
+    const out = [`${indent}${word} ${this.#test(statement.test)} {`, ...this.#branch(statement.body, indent), `${indent}}`];
     const { otherwise } = statement;
     if (otherwise === null) return out;
     if (otherwise.kind === 'if') return [...out, ...this.#if(otherwise, indent, 'elsif')];
@@ -215,7 +215,7 @@ function countAssignments(list: readonly Statement[], counts = new Map<string, n
         if (statement.value.kind === 'assign') counts.set(statement.value.name, (counts.get(statement.value.name) ?? 0) + 1);
         break;
       case 'if':
-        countAssignments([statement.then, ...(statement.otherwise === null ? [] : [statement.otherwise])], counts);
+        countAssignments([statement.body, ...(statement.otherwise === null ? [] : [statement.otherwise])], counts);
         break;
       case 'while':
       case 'foreach':

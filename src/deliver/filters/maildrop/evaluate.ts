@@ -206,8 +206,7 @@ function match(pattern: Pattern, subject: string | null, state: RunState): strin
 }
 
 function found(searcher: Searcher, text: string, state: RunState): boolean {
-  if (!searcher.test(text)) return false;
-  const groups = searcher.first(text);
+  const groups = searcher.test(text) ? searcher.first(text) : null;
   if (groups === null) return false;
   state.setMatch(groups);
   return true;
@@ -230,8 +229,7 @@ function occurrences(searcher: Searcher, pattern: Pattern, subject: string | nul
     for (const line of state.message.searched(pattern.inHeader, pattern.inBody)) if (searcher.test(line)) count += 1;
     return count;
   }
-  const text = toUnicode(subject);
-  for (let hit = searcher.from(text, 0); hit !== null; hit = hit.next > text.length ? null : searcher.from(text, hit.next)) {
+  for (const _ of searcher.all(toUnicode(subject))) {
     count += 1;
     if (count % 1000 === 0) state.step(pattern.line);
   }
@@ -255,8 +253,7 @@ export function matches(pattern: Pattern, subject: string | null, state: RunStat
     }
     return out;
   }
-  const text = toUnicode(subject);
-  for (let hit = searcher.from(text, 0); hit !== null; hit = hit.next > text.length ? null : searcher.from(text, hit.next)) add(hit.groups);
+  for (const groups of searcher.all(toUnicode(subject))) add(groups);
   return out;
 }
 

@@ -29,6 +29,7 @@ export class MaildropMessage {
   /** What actions are to be given: null while it is as it came. */
   readonly version: MessageVersion;
   #sections: readonly Section[] | null = null;
+  #fields: readonly HeaderField[] | null = null;
 
   constructor(header: Uint8Array, body: Uint8Array, isOriginal: boolean) {
     this.header = header;
@@ -69,7 +70,8 @@ export class MaildropMessage {
   /** Is it among the recipients that the header names? */
   hasRecipient(address: string): boolean {
     const bytes = asBuffer(this.header);
-    return scanHeaders(bytes).fields.some(
+    this.#fields ??= scanHeaders(bytes).fields;
+    return this.#fields.some(
       (field) => RECIPIENT_FIELDS.some((name) => isField(bytes, field, name)) && hasAddress(latin1(bytes, field.valueStart, field.valueEnd), address),
     );
   }

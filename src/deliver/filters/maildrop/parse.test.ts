@@ -60,7 +60,14 @@ test('nesting has a bound, in blocks and in brackets', () => {
   assert.match(problem(`echo ${'('.repeat(5000)}1`)!.text, /nested more than/);
   assert.match(problem(`echo ${'!'.repeat(5000)}1`)!.text, /nested more than/);
   assert.match(problem('if (1)\n{\n'.repeat(5000))!.text, /nested more than/);
-  assert.match(problem(`if (1)\n exit\n${'elsif (1)\n exit\n'.repeat(5000)}`)!.text, /nested more than/);
+});
+
+test('chains of operators and of elsif have bounds too, wide enough for long lists', () => {
+  assert.equal(problem(`echo 1${'+1'.repeat(900)}`), null);
+  assert.match(problem(`echo 1${'+1'.repeat(5000)}`)!.text, /operators/);
+  assert.match(problem(`echo ${'('.repeat(30)}1${`${' || 1'.repeat(50)})`.repeat(30)}`)!.text, /operators/);
+  assert.equal(problem(`if (1)\n exit\n${'elsif (1)\n exit\n'.repeat(900)}else\n exit\n`), null);
+  assert.match(problem(`if (1)\n exit\n${'elsif (1)\n exit\n'.repeat(5000)}`)!.text, /arms/);
 });
 
 test('a file larger than the bound is refused', () => {

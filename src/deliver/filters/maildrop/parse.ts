@@ -64,6 +64,8 @@ class Parser {
   readonly #tokens: readonly Token[];
   #at = 0;
   #depth = 0;
+  /** Of the statement being read: a chain of them becomes a tree as deep as the chain is long. */
+  #operators = 0;
 
   constructor(list: readonly Token[]) {
     this.#tokens = list;
@@ -108,6 +110,14 @@ class Parser {
     return result;
   }
 
+  /** Passes an operator that goes on with an expression. */
+  #operator(): void {
+    this.#operators += 1;
+    if (this.#operators > MAILDROP_LIMITS.operators)
+      throw new MaildropSyntaxError(this.#next.line, `a statement has more than ${MAILDROP_LIMITS.operators} operators`);
+    this.#at += 1;
+  }
+
   #skipNewlines(): void {
     while (this.#next.kind === 'newline') this.#at += 1;
   }
@@ -130,6 +140,7 @@ class Parser {
 
   #statement(): Statement {
     const { line, kind, text } = this.#next;
+    this.#operators = 0;
     if (kind === 'operator' && text === '{') {
       const body = this.#block();
       this.#endOfStatement();
@@ -225,18 +236,28 @@ class Parser {
     return body;
   }
 
+  /** A long chain of `elsif` is not nested, so it is read in a loop and put together from its end. */
   #if(line: number): Statement {
-    const test = this.#bracketed();
-    const then = this.#body();
-    const { line: elseLine } = this.#next;
-    if (this.#isWord('elsif')) {
-      this.#at += 1;
-      return { kind: 'if', line, test, then, otherwise: this.#nested(() => this.#if(elseLine)) };
+    const arms: { readonly line: number; readonly test: Expression; readonly body: Statement }[] = [];
+    let otherwise: Statement | null = null;
+    for (let at = line; ; ) {
+      if (arms.length >= MAILDROP_LIMITS.arms) throw new MaildropSyntaxError(at, `more than ${MAILDROP_LIMITS.arms} arms of one "if"`);
+      this.#operators = 0;
+      arms.push({ line: at, test: this.#bracketed(), body: this.#body() });
+      at = this.#next.line;
+      if (this.#isWord('elsif')) {
+        this.#at += 1;
+        continue;
+      }
+      if (this.#isWord('else')) {
+        this.#at += 1;
+        this.#endOfStatement();
+        otherwise = this.#body();
+      }
+      break;
     }
-    if (!this.#isWord('else')) return { kind: 'if', line, test, then, otherwise: null };
-    this.#at += 1;
-    this.#endOfStatement();
-    return { kind: 'if', line, test, then, otherwise: this.#body() };
+    for (const arm of arms.reverse()) otherwise = { kind: 'if', ...arm, otherwise };
+    return otherwise!;
   }
 
   // ── Expressions, from the loosest operator to the tightest ──────────────────────────────────────────
@@ -260,7 +281,7 @@ class Parser {
   #or(): Expression {
     let left = this.#and();
     while (this.#isOperator('||')) {
-      this.#at += 1;
+      this.#operator();
       const right = this.#and();
       left = { kind: 'or', left, right, needs: left.needs || right.needs };
     }
@@ -270,7 +291,7 @@ class Parser {
   #and(): Expression {
     let left = this.#comparison();
     while (this.#isOperator('&&')) {
-      this.#at += 1;
+      this.#operator();
       const right = this.#comparison();
       left = { kind: 'and', left, right, needs: left.needs || right.needs };
     }
@@ -293,7 +314,7 @@ class Parser {
     let left = operand();
     while (this.#next.kind === 'operator' && operators.includes(this.#next.text)) {
       const operator = this.#next.text as Binary;
-      this.#at += 1;
+      this.#operator();
       left = binary(operator, left, operand());
     }
     return left;
@@ -302,7 +323,7 @@ class Parser {
   #match(): Expression {
     let left = this.#unary();
     while (this.#isOperator('=~')) {
-      this.#at += 1;
+      this.#operator();
       if (this.#next.kind !== 'pattern') throw this.#unexpected('the pattern behind "=~" is missing');
       left = { kind: 'match', subject: left, pattern: this.#pattern(), needs: left.needs };
     }

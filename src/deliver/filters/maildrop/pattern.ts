@@ -1,27 +1,23 @@
 /**
  * Patterns of users, matched in bounded time: PCRE's syntax, read and given to an engine by the room of pattern tables. What only a
- * worker could try in time (look-around on a very long line) counts as not found, as it does in maildrop when PCRE passes its limit.
+ * worker could try in time (look-around on a line of many kilobytes) counts as not found, as it does in maildrop when PCRE passes its limit.
  */
 import { compilePattern, type Groups, PatternProblem, type SafePattern } from '../../../directory/tables/pattern/compile.ts';
 import { parsePcre } from '../../../directory/tables/pattern/pcre.ts';
 import { re2 } from '../../../directory/tables/pattern/re2.ts';
+import { hasKind, type Node } from '../../../directory/tables/pattern/tree.ts';
 import { writeJavaScript, writeRe2 } from '../../../directory/tables/pattern/write.ts';
 import { MAILDROP_LIMITS } from './limits.ts';
 
-export interface Found {
-  /** The whole match, then the groups; undefined for one that took no part. */
-  readonly groups: Groups;
-  /** Where a search for the next match begins. */
-  readonly next: number;
-}
+type Re2 = ReturnType<ReturnType<typeof re2>['compile']>;
 
 /** One compiled pattern. Texts are Unicode. */
 export class Searcher {
   readonly #safe: SafePattern;
   readonly #source: string;
   readonly #isCaseSensitive: boolean;
-  /** For matches behind the first, made when such a one is asked for. */
-  #further: { readonly javascript: RegExp; readonly groupAt: readonly number[]; readonly re2Source: string | null } | null = null;
+  /** For what the shared engine does not do: matches behind the first, and very long texts. Made when first wanted. */
+  #own: { readonly javascript: RegExp; readonly groupAt: readonly number[]; readonly re2: Re2 | null } | null = null;
 
   /** Throws PatternProblem. */
   constructor(source: string, isCaseSensitive: boolean) {
@@ -31,40 +27,52 @@ export class Searcher {
     this.#safe = compilePattern(source, 'pcre', isCaseSensitive ? 'is' : 's');
   }
 
-  get groupCount(): number {
-    return this.#safe.groupCount;
-  }
-
   /** False also for what cannot be tried in time. */
   test(text: string): boolean {
-    return this.#safe.engineFor(text.length) !== 'worker' && this.#safe.test(text) === true;
+    // Without the worker the answer is there at once.
+    if (this.#safe.engineFor(text.length) !== 'worker') return this.#safe.test(text) === true;
+    return this.#linear(text)?.test(text) ?? false;
   }
 
-  /** The first match. */
+  /** The first match: the whole, then its groups; undefined for one that took no part. */
   first(text: string): Groups | null {
-    // Without the worker, the answer is there at once.
-    return this.#safe.engineFor(text.length) === 'worker' ? null : (this.#safe.exec(text) as Groups | null);
+    if (this.#safe.engineFor(text.length) !== 'worker') return this.#safe.exec(text) as Groups | null;
+    for (const groups of this.all(text)) return groups;
+    return null;
   }
 
-  /** The first match at `from` or behind it; what stands before `from` is seen by "^", "\b" and look-behind. */
-  from(text: string, from: number): Found | null {
+  /** Every match, one behind the other; "^", "\b" and look-behind see what stands before. A match of nothing is followed by a step. */
+  *all(text: string): Generator<Groups, void, undefined> {
     const engine = this.#safe.engineFor(text.length);
-    if (engine === 'worker') return null;
-    this.#further ??= this.#compileFurther();
-    const { javascript, groupAt, re2Source } = this.#further;
-    if (engine === 'javascript' || re2Source === null) {
-      javascript.lastIndex = from;
-      const match = javascript.exec(text);
-      return match === null ? null : { groups: groupAt.map((at) => match[at]), next: behind(text, match.index, match[0].length) };
+    const linear = engine === 'javascript' ? null : this.#linear(text);
+    if (linear === null) {
+      if (engine === 'worker') return;
+      const { javascript, groupAt } = this.#compiled();
+      let from = 0;
+      while (from <= text.length) {
+        javascript.lastIndex = from;
+        const match = javascript.exec(text);
+        if (match === null) return;
+        yield groupAt.map((at) => match[at]);
+        from = match[0].length > 0 ? match.index + match[0].length : match.index + ((text.codePointAt(match.index) ?? 0) > 0xffff ? 2 : 1);
+      }
+      return;
     }
-    const matcher = re2().compile(re2Source).matcher(text);
-    if (!matcher.find(from)) return null;
-    const groups: (string | undefined)[] = [];
-    for (let i = 0; i <= this.#safe.groupCount; i += 1) groups.push(matcher.group(i) ?? undefined);
-    return { groups, next: behind(text, matcher.start(), groups[0]!.length) };
+    const matcher = linear.matcher(text);
+    while (matcher.find()) {
+      const groups: (string | undefined)[] = [];
+      for (let i = 0; i <= this.#safe.groupCount; i += 1) groups.push(matcher.group(i) ?? undefined);
+      yield groups;
+    }
   }
 
-  #compileFurther(): { javascript: RegExp; groupAt: readonly number[]; re2Source: string | null } {
+  /** RE2 for this text, when it can express the pattern: filters run where a second of work holds up nobody else. */
+  #linear(text: string): Re2 | null {
+    return text.length <= MAILDROP_LIMITS.linearChars ? this.#compiled().re2 : null;
+  }
+
+  #compiled(): { readonly javascript: RegExp; readonly groupAt: readonly number[]; readonly re2: Re2 | null } {
+    if (this.#own !== null) return this.#own;
     const tree = parsePcre(this.#source, {
       ignoresCase: !this.#isCaseSensitive,
       isMultiline: false,
@@ -75,14 +83,21 @@ export class Searcher {
       isUngreedy: false,
     });
     const { source, groupAt } = writeJavaScript(tree.root, tree.groupCount);
-    return { javascript: new RegExp(source, 'g'), groupAt, re2Source: writeRe2(tree.root) };
+    const re2Source = hasKind(tree.root, NEEDS_JAVASCRIPT) ? null : writeRe2(tree.root);
+    this.#own = { javascript: new RegExp(source, 'g'), groupAt, re2: re2Source === null ? null : compileRe2(re2Source) };
+    return this.#own;
   }
 }
 
-/** Past a match; past the next character too when the match was empty, so that the search comes to an end. */
-function behind(text: string, index: number, length: number): number {
-  if (length > 0) return index + length;
-  return index + ((text.codePointAt(index) ?? 0) > 0xffff ? 2 : 1);
+const NEEDS_JAVASCRIPT: ReadonlySet<Node['kind']> = new Set<Node['kind']>(['look', 'backReference', 'atomic']);
+
+/** Null when it is too large for RE2. */
+function compileRe2(source: string): Re2 | null {
+  try {
+    return re2().compile(source);
+  } catch {
+    return null; // then the pattern is tried on short texts only
+  }
 }
 
 /** Compiled patterns by their text with variables replaced. Bounded: a pattern made of message text does not stay for ever. */

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { FilterRequest } from '../filter.ts';
-import { MAILDROP_LIMITS } from './limits.ts';
 import { parseMaildrop } from './parse.ts';
 import { runMaildrop } from './run.ts';
 import type { MaildropScript } from './script.ts';
@@ -160,6 +159,11 @@ test('gdbm says that it is not there, and defaults hold', () => {
   assert.match(echoed, /none\n$/);
 });
 
+test('a long chain of elsif and a long expression are carried out', () => {
+  const arms = Array.from({ length: 900 }, (_, i) => `elsif (/^X-Num: ${i + 100}$/)\n exit\n`).join('');
+  assert.equal(run(`if (0)\n exit\n${arms}else\n echo 0${' + 1'.repeat(900)}\nexit`).echoed, '900\n');
+});
+
 test('a bad pattern is told and matches nothing', () => {
   const { echoed, end } = run('if (/[/)\n echo "x"\nexit');
   assert.match(echoed, /^~\/\.mailfilter\(1\): the pattern cannot be used/);
@@ -172,7 +176,7 @@ test('loops and growing values end at their limits, whatever catches errors', ()
 });
 
 test('a pattern that only a worker could try counts as not found', () => {
-  const line = `${'a'.repeat(MAILDROP_LIMITS.searchedBytes > 0 ? 30_000 : 0)}!`;
+  const line = `${'a'.repeat(30_000)}!`;
   const { echoed, end } = run('if (/^(?=(a+)+b)/:b)\n echo "found"\nexit', { message: `Subject: x\n\n${line}\n` });
   assert.deepEqual([echoed, end], ['', DONE]);
 });

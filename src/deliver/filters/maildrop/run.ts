@@ -74,9 +74,14 @@ class Walk {
         return false;
       case 'block':
         return yield* this.statements(statement.body);
-      case 'if':
-        if (isTrue(yield* resolve(statement.test, state))) return yield* this.#statement(statement.then);
-        return statement.otherwise !== null && (yield* this.#statement(statement.otherwise));
+      case 'if': {
+        let arm: Statement | null = statement;
+        while (arm !== null && arm.kind === 'if') {
+          if (isTrue(yield* resolve(arm.test, state))) return yield* this.#statement(arm.body);
+          arm = arm.otherwise;
+        }
+        return arm !== null && (yield* this.#statement(arm));
+      }
       case 'while':
         while (isTrue(yield* resolve(statement.test, state))) {
           state.step(statement.line);

@@ -15,7 +15,7 @@ export interface MaildropScript {
 export type Statement = { readonly line: number } & (
   | { readonly kind: 'evaluate'; readonly value: Expression }
   | { readonly kind: 'block'; readonly body: readonly Statement[] }
-  | { readonly kind: 'if'; readonly test: Expression; readonly then: Statement; readonly otherwise: Statement | null }
+  | { readonly kind: 'if'; readonly test: Expression; readonly body: Statement; readonly otherwise: Statement | null }
   | { readonly kind: 'while'; readonly test: Expression; readonly body: Statement }
   | { readonly kind: 'foreach'; readonly subject: Expression | null; readonly pattern: Pattern; readonly body: Statement }
   | { readonly kind: 'exception'; readonly body: readonly Statement[] }

@@ -55,7 +55,7 @@ class Compiler implements CompileContext {
   script(commands: readonly SyntaxNode[]): Compiled {
     let first = 0;
     while (first < commands.length && commands[first]!.name === 'require') {
-      this.#guard(commands[first]!.line, () => this.#require(commands[first]!));
+      this.#guard(() => this.#require(commands[first]!));
       first += 1;
     }
     const body = this.#block(commands.slice(first));
@@ -98,7 +98,7 @@ class Compiler implements CompileContext {
   }
 
   /** Notes a problem and goes on; what failed gives undefined. */
-  #guard<T>(_line: number, compile: () => T): T | undefined {
+  #guard<T>(compile: () => T): T | undefined {
     try {
       return compile();
     } catch (error) {
@@ -110,7 +110,8 @@ class Compiler implements CompileContext {
 
   #block(nodes: readonly SyntaxNode[]): Step<Flow> {
     const steps: Step<Flow>[] = [];
-    for (let at = 0; at < nodes.length; at += 1) {
+    // Once there are as many problems as are told, no more are looked for.
+    for (let at = 0; at < nodes.length && this.#problems.length < PROBLEMS_MAX; at += 1) {
       const node = nodes[at]!;
       if (node.name === 'if') {
         let end = at + 1;
@@ -119,7 +120,7 @@ class Compiler implements CompileContext {
         at = end - 1;
         continue;
       }
-      const step = this.#guard(node.line, () => this.#command(node));
+      const step = this.#guard(() => this.#command(node));
       if (step !== undefined) steps.push(step);
     }
     return sequence(steps);
@@ -130,7 +131,7 @@ class Compiler implements CompileContext {
     let isDecided = false;
     let hasElse = false;
     for (const node of nodes) {
-      this.#guard(node.line, () => {
+      this.#guard(() => {
         if (hasElse) throw new CompileProblem(node.line, `${node.name} after else`);
         if (node.arguments.length > 0) throw new CompileProblem(node.arguments[0]!.line, `${node.name} takes no arguments`);
         const wanted = node.name === 'else' ? 0 : 1;
@@ -206,7 +207,7 @@ class Compiler implements CompileContext {
     if (wanted === 'list' && !node.hasTestList) throw new CompileProblem(node.line, `${node.name} takes a list of tests in parentheses`);
     const steps: Step<boolean>[] = [];
     for (const test of node.tests) {
-      const step = this.#guard(test.line, () => this.#test(test)) ?? UNKNOWN;
+      const step = this.#guard(() => this.#test(test)) ?? UNKNOWN;
       steps.push(step);
       if (wanted === 'list' && step.constant !== undefined && step.constant === (node.name === 'anyof')) break;
     }

@@ -58,6 +58,7 @@ export function selectFields(call: Call, names: Texts): Step<readonly Field[]> {
     for (const view of views) {
       for (const name of lower ?? names.values(run).map((value) => value.toLowerCase())) {
         const fields = view.named(name);
+        run.charge(1 + fields.length);
         for (const field of select === null ? fields : select(fields)) found.push(field);
       }
     }

@@ -68,6 +68,8 @@ export const NUMBER_MAX = 2 ** 53 - 1;
 export const VARIABLE_NAME_CHARS = 64;
 /** Compiled included scripts that are kept for the next message. */
 export const INCLUDE_CACHE = 200;
+/** Regular expressions of one script: the largest one takes milliseconds to compile. */
+export const REGEX_PATTERNS = 200;
 /** Program names and their arguments (vnd.dovecot.pipe, section 3 and 4). */
 export const PROGRAM_NAME_CHARS = 128;
 export const PROGRAM_ARGUMENTS = 32;

@@ -4,7 +4,7 @@ import { ask } from '../filter.ts';
 import type { Call } from './call.ts';
 import { BUILT_IN_COMPARATORS, COMPARATORS, type Comparator, DEFAULT_COMPARATOR } from './comparator.ts';
 import { compileGlob, type Glob, matchGlob } from './glob.ts';
-import { MATCH_VARIABLES } from './limits.ts';
+import { MATCH_VARIABLES, REGEX_PATTERNS } from './limits.ts';
 import type { Step, TagSpec } from './registry.ts';
 import type { Run } from './run.ts';
 import { mapStep, perform } from './steps.ts';
@@ -77,7 +77,7 @@ function isMatcher(comparator: Comparator, keys: Texts): Matcher {
   return (run, values) => {
     const set = wanted ?? new Set(keys.values(run).map((key) => comparator.key(key)));
     for (const value of values) {
-      run.charge(1 + (value.length >> 3));
+      run.charge(1 + (value.length >> 5));
       if (set.has(comparator.key(value))) return true;
     }
     return false;
@@ -92,9 +92,9 @@ function containsMatcher(call: Call, comparator: Comparator, keys: Texts): Match
     for (const value of values) {
       const key = comparator.key(value);
       // Engines search in about linear time, but a repetitive text and key can cost more.
-      run.charge(1 + (key.length >> 3));
+      run.charge(1 + (key.length >> 5));
       for (const part of wanted) {
-        run.charge(1 + ((key.length * Math.min(1 + (part.length >> 3), 64)) >> 3));
+        run.charge(1 + (key.length * Math.min(1 + (part.length >> 3), 64)) / 64);
         if (key.includes(part)) return true;
       }
     }
@@ -134,7 +134,7 @@ function globMatcher(call: Call, comparator: Comparator, keys: Texts): Matcher {
     const wanted = globs(run);
     for (const value of values) {
       const text = comparator.sameLength(value);
-      run.charge(1 + (text.length >> 3));
+      run.charge(1 + (text.length >> 5));
       for (const glob of wanted) {
         const places = matchGlob(glob, text, charge);
         if (places === null) continue;
@@ -146,11 +146,13 @@ function globMatcher(call: Call, comparator: Comparator, keys: Texts): Matcher {
   };
 }
 
-/** Regular expressions are checked when the script is compiled; what only a worker could match in bounded time is refused. */
+/** Regular expressions are checked when the script is compiled. */
 function regexMatcher(call: Call, comparator: Comparator, keys: Texts): Matcher {
   needsSubstrings(call, comparator, ':regex');
   const setsVariables = call.context.isOn('variables');
   const patterns = prepared<SafePattern>(keys, (key, value, run) => {
+    if (run === null) countPattern(call, key.line);
+    else run.charge(REGEX_COMPILE_STEPS);
     try {
       // The flavour ignores case unless told; `i` takes that back.
       return compilePattern(value, 'regexp', comparator.ignoresCase ? '' : 'i');
@@ -164,9 +166,9 @@ function regexMatcher(call: Call, comparator: Comparator, keys: Texts): Matcher 
     const wanted = patterns(run);
     for (const value of values) {
       for (const pattern of wanted) {
-        run.charge(value.length * 4 + Math.min(value.length * value.length, REGEX_STEPS_MAX) / 4);
-        if (pattern.engineFor(value.length) === 'worker') run.fail('the regular expression is too costly for so long a text');
-        const groups = pattern.exec(value);
+        const text = affordable(pattern, value, run);
+        run.charge(text.length * 4 + Math.min(text.length * text.length, REGEX_STEPS_MAX) / 4);
+        const groups = pattern.exec(text);
         if (groups === null || groups instanceof Promise) continue;
         if (setsVariables) run.scope.matches = groups.slice(0, MATCH_VARIABLES).map((group) => group ?? '');
         return true;
@@ -174,6 +176,28 @@ function regexMatcher(call: Call, comparator: Comparator, keys: Texts): Matcher 
     }
     return false;
   };
+}
+
+/** What compiling a pattern while a script runs is worth: the largest ones take milliseconds. */
+const REGEX_COMPILE_STEPS = 200_000;
+
+function countPattern(call: Call, line: number): void {
+  const count = ((call.context.notes.get('regex') as number | undefined) ?? 0) + 1;
+  call.context.notes.set('regex', count);
+  if (count > REGEX_PATTERNS) call.problem(`the script has more than ${REGEX_PATTERNS} regular expressions`, line);
+}
+
+/** Below this, a pattern is too costly for any text worth the name. */
+const REGEX_TEXT_LEAST = 1000;
+
+/** Of a text so long (a body) that only a worker could search it in bounded time, the beginning is looked at. */
+function affordable(pattern: SafePattern, value: string, run: Run): string {
+  let { length } = value;
+  while (pattern.engineFor(length) === 'worker') {
+    if (length < REGEX_TEXT_LEAST) run.fail('the regular expression takes too much processing time');
+    length >>= 1;
+  }
+  return length === value.length ? value : value.slice(0, length);
 }
 
 /** The most that one match may cost on this thread (src/directory/tables/pattern/limits.ts, stepsOnThread). */

@@ -14,7 +14,6 @@ export interface Mime {
 
 export class SieveMessage {
   readonly #input: FilterInput;
-  readonly #original: HeaderView;
   #header: HeaderView;
   /** null: the original's. */
   #body: Buffer | null = null;
@@ -26,17 +25,12 @@ export class SieveMessage {
 
   constructor(input: FilterInput) {
     this.#input = input;
-    this.#original = new HeaderView(input.header);
-    this.#header = this.#original;
+    this.#header = new HeaderView(input.header);
     if (input.body !== null) this.#fetched = asBuffer(input.body);
   }
 
   get header(): HeaderView {
     return this.#header;
-  }
-  /** As it came: what replies and refusals are about. */
-  get originalHeader(): HeaderView {
-    return this.#original;
   }
   get isChanged(): boolean {
     return this.#isChanged;
@@ -89,11 +83,6 @@ export class SieveMessage {
       this.#fetched = asBuffer(yield* ask({ kind: 'bytes', from, to }));
     }
     return this.#fetched;
-  }
-
-  /** The body when no asking is needed, else null. */
-  bodyNow(): Buffer | null {
-    return this.#body ?? (this.#input.body === null ? null : this.#fetched);
   }
 
   /** Header and body together; of the body at most `most` octets. */

@@ -67,10 +67,6 @@ export class Result {
     return this.#version();
   }
 
-  cancelKeep(): void {
-    this.#isKeepCancelled = true;
-  }
-
   /** Adds an action, or makes it one with an equal one. Throws SieveFailure for what excludes another. */
   add(action: Action, options: AddOptions = {}): void {
     this.#checkConflicts(action);
