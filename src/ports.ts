@@ -109,6 +109,10 @@ export interface Account {
   /** 0 = no limit. */
   readonly quotaBytes: number;
   readonly quotaMessages: number;
+  /** Who knows it: the directory itself, lookup tables, or /etc/passwd. Left out: 'own'. */
+  readonly source?: 'own' | 'table' | 'system';
+  /** The user of this machine whose account it is. */
+  readonly systemUser?: string | null;
 }
 
 /** Where one address leads, after aliases, catch-all and plus addressing. */

@@ -430,6 +430,7 @@ function needsUserAgent(settings: AllSettings): boolean {
     settings['policy.localDomains'].length > 0 ||
     settings['transport.pipe'].length > 0 ||
     settings['route.virtualMailboxBase'] !== '' ||
-    settings['sieve.programs']
+    settings['sieve.programs'] ||
+    settings['auth.systemUsers']
   );
 }

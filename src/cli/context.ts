@@ -1,6 +1,8 @@
 /** What every command is given: the configuration in force, the way to the server, the terminal. */
 import { JUDGE_SETTINGS } from '../judge/all-settings.ts';
 import type { Admin } from '../ports.ts';
+import { ALIAS_SETTINGS } from '../route/aliases/settings.ts';
+import { ROUTE_SETTINGS } from '../route/settings.ts';
 import { type AllSettings, SETTINGS } from '../settings.ts';
 import { devProfile, findConfig } from '../system/config/find.ts';
 import { type LoadedConfig, loadConfig } from '../system/config/load.ts';
@@ -56,11 +58,18 @@ export function readConfig(file: string | null, rules: (settings: AllSettings) =
 export async function readCheckedConfig(file: string | null): Promise<Config> {
   const config = readConfig(file);
   // The defaults are right; what somebody wrote is tried.
-  if (!Object.keys(JUDGE_SETTINGS).some((key) => config.given.has(key))) return config;
+  const isGiven = (settings: object): boolean => Object.keys(settings).some((key) => config.given.has(key));
+  const isJudgeGiven = isGiven(JUDGE_SETTINGS);
+  // Address classes are options of the judge's that routing reads, too.
+  const isRouteGiven = isJudgeGiven || isGiven(ROUTE_SETTINGS) || isGiven(ALIAS_SETTINGS) || config.given.has('deliver.transports');
+  if (!isRouteGiven) return config;
   const { judgeRules } = await import('../judge/check.ts');
+  const { routeRules } = await import('../route/check.ts');
   return readConfig(file, (settings) => {
     const wrong = systemRules(settings);
-    return wrong.length > 0 ? wrong : judgeRules(settings);
+    if (wrong.length > 0) return wrong;
+    const ofJudge = isJudgeGiven ? judgeRules(settings) : [];
+    return ofJudge.length > 0 ? ofJudge : routeRules(settings);
   });
 }
 

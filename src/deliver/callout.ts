@@ -4,6 +4,7 @@
  */
 import { formatAddress } from '../mail/address.ts';
 import type { Address } from '../ports.ts';
+import type { Hop } from '../route/hop.ts';
 import { nexthop, readRoutes, type TransportSettings } from '../route/transport.ts';
 import { to7bit } from './convert.ts';
 import { Outbound, type OutboundContext, type OutboundSettings } from './outbound.ts';
@@ -20,6 +21,8 @@ export interface CalloutAnswer {
 
 export interface CalloutContext extends Omit<OutboundContext, 'to7bit' | 'settings'> {
   settings(): OutboundSettings & TransportSettings;
+  /** Finds the next hop by tables, too. Left out: `deliver.transports` and `deliver.relayHost` alone say. May reject with TableError. */
+  transport?(address: Address, sender: string | null): Hop | Promise<Hop>;
 }
 
 export interface Callout {
@@ -37,7 +40,14 @@ export function createCallout(context: CalloutContext): Callout {
 
   async function ask(address: Address, sender: string | null, signal: AbortSignal): Promise<CalloutAnswer> {
     if (/[^\x21-\x7e]/.test(address.local)) return { code: 450, enhanced: '4.6.7', text: 'an address beyond ASCII is not probed' };
-    const hop = nexthop(address.domain, readRoutes(context.settings()));
+    let hop: Hop;
+    try {
+      hop = (await context.transport?.(address, sender)) ?? nexthop(address.domain, readRoutes(context.settings()));
+    } catch (error) {
+      return { code: 450, enhanced: '4.3.0', text: `a lookup table does not answer: ${(error as Error).message}` };
+    }
+    // What is not handed over by SMTP or LMTP has nobody who could be asked.
+    if (hop.kind !== 'smtp' && hop.kind !== 'lmtp' && hop.kind !== 'error') return { code: 250, enhanced: '2.1.5', text: `${hop.kind}: nobody to ask` };
     if (hop.kind === 'error') return { code: hop.enhanced.startsWith('5') ? 550 : 450, enhanced: hop.enhanced, text: hop.text };
     const opened = await outbound.open(hop);
     if (!(opened instanceof SmtpConnection)) return { code: opened.isFinal ? 550 : 450, enhanced: opened.enhanced, text: opened.reply };

@@ -54,7 +54,7 @@ export async function resolveTargets(hop: Extract<Nexthop, { kind: 'smtp' }>, co
   let hosts: Host[] = [{ name: hop.host, preference: 0 }];
   let fromMx = false;
   if (hop.mx) {
-    const isDomainsOwn = hop.key === hop.host && port === settings['deliver.smtpPort']; // not a relay or transport that the administrator named
+    const isDomainsOwn = (hop.isDomainsOwn === true || hop.key === hop.host) && port === settings['deliver.smtpPort']; // not a relay or transport that the administrator named
     const answer = await dns.mx(hop.host);
     if (answer.kind === 'failed') return refused(451, '4.4.3', `MX lookup for ${hop.host}: ${answer.reason}`);
     if (answer.kind === 'found') {

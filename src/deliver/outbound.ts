@@ -68,8 +68,19 @@ export class Outbound {
     return null;
   }
 
-  /** Opens a new connection. Never rejects. */
+  /** Opens a new connection, to the hop's hosts or else to those that may stand in for them. Never rejects. */
   async open(hop: WireHop): Promise<SmtpConnection | Unreachable> {
+    let last = await this.#openOne(hop);
+    if (hop.kind !== 'smtp' || hop.fallback === undefined) return last;
+    for (const spare of hop.fallback) {
+      if (!('isFinal' in last) || this.#aborter.signal.aborted) return last;
+      this.#context.log.debug('deliver.fallback', { host: spare.host, cause: last.reply });
+      last = await this.#openOne(spare);
+    }
+    return last;
+  }
+
+  async #openOne(hop: WireHop): Promise<SmtpConnection | Unreachable> {
     const endpoints = await this.#endpoints(hop);
     if (!Array.isArray(endpoints)) return endpoints;
     let options: OpenOptions;
@@ -161,7 +172,7 @@ export class Outbound {
     });
     if (resolved.kind === 'refused') {
       // A relay or transport that cannot be found is the administrator's mistake, not the sender's: it is put right while mail waits.
-      const isOwn = hop.kind === 'smtp' && !hop.isRelay && (hop.key === hop.host || !hop.mx);
+      const isOwn = hop.kind === 'smtp' && !hop.isRelay && (hop.isDomainsOwn === true || hop.key === hop.host || !hop.mx);
       if (resolved.code < 500 || isOwn)
         return { isFinal: resolved.code >= 500, code: resolved.code, enhanced: resolved.enhanced, reply: resolved.text, host: '' };
       return { isFinal: false, code: 451, enhanced: `4${resolved.enhanced.slice(1)}`, reply: `next host: ${resolved.text}`, host: '' };
@@ -180,37 +191,25 @@ export class Outbound {
     return this.#isOurs.test;
   }
 
+  /** What the hop's own transport says goes before the options of `deliver`. */
   #options(hop: WireHop): OpenOptions {
     const settings = this.#context.settings();
-    const isRelay = hop.kind === 'smtp' && hop.isRelay;
-    const credentials: Credentials | null =
-      isRelay && settings['deliver.relayUser'] !== ''
-        ? { user: settings['deliver.relayUser'], password: firstLine(settings['deliver.relayPasswordFile']) }
-        : null;
-    const tls: TlsPolicy =
-      hop.kind === 'lmtp'
-        ? hop.path !== null
-          ? 'none'
-          : settings['deliver.tls'] === 'none'
-            ? 'none'
-            : 'may'
-        : hop.implicitTls
-          ? 'implicit'
-          : settings['deliver.tls'];
+    const named = hop.transport;
+    const caFile = named?.tlsCaFile ?? settings['deliver.tlsCaFile'];
     return {
       isLmtp: hop.kind === 'lmtp',
-      heloName: settings.hostname,
-      tls,
-      ca: settings['deliver.tlsCaFile'] === '' ? undefined : readFileSync(settings['deliver.tlsCaFile'], 'utf8'),
-      credentials,
-      bindAddress4: settings['deliver.bindAddress4'],
-      bindAddress6: settings['deliver.bindAddress6'],
-      connectMs: settings['deliver.connectTimeout'],
+      heloName: named?.heloName ?? settings.hostname,
+      tls: tlsPolicy(hop, settings),
+      ca: caFile === '' ? undefined : readFileSync(caFile, 'utf8'),
+      credentials: credentialsFor(hop, settings),
+      bindAddress4: named?.bindAddress4 ?? settings['deliver.bindAddress4'],
+      bindAddress6: named?.bindAddress6 ?? settings['deliver.bindAddress6'],
+      connectMs: named?.connectTimeoutMs ?? settings['deliver.connectTimeout'],
       commandMs: settings['deliver.greetingTimeout'],
       dataMs: settings['deliver.dataTimeout'],
       doneMs: settings['deliver.dataDoneTimeout'],
       attemptMs: settings['deliver.attemptMax'],
-      messagesMax: settings['deliver.messagesPerConnectionMax'],
+      messagesMax: named?.messagesMax ?? settings['deliver.messagesPerConnectionMax'],
       ageMs: settings['deliver.connectionAgeMax'],
       pipelineMessages: settings['deliver.pipelineMessages'],
       chunking: settings['deliver.chunking'],
@@ -220,7 +219,25 @@ export class Outbound {
   }
 }
 
+function tlsPolicy(hop: WireHop, settings: OutboundSettings): TlsPolicy {
+  const wished = hop.transport?.tls ?? null;
+  if (hop.kind === 'lmtp') {
+    if (hop.path !== null) return 'none';
+    return wished ?? (settings['deliver.tls'] === 'none' ? 'none' : 'may');
+  }
+  return hop.implicitTls ? 'implicit' : (wished ?? settings['deliver.tls']);
+}
+
+function credentialsFor(hop: WireHop, settings: OutboundSettings): Credentials | null {
+  const named = hop.transport;
+  if (named !== undefined && named.user !== null) return { user: named.user, password: firstLine(named.passwordFile ?? '') };
+  const isRelay = hop.kind === 'smtp' && hop.isRelay;
+  return isRelay && settings['deliver.relayUser'] !== ''
+    ? { user: settings['deliver.relayUser'], password: firstLine(settings['deliver.relayPasswordFile']) }
+    : null;
+}
+
 function firstLine(file: string): string {
-  if (file === '') throw new Error('deliver.relayUser needs deliver.relayPasswordFile');
+  if (file === '') throw new Error('a login at the next host needs a file with the password (deliver.relayPasswordFile, or passwordFile= of the transport)');
   return readFileSync(file, 'utf8').split('\n', 1)[0]!.replace(/\r$/, '');
 }

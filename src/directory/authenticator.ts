@@ -27,6 +27,7 @@ import { type ScramCallbacks, scramExchange, type ScramUser } from './sasl/scram
 import { hmac, parseScramSecret, SCRAM_SALT_OCTETS, scramSecret } from './sasl/scram-secret.ts';
 import { loadSecret } from './secret.ts';
 import type { DirectorySettings } from './settings.ts';
+import type { AccountSources, PasswordTrial } from './sources/types.ts';
 import { VerifiedPasswords } from './verified.ts';
 
 export interface AuthenticatorParts {
@@ -42,6 +43,8 @@ export interface AuthenticatorParts {
   readonly announcements: Announcements;
   /** The same bytes in every thread and at every start; when not given, those of loadSecret(dataDir). */
   readonly secret?: Uint8Array;
+  /** Passwords that others know; asked after our own. */
+  readonly sources?: AccountSources;
   /** Waits before a refusal is given; tests hand in their own. */
   delay?(ms: number): Promise<void>;
 }
@@ -54,7 +57,8 @@ const LOGIN_OCTETS_MAX = 320;
 /** While users are added by the thousand, credentials are not looked through after each. */
 const SCRAM_CHECK_INTERVAL_MS = 5_000;
 
-type Attempt = { kind: 'ok'; account: Account; credential: Credential; password: string } | { kind: 'wrong' };
+/** `credential` null: the password is kept elsewhere. */
+type Attempt = { kind: 'ok'; account: Account; credential: Credential | null; password: string } | { kind: 'wrong' };
 
 function canBind(connection: Connection): boolean {
   return connection.tls !== null && connection.tls.exporter() !== null;
@@ -75,6 +79,8 @@ class EmbeddedAuthenticator implements Authenticator {
   #isScramStale = true;
   #scramCheckedAt = Number.NEGATIVE_INFINITY;
   #isScramPossible = false;
+  /** The stored form that a table gave last: the check of a name that nobody has there costs as much. */
+  #tableForm: string | null = null;
 
   constructor(parts: AuthenticatorParts) {
     this.#parts = parts;
@@ -96,7 +102,7 @@ class EmbeddedAuthenticator implements Authenticator {
 
   /** A client that finds SCRAM uses it and asks no further, so it is offered only when it can work for everybody. */
   #scramPossible(settings: DirectorySettings): boolean {
-    if (!settings['auth.scram']) return false;
+    if (!settings['auth.scram'] || this.#parts.sources?.isActive() === true) return false;
     const now = this.#parts.now();
     if (this.#isScramStale && now - this.#scramCheckedAt >= SCRAM_CHECK_INTERVAL_MS) {
       this.#isScramStale = false;
@@ -143,9 +149,9 @@ class EmbeddedAuthenticator implements Authenticator {
       return { kind: 'unavailable', cause };
     }
     if (attempt.kind === 'wrong') return this.#refuse(name, this.#fingerprint(password), 'wrong name or password', context, method);
-    const reason = this.#whyNot(attempt.account, authzid);
+    const reason = this.#whyNot(attempt.account, authzid, name);
     if (reason !== null) return this.#refuse(name, '', reason, context, method);
-    this.#renew(attempt.credential, attempt.password, attempt.account, settings);
+    if (attempt.credential !== null) this.#renew(attempt.credential, attempt.password, attempt.account, settings);
     return this.#admit(name, attempt.account, attempt.credential, context, method);
   }
 
@@ -161,29 +167,70 @@ class EmbeddedAuthenticator implements Authenticator {
     for (const credential of credentials) {
       if (credential.kind === 'password') hasMainPassword = true;
       if (!covers(credential, context.protocol)) continue;
-      for (const form of forms) if (await this.#fits(credential, form, settings)) return { kind: 'ok', account: account!, credential, password: form };
+      for (const form of forms) {
+        if (!(await this.#fits(credential.id, credential.hash, form, settings))) continue;
+        // An app password of somebody who is not there any more.
+        if (credential.kind === 'app' && this.#parts.sources !== undefined && !(await this.#parts.sources.vouches(account!))) break;
+        return { kind: 'ok', account: account!, credential, password: form };
+      }
     }
-    if (!hasMainPassword) for (const form of forms) await this.#check(await this.#dummyHash(settings), isPossible ? form : '', null);
+    if (hasMainPassword) return { kind: 'wrong' };
+    const { sources } = this.#parts;
+    let dummy: string | null = null;
+    if (sources !== undefined && isPossible && password !== '' && sources.isActive()) {
+      const answer = await sources.check(login, this.#trial(forms, settings));
+      if (answer.kind === 'unavailable') throw answer.cause;
+      if (answer.kind === 'wrong') return { kind: 'wrong' };
+      if (answer.kind === 'ok') {
+        const found = this.#parts.directory.account(answer.accountId);
+        if (found === null) throw new Error('the account was removed meanwhile');
+        return { kind: 'ok', account: found, credential: null, password };
+      }
+      if (answer.isTabled) dummy = this.#tableForm;
+    }
+    dummy ??= await this.#dummyHash(settings);
+    for (const form of forms) await this.#check(null, () => verifyPassword(dummy, isPossible ? form : ''));
     return { kind: 'wrong' };
   }
 
-  async #fits(credential: Credential, password: string, settings: DirectorySettings): Promise<boolean> {
-    const mark = this.#verified.mark(credential.hash, password);
+  /** What was typed, for those who know passwords that we do not. */
+  #trial(forms: readonly string[], settings: DirectorySettings): PasswordTrial {
+    return {
+      fits: async (key, stored) => {
+        this.#tableForm = stored;
+        for (const form of forms) if (await this.#fits(key, stored, form, settings)) return true;
+        return false;
+      },
+      asks: async (key, stamp, ask) => {
+        for (const form of forms) if (await this.#remembered(key, stamp, form, settings, () => ask(form))) return true;
+        return false;
+      },
+    };
+  }
+
+  #fits(key: number | string, stored: string, password: string, settings: DirectorySettings): Promise<boolean> {
+    return this.#remembered(key, stored, password, settings, () => verifyPassword(stored, password));
+  }
+
+  /** What was right is known for a while, as long as `stored` (a hash, or what else changes with the password) is the same. */
+  async #remembered(key: number | string, stored: string, password: string, settings: DirectorySettings, work: () => Promise<boolean>): Promise<boolean> {
+    // Two users may have the same clear text, and what is asked under way is shared by mark.
+    const mark = this.#verified.mark(typeof key === 'string' ? `${key}\0${stored}` : stored, password);
     const now = this.#parts.now();
-    if (this.#verified.has(credential.id, mark, now)) return true;
-    const isRight = await this.#check(credential.hash, password, mark);
+    if (this.#verified.has(key, mark, now)) return true;
+    const isRight = await this.#check(mark, work);
     if (isRight)
-      this.#verified.remember(credential.id, mark, now + settings['auth.cacheTime'], settings['auth.cacheTime'] === 0 ? 0 : settings['auth.cacheEntries']);
+      this.#verified.remember(key, mark, now + settings['auth.cacheTime'], settings['auth.cacheTime'] === 0 ? 0 : settings['auth.cacheEntries']);
     return isRight;
   }
 
   /** Hashes, but never more than `auth.pendingMax` at a time. */
-  #check(stored: string, password: string, mark: string | null): Promise<boolean> {
+  #check(mark: string | null, work: () => Promise<boolean>): Promise<boolean> {
     const running = mark === null ? undefined : this.#pending.get(mark);
     if (running !== undefined) return running;
     if (this.#pendingCount >= this.#parts.settings()['auth.pendingMax']) return Promise.reject(new Error('too many logins are waiting'));
     this.#pendingCount += 1;
-    const check = verifyPassword(stored, password).finally(() => {
+    const check = work().finally(() => {
       this.#pendingCount -= 1;
       if (mark !== null) this.#pending.delete(mark);
     });
@@ -250,7 +297,7 @@ class EmbeddedAuthenticator implements Authenticator {
       finish: async (credentialId) => {
         const credential = credentials.find((candidate) => candidate.id === credentialId);
         if (account === null || credential === undefined) return this.#refuse(name, '', 'wrong name or password', context, method);
-        const reason = this.#whyNot(account, authzid);
+        const reason = this.#whyNot(account, authzid, name);
         return reason === null ? this.#admit(name, account, credential, context, method) : this.#refuse(name, '', reason, context, method);
       },
       refuse: async () => locked ?? this.#refuse(name, '', 'channel binding was taken out of the offer', context, method),
@@ -275,15 +322,15 @@ class EmbeddedAuthenticator implements Authenticator {
   // ── Outcomes ───────────────────────────────────────────────────────────────────────────────────────
 
   /** Why a right password does not open this account, or null. To act as somebody else is not possible yet. */
-  #whyNot(account: Account, authzid: string): string | null {
+  #whyNot(account: Account, authzid: string, name: string): string | null {
     if (account.isDisabled) return 'account is disabled';
-    if (authzid !== '' && this.#parts.directory.accountByLogin(authzid)?.id !== account.id) return 'may not act as another user';
+    if (authzid !== '' && foldLocal(authzid) !== name && this.#parts.directory.accountByLogin(authzid)?.id !== account.id) return 'may not act as another user';
     return null;
   }
 
   /** One allowance for an account, by whichever of its names it is tried. */
   #guardKey(name: string): string {
-    return this.#parts.directory.accountByLogin(name)?.login ?? name;
+    return this.#parts.directory.accountByLogin(name)?.login ?? this.#parts.sources?.nameOf(name) ?? name;
   }
 
   #lockedOutcome(name: string, context: AuthContext, method: string): AuthOutcome | null {
@@ -306,7 +353,7 @@ class EmbeddedAuthenticator implements Authenticator {
     this.#parts.log.warn('auth.refused', { session: context.session, protocol: context.protocol, client: context.client.ip, login, method, reason });
   }
 
-  #admit(name: string, account: Account, credential: Credential, context: AuthContext, method: string): AuthOutcome {
+  #admit(name: string, account: Account, credential: Credential | null, context: AuthContext, method: string): AuthOutcome {
     const { log, metrics, now, writer } = this.#parts;
     this.#guard.succeeded(this.#guardKey(name), context.client.ip);
     metrics.count('auth.ok', 1, context.protocol);
@@ -316,8 +363,9 @@ class EmbeddedAuthenticator implements Authenticator {
       client: context.client.ip,
       account: account.login,
       method,
-      ...(credential.kind === 'app' ? { credential: credential.id } : {}),
+      ...(credential?.kind === 'app' ? { credential: credential.id } : {}),
     });
+    if (credential === null) return { kind: 'ok', account };
     const at = now();
     const notedAt = Math.max(credential.usedAt ?? 0, this.#usedNotedAt.get(credential.id) ?? 0);
     if (at - notedAt >= USED_INTERVAL_MS) {

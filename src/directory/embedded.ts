@@ -16,6 +16,16 @@ interface Domain {
   readonly catchAll: string | null;
   readonly isDisabled: boolean;
 }
+const ACCOUNT_ROW = 'SELECT id, login, is_disabled, quota_bytes, quota_messages, source, system_user FROM account';
+type AccountRow = [
+  id: number,
+  login: string,
+  isDisabled: number,
+  quotaBytes: number,
+  quotaMessages: number,
+  source: NonNullable<Account['source']>,
+  systemUser: string | null,
+];
 interface AccountEntry extends Account {
   readonly local: string;
   readonly domain: string;
@@ -85,16 +95,17 @@ class EmbeddedDirectory implements Directory {
 
   #accountRow(row: unknown[] | undefined): AccountEntry | null {
     if (row === undefined) return null;
-    const [id, login, isDisabled, quotaBytes, quotaMessages] = row as [number, string, number, number, number];
+    const [id, login, isDisabled, quotaBytes, quotaMessages, source, systemUser] = row as AccountRow;
     const [local, domain] = splitAddress(login) ?? [login, ''];
-    return { id, login, local, domain, isDisabled: isDisabled === 1 || this.#domain(domain)?.isDisabled === true, quotaBytes, quotaMessages };
+    const isOff = isDisabled === 1 || this.#domain(domain)?.isDisabled === true;
+    return { id, login, local, domain, isDisabled: isOff, quotaBytes, quotaMessages, source, systemUser };
   }
 
   /** The account whose primary address this is. */
   #accountAt(address: string): AccountEntry | null {
     const known = this.#accounts.get(address);
     if (known !== undefined) return known;
-    const [row] = this.#reader.rows('SELECT id, login, is_disabled, quota_bytes, quota_messages FROM account WHERE login=?', address);
+    const [row] = this.#reader.rows(`${ACCOUNT_ROW} WHERE login=?`, address);
     return this.#accounts.set(address, this.#accountRow(row), this.#current()['directory.cacheEntries']);
   }
 
@@ -103,7 +114,7 @@ class EmbeddedDirectory implements Directory {
     const key = `#${id}`; // no login begins with "#" and lacks an "@"
     const known = this.#accounts.get(key);
     if (known !== undefined) return known;
-    const [row] = this.#reader.rows('SELECT id, login, is_disabled, quota_bytes, quota_messages FROM account WHERE id=?', id);
+    const [row] = this.#reader.rows(`${ACCOUNT_ROW} WHERE id=?`, id);
     return this.#accounts.set(key, this.#accountRow(row), entriesMax);
   }
 
@@ -162,7 +173,8 @@ class EmbeddedDirectory implements Directory {
     const configured = this.#current()['directory.postmaster'];
     const target = configured === '' ? null : configured.toLowerCase();
     if (target !== null && target !== `${local}@${domain}`) return { kind: 'alias', targets: [target], detail: null };
-    const columns = 'SELECT id, login, is_disabled, quota_bytes, quota_messages FROM account WHERE is_disabled=0';
+    // Of those made here: no customer of a table is the postmaster by chance.
+    const columns = `${ACCOUNT_ROW} WHERE is_disabled=0 AND source='own'`;
     const ending = '@' + domain;
     const [row] = [
       ...this.#reader.rows(`${columns} AND substr(login, ?)=? ORDER BY id LIMIT 1`, -ending.length, ending),
@@ -272,7 +284,7 @@ class EmbeddedDirectory implements Directory {
   #maySendAs(accountId: AccountId, address: Address): boolean {
     const local = foldLocal(address.local);
     const domain = this.#localDomain(local, address.domain);
-    if (domain === null) return false;
+    if (domain === null) return this.#isOwnElsewhere(accountId, local, address.domain);
     // An address with an account is that account's alone, even while its mail is forwarded to others.
     const at = this.#detailAt(local);
     const owner = this.#accountAt(`${local}@${domain}`) ?? (at < 0 ? null : this.#accountAt(`${local.slice(0, at)}@${domain}`));
@@ -280,6 +292,21 @@ class EmbeddedDirectory implements Directory {
     if (owner !== null && owner.local === local) return owner.id === accountId && !owner.isDisabled;
     const resolution = this.resolve({ local, domain });
     return resolution.kind === 'deliver' && resolution.local.some((target) => target.accountId === accountId);
+  }
+
+  /**
+   * Addresses at domains that tables name: the account's login, with or without detail, and for a system user his name at every domain that
+   * policy.localDomains names. Aliases in tables are the business of policy.senderLoginMaps.
+   */
+  #isOwnElsewhere(accountId: AccountId, local: string, given: string): boolean {
+    const domain = canonicalDomain(given);
+    const account = this.account(accountId);
+    if (domain === null || account === null || account.isDisabled) return false;
+    const at = this.#detailAt(local);
+    const name = splitAddress(account.login)?.[0];
+    if (local !== name && (at < 0 || local.slice(0, at) !== name)) return false;
+    if (account.login === `${name}@${domain}`) return true;
+    return account.source === 'system' && (this.#current()['policy.localDomains'] ?? []).some((entry) => entry.toLowerCase() === domain);
   }
 }
 

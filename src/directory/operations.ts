@@ -1,6 +1,6 @@
 /** All writer operations of the directory, by name. Inputs are validated by the caller (admin.ts) and hold canonical addresses. */
 import type { Operations } from '../store/transaction.ts';
-import { accountAdd, accountDisable, accountPasswd, accountQuota, accountRemove } from './operations/account.ts';
+import { accountAdd, accountDisable, accountEnsure, accountPasswd, accountQuota, accountRemove } from './operations/account.ts';
 import { aliasAdd, aliasRemove } from './operations/alias.ts';
 import { credentialAdd, credentialRehash, credentialRemove, credentialUsed } from './operations/credential.ts';
 import { domainAdd, domainCatchAll, domainDisable, domainRemove } from './operations/domain.ts';
@@ -11,6 +11,7 @@ export const DIRECTORY_OPERATIONS = {
   'domain.catchall': domainCatchAll,
   'domain.disable': domainDisable,
   'account.add': accountAdd,
+  'account.ensure': accountEnsure,
   'account.remove': accountRemove,
   'account.passwd': accountPasswd,
   'account.disable': accountDisable,

@@ -2,7 +2,7 @@
  * Passwords at rest. New ones are argon2id in PHC form; what other servers left behind is verified as it is
  * (with or without Dovecot's {SCHEME} prefix) until the next login turns it into argon2id.
  */
-import { argon2, hash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { argon2, createHmac, hash, pbkdf2, randomBytes, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 import { BCRYPT_COST_MAX } from './bcrypt.ts';
 import { SHA_CRYPT_ROUNDS_MAX } from './crypt.ts';
@@ -15,10 +15,13 @@ export const PASSWORD_OCTETS_MAX = 1024;
 const ARGON2_MEMORY_KIB_MAX = 1024 * 1024;
 const ARGON2_PASSES_MAX = 64;
 const ARGON2_LANES_MAX = 16;
+/** Rounds of stored PBKDF2 and SCRAM secrets. */
+const PBKDF2_ROUNDS_MAX = 2_000_000;
 const SALT_OCTETS = 16;
 const TAG_OCTETS = 32;
 
 const argon2Async = promisify(argon2);
+const pbkdf2Async = promisify(pbkdf2);
 
 export interface Argon2Parameters {
   readonly memoryKiB: number;
@@ -36,6 +39,8 @@ export type Stored =
   | { kind: 'argon2'; variant: 'argon2id' | 'argon2i' | 'argon2d'; parameters: Argon2Parameters; salt: Buffer; tag: Buffer }
   | { kind: 'slow'; text: string }
   | { kind: 'digest'; algorithm: string; salt: Buffer; digest: Buffer }
+  /** `isScram`: the digest is SCRAM's StoredKey (RFC 5802 section 3), not the derived key itself. */
+  | { kind: 'pbkdf2'; algorithm: 'sha1' | 'sha256'; rounds: number; salt: Buffer; digest: Buffer; isScram: boolean }
   | { kind: 'plain'; password: string };
 
 const DIGESTS: ReadonlyMap<string, readonly [algorithm: string, octets: number, isSalted: boolean]> = new Map([
@@ -56,7 +61,7 @@ const PLAIN_SCHEMES: ReadonlySet<string> = new Set(['PLAIN', 'CLEAR', 'CLEARTEXT
 /**
  * Recognises a stored form; null for one that is unknown, damaged, or asks for more work than we allow:
  * `$argon2id$…` (also i and d), `$1$`, `$5$`, `$6$`, `$2a$`/`$2b$`/`$2y$`, a bare MD5 in hex, and `{SCHEME}` before one of these,
- * a base64 (or hex) digest, or clear text. The scheme's suffixes `.b64` and `.hex` are understood.
+ * a base64 (or hex) digest, Dovecot's {PBKDF2} and {SCRAM-SHA-1} or -256, or clear text. The scheme's suffixes `.b64` and `.hex` are understood.
  */
 export function parseStored(stored: string): Stored | null {
   if (stored.length > 2048) return null;
@@ -66,7 +71,28 @@ export function parseStored(stored: string): Stored | null {
   const rest = stored.slice(braced[0].length);
   if (PLAIN_SCHEMES.has(scheme)) return { kind: 'plain', password: rest };
   if (CRYPT_SCHEMES.has(scheme)) return parseCrypt(rest);
+  if (scheme === 'PBKDF2') return parsePbkdf2(rest);
+  if (scheme === 'SCRAM-SHA-1' || scheme === 'SCRAM-SHA-256') return parseScram(scheme === 'SCRAM-SHA-1' ? 'sha1' : 'sha256', rest);
   return parseDigest(scheme, rest);
+}
+
+/** $1$salt$rounds$ and 20 octets in hex; the salt is the text as it stands. */
+function parsePbkdf2(text: string): Stored | null {
+  const match = /^\$1\$([^$]{1,64})\$(\d{1,7})\$([0-9a-fA-F]{40})$/.exec(text);
+  if (match === null) return null;
+  const rounds = Number(match[2]);
+  if (rounds < 1 || rounds > PBKDF2_ROUNDS_MAX) return null;
+  return { kind: 'pbkdf2', algorithm: 'sha1', rounds, salt: Buffer.from(match[1]!), digest: Buffer.from(match[3]!, 'hex'), isScram: false };
+}
+
+/** Rounds, salt, StoredKey and ServerKey, parted by commas. */
+function parseScram(algorithm: 'sha1' | 'sha256', text: string): Stored | null {
+  const match = /^(\d{1,7}),([A-Za-z0-9+/]{4,128}={0,2}),([A-Za-z0-9+/]{27,43}=),[A-Za-z0-9+/]{27,43}=$/.exec(text);
+  if (match === null) return null;
+  const rounds = Number(match[1]);
+  const digest = Buffer.from(match[3]!, 'base64');
+  if (rounds < 1 || rounds > PBKDF2_ROUNDS_MAX || digest.length !== (algorithm === 'sha1' ? 20 : 32)) return null;
+  return { kind: 'pbkdf2', algorithm, rounds, salt: Buffer.from(match[2]!, 'base64'), digest, isScram: true };
 }
 
 function parseCrypt(text: string): Stored | null {
@@ -149,6 +175,11 @@ export async function verifyPassword(stored: string, password: string): Promise<
       return equal(Buffer.from(await slowHash(password, form.text)), Buffer.from(form.text));
     case 'digest':
       return equal(hash(form.algorithm, Buffer.concat([Buffer.from(password), form.salt]), 'buffer') as Buffer, form.digest);
+    case 'pbkdf2': {
+      const { algorithm, rounds, salt, digest, isScram } = form;
+      const key = await pbkdf2Async(password, salt, rounds, digest.length, algorithm);
+      return equal(isScram ? (hash(algorithm, createHmac(algorithm, key).update('Client Key').digest(), 'buffer') as Buffer) : key, digest);
+    }
     case 'plain':
       // Digests first: comparing texts of different length would tell the length.
       return equal(hash('sha256', password, 'buffer') as Buffer, hash('sha256', form.password, 'buffer') as Buffer);

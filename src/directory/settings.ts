@@ -5,6 +5,9 @@ import { count, DAY, duration, flag, GiB, HOUR, KiB, list, MINUTE, MiB, SECOND, 
 /** Every mechanism this server knows, strongest first. */
 export const SASL_MECHANISMS = ['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-256', 'PLAIN', 'LOGIN'] as const;
 
+/** Whether the type and the source are right is found out when it is opened. */
+const wrongTable = (entry: string): string | undefined => (/^[a-z][a-z0-9]*:./.test(entry) ? undefined : 'must be a table such as "mysql:/etc/posthorn/passwords.cf"');
+
 export const DIRECTORY_SETTINGS = {
   'directory.recipientDelimiters': text({
     default: '+',
@@ -121,6 +124,25 @@ export const DIRECTORY_SETTINGS = {
     most: 100_000,
     doc: 'Most logins that may wait for their password to be hashed, in each thread; the next ones are told to come back.',
   }),
+  'auth.passwordMaps': list({
+    default: [],
+    accepts: 'a list of tables: ["mysql:/etc/posthorn/passwords.cf"]',
+    doc: 'Tables of stored passwords ({SCHEME}..., $6$..., $2y$...) by address, for users in policy.virtualMailboxDomains.',
+    see: 'Dovecot passdb sql, default_pass_scheme CRYPT',
+    check: wrongTable,
+  }),
+  'auth.quotaMaps': list({
+    default: [],
+    accepts: 'a list of tables',
+    doc: 'Tables of quotas by address, for the same users: bytes, or "10000000S,500C" for bytes and messages; 0 is no limit.',
+    see: 'Dovecot userdb quota_rule',
+    check: wrongTable,
+  }),
+  'auth.systemUsers': flag({
+    default: false,
+    doc: 'Users of this machine (local.uidMin and above) may log in with their name and password, as name or name@ one of policy.localDomains; needs a start as root.',
+    see: 'Dovecot passdb pam',
+  }),
   'auth.failureDelay': duration({
     default: 1 * SECOND,
     least: 0,
@@ -158,5 +180,10 @@ export const DIRECTORY_SETTINGS = {
     check: wrongNetwork,
   }),
 };
-/** With two options of the program as a whole, where it has them: the first mail domain, and the folder of everything it keeps. */
-export type DirectorySettings = SettingsOf<typeof DIRECTORY_SETTINGS> & { readonly domain?: string; readonly dataDir?: string };
+/** With options of other rooms, where the program has them: the first mail domain, and the folder of everything it keeps. */
+export type DirectorySettings = SettingsOf<typeof DIRECTORY_SETTINGS> & {
+  readonly domain?: string;
+  readonly dataDir?: string;
+  /** Of the judge and the router: domains of this machine's users. */
+  readonly 'policy.localDomains'?: readonly string[];
+};

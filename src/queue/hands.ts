@@ -279,7 +279,7 @@ async function commit(
         else await planner.act(action, inbox);
       }
     }
-    if (answer.problem !== null) await planner.problem(answer.problem, `${answer.problem.file}:${answer.problem.line}:${answer.problem.text}`);
+    if (answer.problem !== null) await planner.problem(answer.problem, `${answer.problem.file}:${answer.problem.line}:${answer.problem.text}`, null);
     if (passed) planner.step(`handed on by ${transport}`, 'the mailbox transport');
     const plan = planner.plan();
     if (plan.steps.length > 0) context.journey.write(filteredEvent(entry.id, context.now(), recipient.address, plan.steps));

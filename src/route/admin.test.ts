@@ -42,8 +42,8 @@ test('the way of an address is a tree with the tables and lines that decided', a
     [
       'team@v.test  recipient, from s@x.test',
       '  → ann@own.test  virtualAliasMaps hash:/virtual:3',
-      '  → far@slow.test  virtualAliasMaps hash:/virtual:3',
       '    → mailbox of ann@own.test  the directory',
+      '  → far@slow.test  virtualAliasMaps hash:/virtual:3',
       '    → smtp: [slow.host.test], port 26  transportMaps hash:/transport:1 (default domain)',
       '',
       'Goes to  ann@own.test: mailbox of the store',

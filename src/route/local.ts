@@ -162,14 +162,17 @@ function luserTask(text: string): LocalTask | null {
 
 /** $name, ${name}, ${name?text when it is there}, ${name:text when it is not}. */
 export function luserAddress(template: string, address: Address, user: string, detail: string | null): string {
-  const values = new Map([
+  // What a stranger wrote goes to a shell or into a path: the same characters as Postfix's command_expansion_filter, and no "/" in paths.
+  const unsafe = template.startsWith('|') ? /[^A-Za-z0-9!@%\-_=+:,./]/g : template.startsWith('/') ? /[^A-Za-z0-9!@%\-_=+:,.]/g : null;
+  const pairs: [string, string][] = [
     ['user', user],
     ['local', address.local],
     ['mailbox', address.local],
     ['extension', detail ?? ''],
     ['domain', address.domain],
     ['recipient', `${address.local}@${address.domain}`],
-  ]);
+  ];
+  const values = new Map(pairs.map(([name, value]) => [name, unsafe === null ? value : value.replaceAll(unsafe, '_')]));
   return template.replaceAll(
     /\$(?:\{(\w+)(?:([?:])([^}]*))?\}|\((\w+)\)|(\w+))/g,
     (_, braced?: string, sign?: string, text?: string, parens?: string, plain?: string) => {

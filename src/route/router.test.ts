@@ -55,6 +55,8 @@ describe('an address leads to', () => {
     // biome-ignore lint/suspicious/noTemplateCurlyInString: Postfix's macro syntax
     [{ ...LOCAL, 'route.luserRelay': '${user}${extension?.$extension}@far.test' }, 'no+body@local.test', 'no.body@far.test'],
     [{ ...LOCAL, 'route.luserRelay': 'nobody2', domain: 'local.test' }, 'nobody@local.test', 'unknown'],
+    [{ ...LOCAL, 'route.luserRelay': '|/bin/who $user' }, '"no;rm $x"@local.test', '"no;rm $x"@local.test command /bin/who no_rm__x'],
+    [{ ...LOCAL, 'route.luserRelay': '/srv/$user' }, '"../etc"@local.test', '"../etc"@local.test file /srv/.._etc'],
     [{ ...LOCAL, 'route.luserRelay': '|/bin/who $user' }, 'nobody@local.test', 'nobody@local.test command /bin/who nobody'],
     [{ ...LOCAL, 'route.fallbackTransport': 'smtp:[10.0.0.9]' }, 'nobody@local.test', 'nobody@local.test>smtp:[10.0.0.9]'],
     [{ ...LOCAL, 'route.fallbackTransportMaps': ['inline:{nobody=lmtp:unix:/x}'] }, 'nobody@local.test', 'nobody@local.test>lmtp:unix:/x'],

@@ -30,7 +30,7 @@ const store = connectStore(thread, start.writerPort!);
 const journey = journeyTo(start.keeperPort!);
 const directory = createDirectory(store.reader, store.announcements, thread.settings);
 const tables = createTables({ log: thread.log, settings: thread.settings, now: thread.now, servers: SERVER_TABLES });
-const sources = accountSources({ ...thread, reader: store.reader, writer: store.writer, directory, tables });
+const sources = accountSources({ ...thread, writer: store.writer, directory, tables });
 const routing = createRouting({
   ...thread,
   dataDir: start.settings.dataDir,
@@ -40,7 +40,7 @@ const routing = createRouting({
   announcements: store.announcements,
   directory,
   tables,
-  accountForTable: sources.accountForTable,
+  accountForTable: sources.accountFor,
 });
 thread.onSettings(() => routing.forget());
 const intake = createIntake({

@@ -8,6 +8,7 @@ import { ConnectionCounts } from '../net/counts.ts';
 import { createTables } from '../directory/tables/open.ts';
 import { SERVER_TABLES } from '../directory/tables/servers/index.ts';
 import { createJudge, type ThreadJudge } from '../judge/judge.ts';
+import { formatAddress } from '../mail/address.ts';
 import { createDns } from '../net/dns.ts';
 import { type Listener, listen } from '../net/listen.ts';
 import type { LoopContext, Protocol, SessionFactory } from '../ports.ts';
@@ -81,6 +82,11 @@ const tls = createTlsProvider(start.tls!.material, tlsOptions(start.settings));
 const store = connectStore(thread, start.writerPort!);
 const journey = journeyTo(start.keeperPort!);
 const directory = createDirectory(store.reader, store.announcements, thread.settings);
+// Bodies that milters replace, and messages that are judged for others, when they are large.
+mkdirSync(join(start.settings.dataDir, 'tmp'), { recursive: true, mode: 0o700 });
+const dns = createDns(thread.settings, thread.now);
+const tables = createTables({ log: thread.log, settings: thread.settings, now: thread.now, servers: SERVER_TABLES });
+const sources = accountSources({ ...thread, writer: store.writer, directory, tables });
 const authenticator = createAuthenticator({
   directory,
   reader: store.reader,
@@ -90,12 +96,8 @@ const authenticator = createAuthenticator({
   log: thread.log,
   metrics: thread.metrics,
   now: thread.now,
+  sources,
 });
-// Bodies that milters replace, and messages that are judged for others, when they are large.
-mkdirSync(join(start.settings.dataDir, 'tmp'), { recursive: true, mode: 0o700 });
-const dns = createDns(thread.settings, thread.now);
-const tables = createTables({ log: thread.log, settings: thread.settings, now: thread.now, servers: SERVER_TABLES });
-const sources = accountSources({ ...thread, reader: store.reader, writer: store.writer, directory, tables });
 const routing = createRouting({
   ...thread,
   dataDir: start.settings.dataDir,
@@ -105,7 +107,7 @@ const routing = createRouting({
   announcements: store.announcements,
   directory,
   tables,
-  accountForTable: sources.accountForTable,
+  accountForTable: sources.accountFor,
 });
 const intake = createIntake({
   directory,
@@ -120,7 +122,12 @@ const intake = createIntake({
   onLocal: reportTaker({ ...thread, directory, reader: store.reader, writer: store.writer }),
   onDelivered: reportDeliveries({ ...thread, directory, writer: store.writer, staging: store.staging }),
 });
-const callout = createCallout({ ...thread, dns, random: Math.random });
+const callout = createCallout({
+  ...thread,
+  dns,
+  random: Math.random,
+  transport: (address, sender) => routing.transports.transport({ address: formatAddress(address), domain: address.domain }, sender),
+});
 const judge: ThreadJudge = createJudge({
   settings: thread.settings,
   log: thread.log,

@@ -87,7 +87,9 @@ export function createRouting(parts: RoutingParts): Routing {
     isOffSite: (address: Address): boolean => {
       const found = router.resolve(address, null);
       // A table that must be asked elsewhere knows only addresses of ours; one that leads to another host is off-site all the same.
-      return found instanceof Promise ? !directory.isLocalDomain(address.domain) : found.kind === 'foreign';
+      if (found instanceof Promise) return !directory.isLocalDomain(address.domain);
+      if (found.kind !== 'deliver') return found.kind === 'foreign';
+      return found.local.length === 0 && found.remote.every(({ task, domain }) => task === undefined && !directory.isLocalDomain(domain));
     },
     isOurDomain: (domain: string): boolean => directory.isLocalDomain(domain),
     maySendAs: (accountId: AccountId, address: Address): boolean => directory.maySendAs(accountId, address),

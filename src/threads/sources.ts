@@ -1,24 +1,30 @@
-/** Accounts of the store for addresses that tables and /etc/passwd name. */
-import type { Account, AccountId, Directory, Log, StoreReader, StoreWriter, Tables } from '../ports.ts';
+/** Accounts of the store for addresses that tables and /etc/passwd name, in a thread. */
+import { createSources } from '../directory/sources/sources.ts';
+import type { AccountSources } from '../directory/sources/types.ts';
+import type { Directory, Log, StoreWriter, Tables } from '../ports.ts';
+import { createSystemUsers } from '../route/system-users.ts';
 import type { AllSettings } from '../settings.ts';
+import { userAgentOfThread } from './user-agent.ts';
 
-export interface SourcesParts {
+export interface SourcesOfThread {
   settings(): AllSettings;
+  now(): number;
   readonly log: Log;
-  readonly reader: StoreReader;
   readonly writer: StoreWriter;
   readonly directory: Directory;
   readonly tables: Tables;
 }
 
-export interface Sources {
-  accountForTable(login: string): AccountId | null | Promise<AccountId | null>;
-  systemAccount(user: string): Promise<Account | null>;
-}
-
-export function accountSources({ directory, settings }: SourcesParts): Sources {
-  return {
-    accountForTable: (login) => directory.accountByLogin(login)?.id ?? null,
-    systemAccount: async (user) => directory.accountByLogin(`${user}@${settings().domain}`),
-  };
+export function accountSources(thread: SourcesOfThread): AccountSources {
+  const agent = userAgentOfThread();
+  return createSources({
+    settings: () => thread.settings(),
+    now: () => thread.now(),
+    log: thread.log,
+    writer: thread.writer,
+    directory: thread.directory,
+    tables: thread.tables,
+    systemUsers: createSystemUsers({ file: thread.settings()['local.passwdFile'], now: () => thread.now() }),
+    checkSystemPassword: agent === null ? null : (user, password) => agent.checkPassword(user, password),
+  });
 }

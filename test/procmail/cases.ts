@@ -1,5 +1,5 @@
 /** Hand-written rc files, a few for each construct of procmail's language. `@` lines in the log are compared. */
-import { LETTER, type Case } from './sides.ts';
+import { type Case, LETTER } from './sides.ts';
 
 /** Shows variables at the end, then throws the message away. */
 function shows(lines: string, ...names: string[]): string {
@@ -247,8 +247,8 @@ const RECIPES: Readonly<Record<string, string>> = {
   'a filter to a maildir': ':0 fbw\n| tr a-z A-Z\n:0 c\nmd/\n:0 c\nmh/.\n:0 w\n! x@example.org\n',
   'a filter through formail -r': ':0 fhw\n| formail -rt -I "Message-ID: <x>" -I "References:" -I "In-Reply-To:"\n:0\nbox\n',
   'a forward': ':0 w\n! x@example.org\n',
-  'a forward to several': ':0 w\n! x@example.org y@example.org\n',
-  'a forward by a variable': 'V="x@example.org y@example.org"\n:0 w\n! $V\n',
+  'a forward to several': 'LOGABSTRACT=no\n:0 w\n! x@example.org y@example.org\n',
+  'a forward by a variable': 'LOGABSTRACT=no\nV="x@example.org y@example.org"\n:0 w\n! $V\n',
   'a forward of a copy': ':0 cw\n! x@example.org\n:0\nbox\n',
   'a forward of the header': ':0 hw\n! x@example.org\n',
   'a forward of a filtered message': ':0 fhw\n| sed -e "s/Hello/Bye/"\n:0 w\n! x@example.org\n',
@@ -285,7 +285,7 @@ const RECIPES: Readonly<Record<string, string>> = {
   'DEFAULT and ORGMAIL cannot be': 'DEFAULT=/dev/full\nORGMAIL=/dev/full\n',
   'EXITCODE': 'EXITCODE=67\n:0\nbox\n',
   'EXITCODE at the end': 'EXITCODE=75\n',
-  'DELIVERED': 'DELIVERED=yes\nDEFAULT=/dev/full\nORGMAIL=/dev/full\n',
+  'DELIVERED': 'LOGABSTRACT=no\nDELIVERED=yes\nDEFAULT=/dev/full\nORGMAIL=/dev/full\n',
   'TRAP': 'TRAP="wc -l > trapped"\n:0\nbox\n',
   'TRAP knows the folder': 'TRAP=\'echo $LASTFOLDER $EXITCODE > trapped\'\n:0\nbox\n',
   'TRAP decides': 'EXITCODE=""\nTRAP="cat > /dev/null; exit 9"\n:0\nbox\n',

@@ -14,7 +14,7 @@ import type { FilterInput, FilterProblem, FilterRun } from '../filters/filter.ts
 import { readHeaderFacts } from '../reply/header-facts.ts';
 import { isRemembered, memoryKey, repliesToday } from '../reply/memory.ts';
 import { ownAddressesOf } from '../reply/own-addresses.ts';
-import type { CompiledScripts, ScriptCache } from '../scripts/compiled.ts';
+import type { CompiledScript, CompiledScripts, ScriptCache } from '../scripts/compiled.ts';
 import { findListed, listKeys } from '../sorting/address-lists.ts';
 import { readPreferences, type SortingPreferences, sortingPreferences } from '../sorting/preferences.ts';
 import type { SortingSettings } from '../sorting/settings.ts';
@@ -243,13 +243,15 @@ class StoreMailroom<S> implements Mailroom {
   ): Promise<void> {
     const { log, metrics, sieve } = this.#parts;
     const runnable: S[] = [];
-    const broken: { problem: FilterProblem; state: string }[] = [];
-    for (const { compiled, file } of [...scripts.before, ...(scripts.personal === null ? [] : [scripts.personal]), ...scripts.after]) {
+    const broken: { problem: FilterProblem; state: string; script: CompiledScript<CompiledSieve<S>> }[] = [];
+    const all = [...scripts.before, ...(scripts.personal === null ? [] : [scripts.personal]), ...scripts.after];
+    for (const script of all) {
+      const { compiled, file } = script;
       if ('script' in compiled) runnable.push(compiled.script);
       else if (compiled.problems[0] !== undefined)
-        broken.push({ problem: compiled.problems[0], state: `${file}:${compiled.problems[0].line}:${compiled.problems[0].text}` });
+        broken.push({ problem: compiled.problems[0], state: `${file}:${compiled.problems[0].line}:${compiled.problems[0].text}`, script });
     }
-    for (const { problem, state } of broken) await planner.problem(problem, state);
+    for (const { problem, state, script } of broken) await planner.problem(problem, state, script);
     const keep = { kind: 'keep', flags: null, isImplicit: true, message: null, origin: NO_ORIGIN } as const;
     if (runnable.length === 0) return planner.act(keep, inbox);
     const host = this.#host(account, input, reader, planner);
@@ -262,7 +264,8 @@ class StoreMailroom<S> implements Mailroom {
     if (end.kind !== 'failed') return;
     log.warn('filter.script.failed', { id: input.id, account: account.login, file: end.problem.file, line: end.problem.line, cause: end.problem.text });
     if (!actions.some(({ kind }) => kind === 'keep')) await planner.act(keep, inbox);
-    await planner.problem(end.problem, `${end.problem.file}:${end.problem.line}:${end.problem.text}`);
+    const failed = all.find(({ file }) => file === end.problem.file) ?? null;
+    await planner.problem(end.problem, `${end.problem.file}:${end.problem.line}:${end.problem.text}`, failed);
   }
 
   #input(account: Account, input: MailroomInput, header: Uint8Array, body: Uint8Array | null): FilterInput {

@@ -120,8 +120,8 @@ export class Planner {
     }
   }
 
-  /** The owner hears of it once; `state`: which form of the script it is. */
-  async problem(problem: FilterProblem, state: string): Promise<void> {
+  /** The owner hears of it once; `state`: which form of the script it is; `script`: where it is kept, when it is one of those that are run. */
+  async problem(problem: FilterProblem, state: string, script: { readonly scope: string; readonly name: string } | null): Promise<void> {
     const { now, newId, settings, reader, staging } = this.#context;
     this.step(`the filter fails: ${problem.text}`, problem.line > 0 ? `${problem.file}:${problem.line}` : problem.file);
     const at = now();
@@ -131,7 +131,8 @@ export class Planner {
     const to = this.#owner();
     const mail = composeScriptReport(problem, { id, at, hostname: settings().hostname, to, state, keptIn: 'INBOX' });
     const message = await stageBytes(staging, mail.bytes);
-    this.#items.push({ accept: this.#intoInbox(id, at, message, to), memories: mail.memories, isOnce: true });
+    const operation = script === null ? undefined : { name: 'script.reported', input: { scope: script.scope, name: script.name } };
+    this.#items.push({ accept: this.#intoInbox(id, at, message, to), memories: mail.memories, isOnce: true, operation });
   }
 
   plan(): FilterPlan {
@@ -198,7 +199,7 @@ export class Planner {
         recipient: input.final,
         to: action.address,
         isOffSite,
-        isSpam: input.arrival?.spam?.isSpam === true,
+        isSpam: this.#isSpam(),
         deliveredTo: input.message.digest.deliveredTo,
         forwardsToday: (isOffSite ? forwardsToday(context.reader, account.id, context.now()) : 0) + this.#forwards,
         isOurDomain: (domain) => context.isOurDomain(domain),
@@ -331,7 +332,7 @@ export class Planner {
         sender: this.#input.sender,
         recipient: this.#input.final,
         header: await this.#headerFacts(),
-        isSpam: this.#input.arrival?.spam?.isSpam === true || this.#input.isJunk || this.isSpam,
+        isSpam: this.#isSpam(),
         settings: settings(),
       },
       (key) => isRemembered(reader, this.#account.id, 'vacation', key, now()),
@@ -390,6 +391,11 @@ export class Planner {
       repliesToday: repliesToday(reader, account.id, now()),
     };
     return { ...this.#replier, id: newId(), repliesToday: this.#replier.repliesToday + this.#replies };
+  }
+
+  /** By the judge, by DMARC's quarantine, or by the account's own lists and thresholds. */
+  #isSpam(): boolean {
+    return this.#input.arrival?.spam?.isSpam === true || this.#input.isJunk || this.isSpam;
   }
 
   #owner(): Address {

@@ -15,6 +15,11 @@ const FIRST_MAILBOXES: readonly (readonly [name: string, role: Role])[] = [
   ['Archive', 'archive'],
 ];
 
+interface AccountOrigin {
+  readonly source: 'own' | 'table' | 'system';
+  readonly systemUser: string | null;
+}
+
 export interface AccountAddInput {
   readonly login: string;
   readonly displayName: string | null;
@@ -34,18 +39,68 @@ export function accountAdd(tx: Transaction, input: AccountAddInput): { id: numbe
   if (isDomainNew && input.withDomain) domainAdd(tx, { name: domain });
   else requireDomain(tx, domain);
 
+  const id = insertAccount(tx, { ...input, source: 'own', systemUser: null });
+  insertPassword(tx, id, input.hash, input.scram);
+  tx.announce({ kind: 'directory', accounts: [] });
+  return { id, isDomainNew };
+}
+
+export interface AccountEnsureInput {
+  readonly login: string;
+  readonly source: 'table' | 'system';
+  readonly systemUser: string | null;
+  /** 0 = no limit. */
+  readonly quotaBytes: number;
+  readonly quotaMessages: number;
+}
+
+/**
+ * The account of somebody whom a table or /etc/passwd names: made when it is missing, with the quota as it is there. An account of the
+ * directory's own with that login is left as it is.
+ */
+export function accountEnsure(tx: Transaction, input: AccountEnsureInput): { id: number; isNew: boolean } {
+  const { login, source, systemUser, quotaBytes, quotaMessages } = input;
+  const row = tx.get('SELECT id, source, system_user, quota_bytes, quota_messages FROM account WHERE login=?', login);
+  if (row === undefined) {
+    const id = insertAccount(tx, { ...input, displayName: null });
+    tx.announce({ kind: 'directory', accounts: [] });
+    return { id, isNew: true };
+  }
+  const [id, before, userBefore, ...quota] = row as [number, string, string | null, number, number];
+  if (before === 'own') return { id, isNew: false };
+  // "Rita" and "rita" would read each other's mail.
+  if (userBefore !== null && systemUser !== null && userBefore !== systemUser)
+    throw new Failure('cannot', `the account ${login} is that of the system user ${userBefore}, not of ${systemUser}`);
+  if (before !== source || userBefore !== systemUser || quota[0] !== quotaBytes || quota[1] !== quotaMessages) {
+    tx.run(
+      'UPDATE account SET source=?, system_user=?, quota_bytes=?, quota_messages=? WHERE id=?',
+      source,
+      systemUser,
+      quotaBytes,
+      quotaMessages,
+      id,
+    );
+    tx.announce({ kind: 'directory', accounts: [] });
+  }
+  return { id, isNew: false };
+}
+
+/** The row of an account and its first mailboxes. */
+function insertAccount(tx: Transaction, input: Pick<AccountAddInput, 'login' | 'displayName' | 'quotaBytes' | 'quotaMessages'> & AccountOrigin): number {
   const id = tx.nextId('account');
   // Never used before, also not by a removed account of this name (RFC 9051 section 2.3.1.1); seconds, as stores of other versions counted.
   const uidValidities = FIRST_MAILBOXES.map(() => tx.nextId('uidValidity', Math.floor(tx.now / 1000)));
   tx.run(
-    'INSERT INTO account (id, login, display_name, quota_bytes, quota_messages, next_uid_validity, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    'INSERT INTO account (id, login, display_name, quota_bytes, quota_messages, next_uid_validity, created_at, source, system_user) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
     id,
-    login,
+    input.login,
     input.displayName,
     input.quotaBytes,
     input.quotaMessages,
     uidValidities.at(-1)! + 1,
     tx.now,
+    input.source,
+    input.systemUser,
   );
   for (const [n, [name, role]] of FIRST_MAILBOXES.entries())
     tx.run(
@@ -57,9 +112,7 @@ export function accountAdd(tx: Transaction, input: AccountAddInput): { id: numbe
       uidValidities[n]!,
       tx.now,
     );
-  insertPassword(tx, id, input.hash, input.scram);
-  tx.announce({ kind: 'directory', accounts: [] });
-  return { id, isDomainNew };
+  return id;
 }
 
 function insertPassword(tx: Transaction, accountId: number, hash: string, scram: string | null): void {
@@ -106,6 +159,7 @@ export function accountRemove(tx: Transaction, input: { id: number; limit: numbe
   tx.run('DELETE FROM subscription WHERE account_id=?', id);
   tx.run('DELETE FROM mailbox WHERE account_id=?', id);
   tx.run('DELETE FROM credential WHERE account_id=?', id);
+  forgetFilters(tx, id);
   tx.run('DELETE FROM alias WHERE target=?', account[0]);
   tx.run('UPDATE domain SET catch_all=NULL WHERE catch_all=?', account[0]);
   tx.run('DELETE FROM account WHERE id=?', id);
@@ -114,9 +168,22 @@ export function accountRemove(tx: Transaction, input: { id: number; limit: numbe
   return { isDone: true, messages: messages.length };
 }
 
-/** A new password in place of the old one; app passwords stay. */
+/** Scripts, what filters remember, and what the user wished: nobody of the next one of that number must find it. */
+function forgetFilters(tx: Transaction, id: number): void {
+  tx.run("DELETE FROM filter_script WHERE scope='account:' || ?", id);
+  tx.run('DELETE FROM filter_memory WHERE account_id=?', id);
+  tx.run('DELETE FROM account_preference WHERE account_id=?', id);
+  tx.run('DELETE FROM address_list WHERE account_id=?', id);
+  tx.run('DELETE FROM forward_count WHERE account_id=?', id);
+  tx.run('DELETE FROM challenge WHERE account_id=?', id);
+}
+
+/** A new password in place of the old one; app passwords stay. Throws Failure 'cannot' for accounts whose password is kept elsewhere. */
 export function accountPasswd(tx: Transaction, input: { id: number; hash: string; scram: string | null }): void {
-  requireAccount(tx, input.id);
+  const [source] = (tx.get('SELECT source FROM account WHERE id=?', input.id) ?? []) as [string?];
+  if (source === undefined) throw new Failure('noSuchAccount', 'there is no such user');
+  if (source !== 'own')
+    throw new Failure('cannot', source === 'table' ? 'the password of this user is kept in auth.passwordMaps' : 'this is a system user; call passwd(1)');
   tx.run("DELETE FROM credential WHERE account_id=? AND kind='password'", input.id);
   insertPassword(tx, input.id, input.hash, input.scram);
   tx.announce({ kind: 'directory', accounts: [input.id] });

@@ -384,6 +384,11 @@ export class Run implements Expansion {
   private *fallOff(): Steps<FilterEnd> {
     this.line = 0;
     const isDone = yield* deliverByDefault(this);
+    if (!isDone) {
+      this.hasDelivered = false;
+      this.lastFolder = readBoolean(this.environment.get('DELIVERED') ?? 'no', false) ? '**Lost**' : '**Bounced**';
+      this.lastSize = this.message.size;
+    }
     return yield* this.finish(isDone ? 0 : CANNOT_CREATE);
   }
 

@@ -144,7 +144,7 @@ class Compiler implements CompileContext {
         const test = wanted === 0 ? null : this.#test(node.tests[0]!);
         if (test?.constant === false) return;
         // What stands in a branch that cannot be taken is not looked at: it may use what ihave did not find (RFC 5463 section 4).
-        branches.push({ test: test?.constant === true ? null : test, block: this.#block(node.block) });
+        branches.push({ test: test?.constant === true ? null : test, block: this.#block(node.block), line: node.line });
         if (test === null || test.constant === true) isDecided = true;
       });
     }

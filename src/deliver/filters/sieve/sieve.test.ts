@@ -55,6 +55,12 @@ test('problems have the line of what is wrong, and the rest of the script is loo
   assert.deepEqual(problemsOf('require "fileinto"; fileinto "a//b";'), ['1: "a//b" is no name of a mailbox']);
 });
 
+test('a failure within a test has the line of its command', () => {
+  const { end } = runScripts(['require ["regex", "variables"];\nkeep;\nset "a" "(";\nif header :regex "subject" "${a}" { stop; }']);
+  assert.ok(end.kind === 'failed');
+  assert.equal(end.problem.line, 4);
+});
+
 // ── Several scripts ──────────────────────────────────────────────────────────────────────────────────
 
 test('the next script runs when the one before kept the message, implicitly or explicitly', () => {

@@ -48,6 +48,7 @@ export interface Branch {
   /** null: else. */
   readonly test: Step<boolean> | null;
   readonly block: Step<Flow>;
+  readonly line: number;
 }
 
 /** if, elsif …, else. */
@@ -55,14 +56,20 @@ export function choose(branches: readonly Branch[]): Step<Flow> {
   if (branches.every(({ test, block }) => (test === null || test.now !== undefined) && block.now !== undefined)) {
     return {
       now(run) {
-        for (const { test, block } of branches) if (test === null || test.now!(run)) return block.now!(run);
+        for (const { test, block, line } of branches) {
+          run.line = line;
+          run.charge(1);
+          if (test === null || test.now!(run)) return block.now!(run);
+        }
         return undefined;
       },
     };
   }
   return {
     *ask(run) {
-      for (const { test, block } of branches) {
+      for (const { test, block, line } of branches) {
+        run.line = line;
+        run.charge(1);
         if (test === null || (test.now === undefined ? yield* test.ask(run) : test.now(run))) return yield* perform(block, run);
       }
       return undefined;

@@ -41,7 +41,7 @@ function addHeader(call: Call): Step<Flow> {
       const field = Buffer.from(textField(fieldName, text), 'utf8');
       if (field.length > limits.headerFieldBytes) run.fail(`the header field is larger than ${limits.headerFieldBytes} octets`);
       const { bytes, fields } = run.message.header;
-      run.charge(bytes.length >> 4);
+      run.charge(bytes.length >> 2);
       if (!isLast) run.message.replaceHeader(Buffer.concat([field, bytes]));
       else {
         const end = fields.at(-1)?.end ?? 0;
@@ -65,7 +65,7 @@ function deleteHeader(call: Call): Step<Flow> {
       const key = nameValue(run, name).toLowerCase();
       if (NEVER_DELETED.has(key) || isProtected(extensions, key)) return undefined;
       const { header } = run.message;
-      run.charge(header.bytes.length >> 4);
+      run.charge(header.bytes.length >> 2);
       const named = header.named(key);
       const gone = (select === null ? named : select(named)).filter((field) => matches === null || matches(run, [field.text]));
       if (gone.length > 0) run.message.replaceHeader(cutOut(header.bytes, gone));

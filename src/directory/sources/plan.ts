@@ -1,0 +1,61 @@
+/** The options made ready: tables opened, lists of domains compiled. Throws TableProblem. */
+import type { Log, Table, Tables } from '../../ports.ts';
+import { TableError, TableProblem } from '../tables/errors.ts';
+import { type MatchList, matchList } from '../tables/match-list.ts';
+import type { SourcesSettings } from './types.ts';
+
+export interface SourcesPlan {
+  readonly settings: SourcesSettings;
+  readonly passwords: readonly Table[];
+  readonly quotas: readonly Table[];
+  readonly mailboxes: readonly Table[];
+  readonly mailboxDomains: MatchList;
+  readonly localDomains: MatchList;
+}
+
+export interface PlanParts {
+  readonly tables: Tables;
+  readonly log: Log;
+  now(): number;
+}
+
+export function compileSources(settings: SourcesSettings, parts: PlanParts): SourcesPlan {
+  const open = (key: 'auth.passwordMaps' | 'auth.quotaMaps' | 'policy.virtualMailboxMaps'): Table[] => settings[key].map((spec) => parts.tables.open(spec));
+  const list = (key: 'policy.localDomains' | 'policy.virtualMailboxDomains'): MatchList =>
+    matchList(settings[key], {
+      name: key,
+      parentMatchesSubdomains: false,
+      tables: parts.tables,
+      context: { log: parts.log, now: () => parts.now(), settings: () => settings },
+    });
+  return {
+    settings,
+    passwords: open('auth.passwordMaps'),
+    quotas: open('auth.quotaMaps'),
+    mailboxes: open('policy.virtualMailboxMaps'),
+    mailboxDomains: list('policy.virtualMailboxDomains'),
+    localDomains: list('policy.localDomains'),
+  };
+}
+
+/**
+ * The plan of the settings now in force: made anew when they change. While theirs cannot be made the one before counts, and the log says so;
+ * when there never was one, it throws TableError.
+ */
+export function planKeeper(settings: () => SourcesSettings, parts: PlanParts): () => SourcesPlan {
+  let plan: SourcesPlan | null = null;
+  let tried: SourcesSettings | null = null;
+  return () => {
+    const now = settings();
+    if (now !== tried) {
+      tried = now;
+      try {
+        plan = compileSources(now, parts);
+      } catch (cause) {
+        parts.log.error('auth.sources.failed', { cause: cause instanceof TableProblem ? cause.message : String(cause) });
+      }
+    }
+    if (plan === null) throw new TableError('auth.passwordMaps', 'the tables of accounts could not be opened; the log says why');
+    return plan;
+  };
+}
