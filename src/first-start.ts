@@ -35,7 +35,11 @@ async function isClassed(context: AdminContext, domain: string): Promise<boolean
 /** The domain of the configuration is served without another command: by the directory, unless an option gives it to others. */
 export async function ensureDomain(context: AdminContext): Promise<void> {
   const domain = context.settings().domain as string;
-  if (context.directory.isLocalDomain(domain)) return;
+  if (context.directory.isLocalDomain(domain)) {
+    const twice = CLASSES.find((key) => (context.settings() as AllSettings)[key].includes(domain));
+    if (twice !== undefined) context.log.warn('domain.twice', { domain, option: twice });
+    return;
+  }
   // A domain of the machine's users, of tables or of an inner server is not the store's own.
   if (NAMED_DOMAINS.some((option) => (context.settings()[option] as readonly string[]).includes(domain))) return;
   if (context.reader.rows('SELECT 1 FROM domain WHERE name=?', domain).length > 0) return; // switched off on purpose

@@ -713,6 +713,8 @@ export type Announcement =
     }
   | { readonly kind: 'mailboxes'; readonly accountId: AccountId } // names, subscriptions or roles changed
   | { readonly kind: 'mailboxGone'; readonly accountId: AccountId; readonly mailboxId: MailboxId }
+  /** Annotations (RFC 5464) were set or removed; mailbox 0: those on the server. `by`: the session that did it, which need not be told. */
+  | { readonly kind: 'metadata'; readonly accountId: AccountId; readonly mailboxId: MailboxId; readonly entries: readonly string[]; readonly by: string }
   /** `accounts`: whose right to log in may have changed; left out: anybody's. */
   | { readonly kind: 'directory'; readonly accounts?: readonly AccountId[] }
   | { readonly kind: 'queue'; readonly entries: readonly QueueAnnouncement[] };
@@ -728,9 +730,35 @@ export interface QueueAnnouncement {
 export interface Announcements {
   /** Mailbox events of one mailbox; returns the way to stop. */
   watchMailbox(accountId: AccountId, mailboxId: MailboxId, listener: (a: Announcement) => void): () => void;
-  /** Mailbox list changes of one account. */
+  /** Changes of one account's mailbox list, and of its annotations. */
   watchAccount(accountId: AccountId, listener: (a: Announcement) => void): () => void;
-  on(kind: 'directory' | 'queue', listener: (a: Announcement) => void): () => void;
+  on(kind: 'directory' | 'queue' | 'metadata', listener: (a: Announcement) => void): () => void;
+}
+
+// ── Sieve at IMAP events (RFC 6785) ──────────────────────────────────────────────────────────────────
+
+/** What an IMAP client did, and to which mailbox. */
+export interface ImapHappening {
+  readonly account: Account;
+  readonly mailboxId: MailboxId;
+  /** Full name. */
+  readonly mailbox: string;
+  /** MOVE counts as COPY, where it goes to. */
+  readonly cause: 'APPEND' | 'COPY' | 'FLAG';
+  /** COPY: the name of the mailbox the messages come from; otherwise null. */
+  readonly from: string | null;
+}
+export interface ImapMessageEvent {
+  readonly uid: number;
+  /** FLAG: names as IMAP writes them. */
+  readonly changedFlags: readonly string[];
+}
+
+export interface ImapSieve {
+  /** Would a script run? Answers at once: sessions gather what `happened` is told only then. */
+  isWanted(what: ImapHappening): boolean;
+  /** After the commit. Nobody waits for it, and it never throws: the scripts run when there is time. */
+  happened(what: ImapHappening, messages: readonly ImapMessageEvent[]): void;
 }
 
 // ── Journey, log, metrics, clock ─────────────────────────────────────────────────────────────────────
@@ -779,6 +807,8 @@ export interface LoopContext<S = unknown> {
   readonly intake: Intake;
   /** Left out: only the directory says where addresses lead (tests of single rooms). */
   readonly router?: Router;
+  /** Scripts that run when IMAP clients change something. Left out: there are none (tests of single rooms). */
+  readonly imapSieve?: ImapSieve;
   /** null: only the directory decides (tests of single rooms). */
   readonly judge: Judge | null;
   readonly tls: TlsProvider;

@@ -13,6 +13,9 @@ import { type Case, ours, theirs } from './procmail/sides.ts';
 /** Procmail waits a second after each mbox it wrote, so many run side by side. */
 const SIDE_BY_SIDE = 24;
 
+/** Its exit code when the harness had to end it: EX_TEMPFAIL. */
+const STOPPED = 75;
+
 const EXPRESSION_CASES = EXPRESSIONS.map(
   ([text, pattern]): Case => ({
     name: `expression: ${pattern} in ${JSON.stringify(text)}`,
@@ -29,13 +32,17 @@ test('procmail and Posthorn do the same with an rc file and a message', async (t
   const waiting = cases.map((one, index) => [one, index] as const);
   await Promise.all(
     Array.from({ length: SIDE_BY_SIDE }, async () => {
-      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) expected.set(next[0], await theirs(join(dir, `theirs-${next[1]}`, 'home'), next[0]));
+      for (let next = waiting.shift(); next !== undefined; next = waiting.shift())
+        expected.set(next[0], await theirs(join(dir, `theirs-${next[1]}`, 'home'), next[0]));
     }),
   );
   for (const [index, one] of cases.entries())
     await t.test(one.name, () => {
       const outcome = ours(join(dir, `ours-${index}`, 'home'), one);
-      if (one.differs === undefined) assert.deepEqual(outcome, expected.get(one), `Posthorn (actual) and procmail (expected) with\n${one.rc}`);
+      if (one.isGenerated === true && expected.get(one)!.exit === STOPPED) {
+        assert.ok(explained.includes('| expressions that do not end |'));
+        assert.equal(outcome.exit, 0);
+      } else if (one.differs === undefined) assert.deepEqual(outcome, expected.get(one), `Posthorn (actual) and procmail (expected) with\n${one.rc}`);
       else {
         assert.ok(explained.includes(`| ${one.differs} |`), `docs/filter-differences.md says nothing of "${one.differs}"`);
         assert.notDeepEqual(outcome, expected.get(one), 'no longer different');

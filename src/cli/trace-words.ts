@@ -42,6 +42,25 @@ function said(fields: Fields): string {
 }
 const isHere = (fields: Fields): boolean => fields.host === 'local' || fields.host === undefined || fields.host === null || fields.host === '';
 
+/** What came of a recipient on this machine; the reply begins as the delivery agent words it. */
+function doneHere(fields: Fields): string {
+  const reply = String(fields.reply ?? '').trim();
+  const to = people(fields.to);
+  for (const [begin, words] of DONE_HERE) if (reply.startsWith(begin)) return words.replace('$', () => to).concat(reply.slice(begin.length));
+  return `delivered to the mailbox of ${to}`;
+}
+const DONE_HERE: readonly (readonly [string, string])[] = [
+  ['delivered to command', 'given to a program for $'],
+  ['delivered via ', 'given for $ to the transport '],
+  ['delivered to file', 'written to a file for $'],
+  ['delivered to maildir', 'written to a maildir for $'],
+  ['forwarded', 'sent on for $'],
+  ['discarded', 'thrown away for $, as a rule says'],
+  ['rejected', 'sent back for $, as a rule says'],
+  ['taken in again as ', 'done with $: all else is told of message '],
+  ['thrown away, as a table says', 'thrown away for $, as a table says'],
+];
+
 /** Time of day, with the date in front when it is another day than `beside`. */
 export function clock(at: number, beside?: number): string {
   const date = new Date(at);
@@ -126,7 +145,7 @@ const WORDS: ReadonlyMap<string, Words> = new Map<string, Words>([
       return lines;
     },
   ],
-  ['delivered', (f) => [isHere(f) ? `delivered to the mailbox of ${people(f.to)}` : `handed over for ${people(f.to)}: ${f.host} said ${said(f)}`]],
+  ['delivered', (f) => [isHere(f) ? doneHere(f) : `handed over for ${people(f.to)}: ${f.host} said ${said(f)}`]],
   ['relayed', (f) => [`handed over for ${people(f.to)}: ${f.host ?? 'the other side'} said ${said(f)}`]],
   [
     'deferred',
@@ -137,7 +156,7 @@ const WORDS: ReadonlyMap<string, Words> = new Map<string, Words>([
   ],
   ['failed', (f) => [`failed for ${people(f.to)}: ${isHere(f) ? said(f) : `${f.host} said ${said(f)}`}`]],
   ['expired', (f) => [`given up for ${people(f.to)}: ${said(f)}`]],
-  ['filtered', (f) => [`by the rules of ${people(f.to)}:`, ...((Array.isArray(f.actions) ? f.actions : []) as unknown[]).map((action) => `  ${action}`)]],
+  ['filtered', (f) => [`what was done for ${people(f.to)}:`, ...((Array.isArray(f.actions) ? f.actions : []) as unknown[]).map((action) => `  ${action}`)]],
   ['reentered', (f) => [`${people(f.to)} is ours after all: taken in again as message ${f.as}`]],
   ['bounced', (f) => [`a report of the failure was sent to ${people(f.to)}`]],
   ['held', () => ['held by the administrator']],

@@ -219,8 +219,7 @@ class EmbeddedAuthenticator implements Authenticator {
     const now = this.#parts.now();
     if (this.#verified.has(key, mark, now)) return true;
     const isRight = await this.#check(mark, work);
-    if (isRight)
-      this.#verified.remember(key, mark, now + settings['auth.cacheTime'], settings['auth.cacheTime'] === 0 ? 0 : settings['auth.cacheEntries']);
+    if (isRight) this.#verified.remember(key, mark, now + settings['auth.cacheTime'], settings['auth.cacheTime'] === 0 ? 0 : settings['auth.cacheEntries']);
     return isRight;
   }
 

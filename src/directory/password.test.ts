@@ -37,7 +37,10 @@ const STORED: [form: string, stored: string, password?: string][] = [
   ['{SHA256.hex}', '{SHA256.hex}2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b'],
   ['MD5 in hex', '5ebe2294ecd0e0f08eab7690d2a6ee69'],
   ['Dovecot {PBKDF2}', '{PBKDF2}$1$xYSgBhfLqfSZjW4Q$5000$e770511b59052174631bb1eef7ee5a0cafe5d9f9'],
-  ['Dovecot {SCRAM-SHA-256}', '{SCRAM-SHA-256}4096,4Uhqa/uaiT8Oeo8fR9MIhA==,+szpb3ytEnsRsd7o8cMkc3wquwDLngYmlib9whaWSAA=,aqIlANLcYNXW8xXMkmUMGDEUAUK5be7X9d5eObzeosI='],
+  [
+    'Dovecot {SCRAM-SHA-256}',
+    '{SCRAM-SHA-256}4096,4Uhqa/uaiT8Oeo8fR9MIhA==,+szpb3ytEnsRsd7o8cMkc3wquwDLngYmlib9whaWSAA=,aqIlANLcYNXW8xXMkmUMGDEUAUK5be7X9d5eObzeosI=',
+  ],
   ['Dovecot {SCRAM-SHA-1}', '{SCRAM-SHA-1}4096,bcNT4Qf1dC0+G+7f//qLpg==,wu2nomZHfTvB/ETB2dmdXT78B40=,xzVYSIdVRV6edI1IWSxgDKbj6J4='],
 ];
 

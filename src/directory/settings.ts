@@ -6,7 +6,8 @@ import { count, DAY, duration, flag, GiB, HOUR, KiB, list, MINUTE, MiB, SECOND, 
 export const SASL_MECHANISMS = ['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-256', 'PLAIN', 'LOGIN'] as const;
 
 /** Whether the type and the source are right is found out when it is opened. */
-const wrongTable = (entry: string): string | undefined => (/^[a-z][a-z0-9]*:./.test(entry) ? undefined : 'must be a table such as "mysql:/etc/posthorn/passwords.cf"');
+const wrongTable = (entry: string): string | undefined =>
+  /^[a-z][a-z0-9]*:./.test(entry) ? undefined : 'must be a table such as "mysql:/etc/posthorn/passwords.cf"';
 
 export const DIRECTORY_SETTINGS = {
   'directory.recipientDelimiters': text({

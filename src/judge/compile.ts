@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { domainToASCII } from 'node:url';
 import type { Dns } from '../net/dns.ts';
-import type { Address, Directory, Log, Metrics, StoreReader, StoreWriter, Tables } from '../ports.ts';
+import type { Address, Directory, Log, Metrics, Router, StoreReader, StoreWriter, Tables } from '../ports.ts';
 import { version } from '../system/version.ts';
 import type { AllJudgeSettings } from './all-settings.ts';
 import { createMilters, type MilterChain } from './milter/chain.ts';
@@ -39,6 +39,7 @@ export interface CompileHost {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly directory: Directory;
+  readonly router?: Pick<Router, 'resolve'>;
   readonly reader: StoreReader;
   readonly writer: StoreWriter;
   readonly dns: Dns;
@@ -65,7 +66,7 @@ export function compileParts(settings: AllJudgeSettings, host: CompileHost): Jud
   const { hostname } = settings;
   const tablesSettings = () => settings;
   const shared = { tables: host.tables, tablesSettings, log: host.log, now: () => host.now() };
-  const recipients = createRecipientClasses(recipientConfig(settings), shared, host.directory);
+  const recipients = createRecipientClasses(recipientConfig(settings), shared, host.directory, host.router);
   const isOwnAddress = ownAddresses(settings['listen.smtp'], settings['policy.proxyInterfaces']);
   const names = new Set([hostname, settings.domain].map((name) => domainToASCII(name).toLowerCase()));
   const context: PolicyContext = {

@@ -1,6 +1,21 @@
 /** The judge of one thread: what is compiled from the settings, what all sessions share, and the sessions. */
 import type { Dns } from '../net/dns.ts';
-import type { Account, Address, Client, Directory, Journey, Judge, Log, MessageView, Metrics, SmtpView, StoreReader, StoreWriter, Tables } from '../ports.ts';
+import type {
+  Account,
+  Address,
+  Client,
+  Directory,
+  Journey,
+  Judge,
+  Log,
+  MessageView,
+  Metrics,
+  Router,
+  SmtpView,
+  StoreReader,
+  StoreWriter,
+  Tables,
+} from '../ports.ts';
 import type { AllJudgeSettings } from './all-settings.ts';
 import { type Authenticity, type AuthenticityResult, createAuthenticity } from './authenticity/verify.ts';
 import { authDns } from './authenticity/auth-dns.ts';
@@ -25,6 +40,8 @@ export interface JudgeHost {
   readonly metrics: Metrics;
   readonly journey: Journey;
   readonly directory: Directory;
+  /** Knows addresses that no list has: rewritten ones, senders of forwarded mail (SRS). Left out: there are none. */
+  readonly router?: Pick<Router, 'resolve'>;
   readonly reader: StoreReader;
   readonly writer: StoreWriter;
   readonly dns: Dns;

@@ -19,7 +19,7 @@ export class AnnouncementHub implements Announcements {
   watchAccount(accountId: AccountId, listener: Listener): () => void {
     return watch(this.#accounts, accountId, listener);
   }
-  on(kind: 'directory' | 'queue', listener: Listener): () => void {
+  on(kind: 'directory' | 'queue' | 'metadata', listener: Listener): () => void {
     return watch(this.#kinds, kind, listener);
   }
 
@@ -32,6 +32,10 @@ export class AnnouncementHub implements Announcements {
         case 'mailboxGone':
           this.#tell(this.#mailboxes.get(announcement.mailboxId), announcement);
           this.#tell(this.#accounts.get(announcement.accountId), announcement);
+          break;
+        case 'metadata':
+          this.#tell(this.#accounts.get(announcement.accountId), announcement);
+          this.#tell(this.#kinds.get(announcement.kind), announcement);
           break;
         case 'mailboxes':
           this.#tell(this.#accounts.get(announcement.accountId), announcement);

@@ -42,6 +42,10 @@ export const EVENTS: ReadonlyMap<string, string> = new Map([
   ['user.removed', 'An account was removed.'],
   ['user.passwd', 'The password of an account was changed.'],
   ['domain.added', 'A domain was added.'],
+  [
+    'domain.twice',
+    'The domain of the configuration is both in the directory, which counts, and in an option; "posthorn domain remove" makes the option count.',
+  ],
   ['domain.unclear', 'A table could not tell at the start whether the domain of the configuration is in it; the domain was not added to the directory.'],
   ['domain.removed', 'A domain was removed.'],
   ['apppassword.added', 'An app password was made.'],

@@ -134,6 +134,7 @@ const judge: ThreadJudge = createJudge({
   metrics: thread.metrics,
   journey,
   directory,
+  router: routing.router,
   reader: store.reader,
   writer: store.writer,
   dns,

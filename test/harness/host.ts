@@ -1,6 +1,6 @@
 /** A host with system users, started from an example: what several end-to-end files share. */
 import assert from 'node:assert/strict';
-import { REMOTE, US_CONFIG } from '../peers/small-internet.ts';
+import { US, US_CONFIG } from '../peers/small-internet.ts';
 import { exampleConfig } from './example.ts';
 import { letter, sendLetter } from './letter.ts';
 import { type Config, type Posthorn, startPosthorn } from './posthorn.ts';
@@ -27,14 +27,18 @@ export class Host {
     this.server = server;
   }
 
-  /** Hands a letter in by SMTP and answers its subject, which is made unique unless given. */
-  async send(to: string | readonly string[], parts: { subject?: string; body?: string; headers?: Record<string, string>; from?: string } = {}): Promise<string> {
+  /** Hands a letter in by SMTP and answers its subject, which is made unique unless given. `via`: an address of a stranger; loopback is no stranger. */
+  async send(
+    to: string | readonly string[],
+    parts: { subject?: string; body?: string; headers?: Record<string, string>; from?: string; via?: string } = {},
+  ): Promise<string> {
     this.#count += 1;
     const recipients = (typeof to === 'string' ? [to] : to).map((name) => (name.includes('@') ? name : `${name}@us.test`));
     const subject = parts.subject ?? `letter ${this.#count}`;
     const from = parts.from ?? RITA;
     const message = letter({ from: from === '' ? 'mailer-daemon@remote.test' : from, to: recipients[0]!, subject, body: parts.body, headers: parts.headers });
-    const reply = await sendLetter({ port: 25, host: REMOTE === '' ? undefined : '127.0.0.1', sender: from, recipients, message });
+    const way = parts.via === undefined ? { host: '127.0.0.1' } : { host: US, localAddress: parts.via };
+    const reply = await sendLetter({ port: 25, ...way, sender: from, recipients, message });
     assert.match(reply, /^250/, reply);
     return subject;
   }

@@ -25,6 +25,8 @@ export function letter(parts: Letter): string {
 export interface Sending {
   readonly port: number;
   readonly host?: string;
+  /** Our own address, to come from somewhere that is not 127.0.0.1. */
+  readonly localAddress?: string;
   readonly sender: string;
   readonly recipients: readonly string[];
   /** Bytes as latin1. */
@@ -35,7 +37,7 @@ export interface Sending {
 }
 /** One transaction on a connection of its own; answers the reply to the data. Every step before must be accepted. */
 export async function sendLetter(sending: Sending): Promise<string> {
-  const client = await LineClient.open(sending.port, { host: sending.host });
+  const client = await LineClient.open(sending.port, { host: sending.host, from: sending.localAddress });
   try {
     await client.smtp(null, /^220/);
     await client.smtp('EHLO client.test', /^250/);

@@ -68,7 +68,14 @@ export class Driver {
     const log = environment['LOGFILE'];
     const done = spawnSync(argv[0]!, argv.slice(1), { cwd: this.cwd, env: { ...environment }, input, timeout: 10_000 });
     if (log !== undefined && done.stderr) appendFileSync(resolve(this.cwd, log), done.stderr);
-    return { exit: done.status, signal: done.signal, isTimedOut: false, output: wantsOutput ? (done.stdout ?? Buffer.alloc(0)) : Buffer.alloc(0), isTruncated: false, isInputRefused: false };
+    return {
+      exit: done.status,
+      signal: done.signal,
+      isTimedOut: false,
+      output: wantsOutput ? (done.stdout ?? Buffer.alloc(0)) : Buffer.alloc(0),
+      isTruncated: false,
+      isInputRefused: false,
+    };
   }
 
   private act(action: Action): ActAnswer {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { ImapClient } from '../harness/imap-client.ts';
 import { type Config, type Posthorn, startPosthorn } from '../harness/posthorn.ts';
-import { type Owner } from '../harness/temp.ts';
+import type { Owner } from '../harness/temp.ts';
 import { eventually } from '../harness/wait.ts';
 import { type Attempt, attempt, JUDGED, mail, zones } from '../judge/world.ts';
 import { literal, ManageSieveClient } from '../peers/managesieve-client.ts';
@@ -96,7 +96,11 @@ export class World {
     return found[0]!;
   }
   /** As a stranger at friend.test, who proves it; must be accepted. Answers the message's id. */
-  async receive(subject: string, recipients: readonly string[], more: { lines?: readonly string[]; body?: string } & Omit<Attempt, 'message'> = {}): Promise<string> {
+  async receive(
+    subject: string,
+    recipients: readonly string[],
+    more: { lines?: readonly string[]; body?: string } & Omit<Attempt, 'message'> = {},
+  ): Promise<string> {
     const { lines, body, ...rest } = more;
     const from = rest.sender === undefined || rest.sender === '' ? undefined : rest.sender;
     const heard = await attempt({ ...rest, recipients: recipients.map(at), message: mail({ subject, from, lines, body }) });

@@ -91,7 +91,10 @@ class Delivery {
       signal: this.#place.signal,
       sessions: this.#place.sessions,
     });
-    return endOf(result, line);
+    const end = endOf(result, line);
+    const by = this.#task.work.kind === 'command' ? 'an alias' : 'mailboxCommand';
+    this.#effects.step({ file: by, line: 0 }, `piped to ${line}: ${end.outcome === 'delivered' ? 'taken' : end.text}`);
+    return this.#told(end);
   }
 
   /** A file or maildir of an alias (local(8), EXTERNAL FILE DELIVERY). */
@@ -101,8 +104,16 @@ class Delivery {
     const result = path.endsWith('/')
       ? deliverMaildir({ path: target, pieces: [header, body], at: this.#task.at, quota: null })
       : await deliverToMbox(this.#mailbox, target, [header, body], { refusesExecutable: true });
-    if (result.kind === 'stored') return simpleAnswer('delivered', 250, '2.0.0', path.endsWith('/') ? 'delivered to maildir' : 'delivered to file');
-    return simpleAnswer(result.isTemporary ? 'deferred' : 'failed', result.code, result.enhanced, result.text);
+    const isStored = result.kind === 'stored';
+    this.#effects.step({ file: 'an alias', line: 0 }, isStored ? `stored in ${result.path}` : `not stored: ${result.text}`);
+    if (isStored) return this.#told(simpleAnswer('delivered', 250, '2.0.0', path.endsWith('/') ? 'delivered to maildir' : 'delivered to file'));
+    return this.#told(simpleAnswer(result.isTemporary ? 'deferred' : 'failed', result.code, result.enhanced, result.text));
+  }
+
+  /** With what was done and found before. */
+  #told(answer: DeliveryAnswer): DeliveryAnswer {
+    const { steps, logged, problem } = this.#effects;
+    return { ...answer, steps, logged, problem };
   }
 
   async mailboxUser(): Promise<DeliveryAnswer> {

@@ -51,12 +51,23 @@ export const LOCAL_SETTINGS = {
   }),
   'local.defaultUser': text({
     default: 'nobody',
+    takes: 'restart',
     doc: "Whose rights programs and files of the administrator's aliases, and mail of root, are given.",
     see: 'Postfix default_privs',
     check: (value) => (/^[a-z_][a-z0-9_-]{0,31}\$?$/.test(value) && value !== 'root' ? undefined : 'must be the name of a system user other than root'),
   }),
-  'local.uidMin': count({ default: 100, least: 1, doc: 'Users with a lower number get mail in the store only; nothing of theirs is read or run.' }),
-  'local.usersAllowed': list({ default: [], accepts: 'a list of user names', doc: 'Users below local.uidMin whose files are read and run all the same.' }),
+  'local.uidMin': count({
+    default: 100,
+    least: 1,
+    takes: 'restart',
+    doc: 'Users with a lower number get mail in the store only; nothing of theirs is read or run.',
+  }),
+  'local.usersAllowed': list({
+    default: [],
+    takes: 'restart',
+    accepts: 'a list of user names',
+    doc: 'Users below local.uidMin whose files are read and run all the same.',
+  }),
   'local.commandTimeLimit': duration({
     default: 1000 * SECOND,
     least: SECOND,
@@ -65,6 +76,7 @@ export const LOCAL_SETTINGS = {
   }),
   'local.exportEnvironment': list({
     default: ['TZ', 'LANG'],
+    takes: 'restart',
     accepts: 'a list of names, or "NAME=value"',
     doc: "Variables of the server's environment that users' programs get.",
     see: 'Postfix export_environment',

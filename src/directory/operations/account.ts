@@ -49,9 +49,9 @@ export interface AccountEnsureInput {
   readonly login: string;
   readonly source: 'table' | 'system';
   readonly systemUser: string | null;
-  /** 0 = no limit. */
-  readonly quotaBytes: number;
-  readonly quotaMessages: number;
+  /** 0 = no limit; null = as it is, no limit for a new one. */
+  readonly quotaBytes: number | null;
+  readonly quotaMessages: number | null;
 }
 
 /**
@@ -59,27 +59,22 @@ export interface AccountEnsureInput {
  * directory's own with that login is left as it is.
  */
 export function accountEnsure(tx: Transaction, input: AccountEnsureInput): { id: number; isNew: boolean } {
-  const { login, source, systemUser, quotaBytes, quotaMessages } = input;
+  const { login, source, systemUser } = input;
   const row = tx.get('SELECT id, source, system_user, quota_bytes, quota_messages FROM account WHERE login=?', login);
   if (row === undefined) {
-    const id = insertAccount(tx, { ...input, displayName: null });
+    const id = insertAccount(tx, { ...input, displayName: null, quotaBytes: input.quotaBytes ?? 0, quotaMessages: input.quotaMessages ?? 0 });
     tx.announce({ kind: 'directory', accounts: [] });
     return { id, isNew: true };
   }
-  const [id, before, userBefore, ...quota] = row as [number, string, string | null, number, number];
+  const [id, before, userBefore, bytesBefore, messagesBefore] = row as [number, string, string | null, number, number];
   if (before === 'own') return { id, isNew: false };
   // "Rita" and "rita" would read each other's mail.
   if (userBefore !== null && systemUser !== null && userBefore !== systemUser)
     throw new Failure('cannot', `the account ${login} is that of the system user ${userBefore}, not of ${systemUser}`);
-  if (before !== source || userBefore !== systemUser || quota[0] !== quotaBytes || quota[1] !== quotaMessages) {
-    tx.run(
-      'UPDATE account SET source=?, system_user=?, quota_bytes=?, quota_messages=? WHERE id=?',
-      source,
-      systemUser,
-      quotaBytes,
-      quotaMessages,
-      id,
-    );
+  const quotaBytes = input.quotaBytes ?? bytesBefore;
+  const quotaMessages = input.quotaMessages ?? messagesBefore;
+  if (before !== source || userBefore !== systemUser || bytesBefore !== quotaBytes || messagesBefore !== quotaMessages) {
+    tx.run('UPDATE account SET source=?, system_user=?, quota_bytes=?, quota_messages=? WHERE id=?', source, systemUser, quotaBytes, quotaMessages, id);
     tx.announce({ kind: 'directory', accounts: [] });
   }
   return { id, isNew: false };
@@ -157,6 +152,7 @@ export function accountRemove(tx: Transaction, input: { id: number; limit: numbe
   const mailboxes = tx.all('SELECT id FROM mailbox WHERE account_id=?', id) as [number][];
   tx.run('DELETE FROM expunged WHERE account_id=?', id);
   tx.run('DELETE FROM subscription WHERE account_id=?', id);
+  tx.run('DELETE FROM annotation WHERE account_id=?', id);
   tx.run('DELETE FROM mailbox WHERE account_id=?', id);
   tx.run('DELETE FROM credential WHERE account_id=?', id);
   forgetFilters(tx, id);
@@ -170,7 +166,7 @@ export function accountRemove(tx: Transaction, input: { id: number; limit: numbe
 
 /** Scripts, what filters remember, and what the user wished: nobody of the next one of that number must find it. */
 function forgetFilters(tx: Transaction, id: number): void {
-  tx.run("DELETE FROM filter_script WHERE scope='account:' || ?", id);
+  tx.run('DELETE FROM filter_script WHERE scope=?', `account:${id}`);
   tx.run('DELETE FROM filter_memory WHERE account_id=?', id);
   tx.run('DELETE FROM account_preference WHERE account_id=?', id);
   tx.run('DELETE FROM address_list WHERE account_id=?', id);

@@ -22,7 +22,7 @@ export function domainRemove(tx: Transaction, input: { name: string }): { aliase
   if (accounts > 0)
     throw new Failure('cannot', `${input.name} still has ${accounts === 1 ? 'a user' : `${accounts} users`}; remove ${accounts === 1 ? 'it' : 'them'} first`);
   const aliases = tx.run('DELETE FROM alias WHERE substr(address, ?)=?', -ending.length, ending);
-  tx.run("DELETE FROM filter_script WHERE scope='domain:' || ?", input.name);
+  tx.run('DELETE FROM filter_script WHERE scope=?', `domain:${input.name}`);
   tx.run('DELETE FROM domain WHERE name=?', input.name);
   tx.announce({ kind: 'directory' });
   return { aliases };

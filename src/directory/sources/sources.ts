@@ -15,7 +15,6 @@ import { parseQuota, type Quota } from './quota.ts';
 import type { AccountSources, PasswordTrial, SourceAnswer, SourcesParts, SourcesSettings, SystemUserEntry } from './types.ts';
 
 const SHADOW_FILE = '/etc/shadow';
-const NO_QUOTA: Quota = { bytes: 0, messages: 0 };
 type Soon<T> = T | Promise<T>;
 
 export function createSources(parts: SourcesParts): AccountSources {
@@ -65,8 +64,9 @@ class Sources implements AccountSources {
 
   async systemAccount(user: string): Promise<Account | null> {
     const login = this.#systemLogin(user);
-    const known = login === null ? null : this.#known(login);
-    if (login === null || known !== null) return known;
+    if (login === null) return null;
+    const known = this.#known(login);
+    if (known !== null && isOf(known, user)) return known;
     if ((await this.#parts.systemUsers.find(user)) === null) return null;
     return this.#parts.directory.account(await this.#make(login, 'system', user));
   }
@@ -184,7 +184,7 @@ class Sources implements AccountSources {
 
   #ensure(login: string, source: 'table' | 'system', systemUser: string | null): Soon<AccountId> {
     const known = this.#known(login);
-    if (known === null) return this.#make(login, source, systemUser);
+    if (known === null || !isOf(known, systemUser)) return this.#make(login, source, systemUser);
     this.#refreshQuota(known);
     return known.id;
   }
@@ -199,15 +199,16 @@ class Sources implements AccountSources {
   }
 
   async #makeOne(login: string, source: 'table' | 'system', systemUser: string | null): Promise<AccountId> {
-    const quota = (await this.#quota(this.#plan(), login)) ?? NO_QUOTA;
+    const quota = await this.#quota(this.#plan(), login);
     const made = await this.#write(login, source, systemUser, quota);
     if (made.isNew) this.#parts.log.info('user.made', { account: login, source });
     return made.id;
   }
 
-  #write(login: string, source: string, systemUser: string | null, quota: Quota): Promise<{ id: AccountId; isNew: boolean }> {
+  #write(login: string, source: string, systemUser: string | null, quota: Quota | null): Promise<{ id: AccountId; isNew: boolean }> {
     this.#quotaReadAt.set(login, this.#parts.now(), QUOTA_ENTRIES_MAX);
-    return this.#parts.writer.run('account.ensure', { login, source, systemUser, quotaBytes: quota.bytes, quotaMessages: quota.messages });
+    const [quotaBytes, quotaMessages] = quota === null ? [null, null] : [quota.bytes, quota.messages];
+    return this.#parts.writer.run('account.ensure', { login, source, systemUser, quotaBytes, quotaMessages });
   }
 
   /** Null: no table has one, and what the account has stays. Throws TableError for a value that is none: a slip must not lift all limits. */
@@ -236,4 +237,6 @@ class Sources implements AccountSources {
   }
 }
 
+/** Users whose names differ in case only have one login: the writer lets the first have it, and says so to the second. */
+const isOf = (account: Account, systemUser: string | null): boolean => account.source !== 'system' || account.systemUser === systemUser;
 const defaultDomain = (settings: SourcesSettings): string => settings['auth.defaultDomain'] || settings.domain;

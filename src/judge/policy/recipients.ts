@@ -1,7 +1,7 @@
 /** Which addresses are ours: the directory's, and those that tables name in Postfix's way (ADDRESS_CLASS_README). */
 import type { MatchList } from '../../directory/tables/match-list.ts';
 import { rewriteKeys } from '../../directory/tables/search.ts';
-import type { Address, Directory, Table } from '../../ports.ts';
+import type { Address, Directory, Router, Table } from '../../ports.ts';
 import { firstValue } from './lookup.ts';
 import { openMatchList } from './match.ts';
 import type { PolicyContext, RecipientClass, RecipientClasses } from './ports.ts';
@@ -31,20 +31,27 @@ const ALWAYS_LOCAL: ReadonlySet<string> = new Set(['postmaster', 'mailer-daemon'
 const ROUTING = /[@%!]/;
 
 /** Throws TableProblem. */
-export function createRecipientClasses(config: RecipientConfig, context: TablesContext, directory: Directory): RecipientClasses {
-  return new TabledRecipients(config, context, directory);
+export function createRecipientClasses(
+  config: RecipientConfig,
+  context: TablesContext,
+  directory: Directory,
+  router: Pick<Router, 'resolve'> | null = null,
+): RecipientClasses {
+  return new TabledRecipients(config, context, directory, router);
 }
 
 class TabledRecipients implements RecipientClasses {
   readonly #directory: Directory;
+  readonly #router: Pick<Router, 'resolve'> | null;
   readonly #delimiters: string;
   /** In the order in which Postfix asks. */
   readonly #domains: readonly (readonly [TabledClass, MatchList])[];
   readonly #maps: Readonly<Record<TabledClass, readonly Table[]>>;
   readonly #aliases: readonly Table[];
 
-  constructor(config: RecipientConfig, context: TablesContext, directory: Directory) {
+  constructor(config: RecipientConfig, context: TablesContext, directory: Directory, router: Pick<Router, 'resolve'> | null) {
     this.#directory = directory;
+    this.#router = router;
     this.#delimiters = config.recipientDelimiters;
     const open = (specs: readonly string[]): Table[] => specs.map((spec) => context.tables.open(spec));
     const all: readonly (readonly [TabledClass, string, readonly string[], boolean])[] = [
@@ -74,7 +81,10 @@ class TabledRecipients implements RecipientClasses {
   }
 
   isListed(address: Address): Soon<boolean> {
-    if (this.#directory.isLocalDomain(address.domain)) return this.#isInDirectory(address) ? true : this.#isAlias(address, false);
+    if (this.#directory.isLocalDomain(address.domain)) {
+      if (this.#isInDirectory(address)) return true;
+      return after(this.#isAlias(address, false), (alias) => (alias ? true : this.#isRouted(address)));
+    }
     return after(this.#tabledClass(address.domain, 0), (kind): Soon<boolean> => {
       if (kind === 'foreign') return true;
       return after(this.#isAlias(address, kind === 'local'), (alias) => (alias ? true : this.#isInMaps(address, kind)));
@@ -95,6 +105,12 @@ class TabledRecipients implements RecipientClasses {
   #isInDirectory(address: Address): boolean {
     const { kind } = this.#directory.resolve(address);
     return kind !== 'unknown' && kind !== 'foreign';
+  }
+
+  /** Asked last: it may have to expand a list. What it refuses is "there" too, since it has the better reply. */
+  #isRouted(address: Address): Soon<boolean> {
+    if (this.#router === null) return false;
+    return after(this.#router.resolve(address, null), ({ kind }) => kind !== 'unknown' && kind !== 'foreign');
   }
 
   #isAlias(address: Address, isLocal: boolean): Soon<boolean> {

@@ -4,6 +4,7 @@ import { Failure } from '../../system/failure.ts';
 import { MAILBOX_COLUMNS, mailboxRow } from '../rows.ts';
 import type { Transaction } from '../transaction.ts';
 import type { StoreTransaction } from '../writer/group-commit.ts';
+import { copyAnnotations, dropAnnotations } from './annotation.ts';
 import { expungeMessages } from './message.ts';
 
 /** Bounds that a hostile client meets: RFC 9051 leaves them to the server. */
@@ -79,6 +80,7 @@ export function createMailbox(tx: StoreTransaction, accountId: AccountId, name: 
   if (existing !== null) {
     // The same name as before but another mailbox: a new id, so that no cache of the old one can match.
     tx.run('DELETE FROM mailbox WHERE id=?', existing.id);
+    dropAnnotations(tx, accountId, existing.id);
   }
   const id = tx.nextId('mailbox');
   tx.run(
@@ -129,6 +131,8 @@ function deleteMailbox(tx: StoreTransaction, input: { accountId: AccountId; id: 
   }
   keepSubscription(tx, input.accountId, found.name);
   tx.run('DELETE FROM expunged WHERE account_id=? AND mailbox_id=?', input.accountId, input.id);
+  // RFC 5464 section 4.1: a mailbox of the same name must not inherit them.
+  dropAnnotations(tx, input.accountId, input.id);
   if (children) tx.run('UPDATE mailbox SET is_selectable=0, role=NULL, message_count=0, unseen_count=0, deleted_count=0, bytes=0 WHERE id=?', input.id);
   else tx.run('DELETE FROM mailbox WHERE id=?', input.id);
   tx.state.forget();
@@ -155,13 +159,18 @@ function renameMailbox(tx: StoreTransaction, input: { accountId: AccountId; id: 
     const role = found.role;
     tx.run('UPDATE mailbox SET name=?, role=NULL WHERE id=?', `\u0000moving`, input.id);
     tx.state.forget();
-    createMailbox(tx, accountId, 'INBOX', role as Role | null);
+    const inbox = createMailbox(tx, accountId, 'INBOX', role as Role | null);
+    // RFC 5464 section 4.1: here they stay and go along.
+    copyAnnotations(tx, accountId, input.id, inbox);
     tx.run('UPDATE mailbox SET is_subscribed=1 WHERE account_id=? AND name=?', accountId, 'INBOX');
     makeParents(tx, accountId, name);
     tx.run('UPDATE mailbox SET name=? WHERE id=?', name, input.id);
     tx.announce({ kind: 'mailboxGone', accountId, mailboxId: input.id });
   } else {
-    if (target !== null) tx.run('DELETE FROM mailbox WHERE id=?', target.id);
+    if (target !== null) {
+      tx.run('DELETE FROM mailbox WHERE id=?', target.id);
+      dropAnnotations(tx, accountId, target.id);
+    }
     makeParents(tx, accountId, name);
     tx.run('UPDATE mailbox SET name=? WHERE id=?', name, input.id);
     for (const child of children) tx.run('UPDATE mailbox SET name=? WHERE id=?', name + child.name.slice(found.name.length), child.id);

@@ -4,7 +4,7 @@
  */
 import { compileExpression } from '../procmail/regex.ts';
 import { expandMacros } from '../procmail/regex-parse.ts';
-import { afterBlank, isAnything, isBlanks, isDot, type Node, parsePattern, writePosix } from './pattern.ts';
+import { afterBlank, ANYTHING, isAnything, isBlanks, isDot, type Node, parsePattern, writePosix } from './pattern.ts';
 import { any, leaf, NoCounterpart, quoted, stringList, type Test } from './tests.ts';
 
 /** Sequences, field names and texts that one pattern may come to. */
@@ -21,7 +21,8 @@ export function headerTest(pattern: string, options: PatternOptions): Test {
   const { fields, senders } = splitFields(tree(source));
   const tests: Test[] = [];
   for (const { names, rest } of fields.values()) {
-    const values = afterBlank(rest).map(trimmed);
+    // What is not anchored at the end may go on with anything.
+    const values = afterBlank(rest.at(-1)?.kind === 'edge' ? rest : [...rest, ANYTHING]).map(trimmed);
     if (values.length === 0) throw new NoCounterpart('a pattern that leaves no room for the blank behind the colon');
     tests.push(valueTest('header', names, values, options));
   }

@@ -138,6 +138,8 @@ class Reader {
 
 const ALL_BUT_NEWLINE = Array.from({ length: 256 }, (_, code) => code).filter((code) => code !== 10);
 const DOT: Node = { kind: 'set', text: '.', has: new Set(ALL_BUT_NEWLINE) };
+/** ".*" */
+export const ANYTHING: Node = { kind: 'repeat', body: DOT, sign: '*' };
 
 /**
  * What must follow when the text begins with a blank and the pattern has to match from there: several sequences, any of which will do

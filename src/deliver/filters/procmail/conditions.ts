@@ -52,7 +52,9 @@ function* evaluate(run: Run, recipe: Recipe, condition: Condition, score: number
     case 'program': {
       const input = areaBytes(run, condition.area, recipe, true);
       const exit = yield* run.condition(condition.program, input, recipe.line);
-      run.verbose(exit === 0 ? `Match on ${condition.isNegated ? '! ' : ''}"${condition.program.line}"` : `Non-zero exitcode (${exit}) from "${condition.program.line}"`);
+      run.verbose(
+        exit === 0 ? `Match on ${condition.isNegated ? '! ' : ''}"${condition.program.line}"` : `Non-zero exitcode (${exit}) from "${condition.program.line}"`,
+      );
       if (condition.weight === null) return { kind: 'plain', holds: (exit === 0) !== condition.isNegated };
       const { first, factor } = condition.weight;
       if (!condition.isNegated) return { kind: 'score', score: score + (exit === 0 ? first : factor) };

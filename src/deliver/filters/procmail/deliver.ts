@@ -20,7 +20,12 @@ export function* deliver(run: Run, recipe: Recipe): Steps<Delivery> {
     case 'folder': {
       const names = yield* expandWords(action.words, run);
       if (run.overflows !== overflowsBefore) return 'failed';
-      return yield* locked(run, recipe, () => lockOfFolder(run, names), () => folder(run, names, recipe.flags));
+      return yield* locked(
+        run,
+        recipe,
+        () => lockOfFolder(run, names),
+        () => folder(run, names, recipe.flags),
+      );
     }
     case 'pipe': {
       const isFilter = recipe.flags.has('f');
@@ -137,7 +142,12 @@ function shownPath(run: Run, stored: string): string {
 }
 
 function* keep(run: Run, isImplicit: boolean): Steps<boolean> {
-  const answer = yield* act(run, { kind: 'keep', flags: null, isImplicit, origin: run.origin, message: run.message.version() }, run.context.inbox ?? 'INBOX', run.message.size);
+  const answer = yield* act(
+    run,
+    { kind: 'keep', flags: null, isImplicit, origin: run.origin, message: run.message.version() },
+    run.context.inbox ?? 'INBOX',
+    run.message.size,
+  );
   return answer.isDone;
 }
 

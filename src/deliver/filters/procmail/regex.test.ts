@@ -24,7 +24,7 @@ for (const [text, pattern, expected] of [
   ['a\nb', 'a[^x]b', false],
   ['ABC', 'abc', true],
   ['foobar', '()\\/o+', 'oo'],
-  ['Subject:   hello', '^Subject: *\\/.*', '  hello'],
+  ['Subject:   hello', '^Subject: *\\/.*', '   hello'],
   ['Subject:   hello', '^Subject:[ ]*\\/[^ ].*', 'hello'],
   ['foobar', '(foo|bar\\/x)', true],
   ['foo bar', '()\\<bar\\>', true],
@@ -33,8 +33,7 @@ for (const [text, pattern, expected] of [
   ['To: xjoe@example.org', '^TO_joe', false],
 ] as const)
   test(`${JSON.stringify(text)} and ${pattern}: ${expected}`, () => {
-    const wanted = pattern === '^Subject: *\\/.*' ? '   hello' : expected;
-    assert.equal(find(text, pattern), wanted);
+    assert.equal(find(text, pattern), expected);
   });
 
 test('upper and lower case differ with D', () => {

@@ -54,7 +54,8 @@ function run(rc: string, o: { inbox?: string; files?: Record<string, string>; fa
     } else if (request.kind === 'log') log += request.text;
     else if (request.kind === 'chdir' || request.kind === 'lock') answer = true;
     else if (request.kind === 'file') answer = o.files?.[request.path] === undefined ? null : Buffer.from(o.files[request.path]!);
-    else if (request.kind === 'run') answer = { exit: 0, signal: null, isTimedOut: false, output: Buffer.from(o.output ?? ''), isTruncated: false, isInputRefused: false };
+    else if (request.kind === 'run')
+      answer = { exit: 0, signal: null, isTimedOut: false, output: Buffer.from(o.output ?? ''), isTruncated: false, isInputRefused: false };
     step = steps.next(answer);
   }
   return { end: step.value, actions, log, requests };
@@ -96,13 +97,13 @@ test('a forward is a redirect for each address', () => {
 test('the sender that -f names is kept', () => {
   const { actions } = run(':0\n! -oi -f y@example.org x@example.org\n');
   assert.ok(actions[0]!.kind === 'redirect');
-  assert.deepEqual(actions[0].sender, { local: 'y', domain: 'example.org' });
+  assert.deepEqual(actions[0]!.sender, { local: 'y', domain: 'example.org' });
 });
 
 test('options that only sendmail knows start it', () => {
   const { actions } = run(':0\n! -t -v\n');
   assert.ok(actions[0]!.kind === 'pipe');
-  assert.deepEqual(actions[0].command, { kind: 'argv', argv: ['/usr/sbin/sendmail', '-oi', '-t', '-v'] });
+  assert.deepEqual(actions[0]!.command, { kind: 'argv', argv: ['/usr/sbin/sendmail', '-oi', '-t', '-v'] });
 });
 
 test('a pipe gets the From_ line in its header', () => {
@@ -135,12 +136,39 @@ test('locks are given back, in the order of the recipe', () => {
 });
 
 test('UTF-8 goes through paths and conditions unharmed', () => {
-  const { actions } = run('A=grüße\n:0\n* A ?? ^^gr..?.?e$\n"$A-ö"\n', {});
-  assert.equal(actions[0]!.kind === 'store' && actions[0].path, 'grüße-ö');
+  const { actions } = run('A=grüße\n:0\n* A ?? ^^gr....e$\n"$A-ö"\n', {});
+  assert.equal(actions[0]!.kind === 'store' && actions[0]!.path, 'grüße-ö');
 });
 
 test('any text is a file that ends', () => {
-  const token = fc.constantFrom(':0', ':0 c', '\n', '{', '}', '* ', '$', '${', '`', '"', "'", '\\', 'A=', '|', '!', '^', '(', ')', '[', '#', ' ', 'box', '1^1 ', '?? ', 'E', '\\/');
+  const token = fc.constantFrom(
+    ':0',
+    ':0 c',
+    '\n',
+    '{',
+    '}',
+    '* ',
+    '$',
+    '${',
+    '`',
+    '"',
+    "'",
+    '\\',
+    'A=',
+    '|',
+    '!',
+    '^',
+    '(',
+    ')',
+    '[',
+    '#',
+    ' ',
+    'box',
+    '1^1 ',
+    '?? ',
+    'E',
+    '\\/',
+  );
   fc.assert(
     fc.property(fc.array(token, { maxLength: 40 }), (parts) => {
       assert.ok(['done', 'failed'].includes(run(parts.join('')).end.kind));

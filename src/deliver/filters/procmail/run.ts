@@ -170,7 +170,12 @@ export class Run implements Expansion {
       if (metas.includes(c)) {
         const shell = this.environment.get('SHELL');
         return {
-          command: { kind: 'shell', line: toUnicode(program.line), shell: shell === undefined ? null : toUnicode(shell), shellFlags: toUnicode(this.environment.get('SHELLFLAGS') ?? '-c') },
+          command: {
+            kind: 'shell',
+            line: toUnicode(program.line),
+            shell: shell === undefined ? null : toUnicode(shell),
+            shellFlags: toUnicode(this.environment.get('SHELLFLAGS') ?? '-c'),
+          },
           shown: program.line,
         };
       }
@@ -178,7 +183,7 @@ export class Run implements Expansion {
     const argv = yield* expandWords(program.words, this);
     if (this.overflows !== overflowsBefore || argv.length === 0) return null;
     // "$@" is not shown: the abstract and LASTFOLDER have an empty word in its place.
-    const shown = program.words.some((word) => word.some((part) => part.kind === 'arguments')) ? (yield* expandWords(program.words, this, false)) : argv;
+    const shown = program.words.some((word) => word.some((part) => part.kind === 'arguments')) ? yield* expandWords(program.words, this, false) : argv;
     return { command: { kind: 'argv', argv: argv.map(toUnicode) }, shown: shown.join(' ') };
   }
 

@@ -55,7 +55,7 @@ export interface Recipe {
 }
 
 export type Statement =
-  | { readonly kind: 'assign'; readonly line: number; readonly name: string; /** null: unset. */ readonly value: Word | null }
+  | { readonly kind: 'assign'; readonly line: number; readonly name: string /** null: unset. */; readonly value: Word | null }
   | Recipe
   | { readonly kind: 'end' }
   /** What the file says and procmail skips; told in the log when it is passed. */

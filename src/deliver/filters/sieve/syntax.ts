@@ -148,7 +148,8 @@ class Lexer {
   }
 
   #countLines(from: number, to: number): void {
-    for (let at = this.#text.indexOf('\n', from); at !== -1 && at < to; at = this.#text.indexOf('\n', at + 1)) this.#line += 1;
+    // By characters: indexOf would search the rest of the script for each short text that holds no line end.
+    for (let at = from; at < to; at += 1) if (this.#text.charCodeAt(at) === 0x0a) this.#line += 1;
   }
 
   #quoted(): string {
