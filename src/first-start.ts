@@ -10,8 +10,6 @@ import type { AllSettings } from './settings.ts';
 import { SILENT_LOG } from './system/log.ts';
 import { DEV_ACCOUNT } from './system/config/find.ts';
 
-const NAMED_DOMAINS = ['policy.localDomains', 'policy.virtualAliasDomains', 'policy.virtualMailboxDomains', 'policy.relayDomains'];
-
 /** Options that give domains to system users, tables or other hosts. */
 const CLASSES = ['policy.localDomains', 'policy.virtualAliasDomains', 'policy.virtualMailboxDomains', 'policy.relayDomains'] as const;
 
@@ -40,8 +38,6 @@ export async function ensureDomain(context: AdminContext): Promise<void> {
     if (twice !== undefined) context.log.warn('domain.twice', { domain, option: twice });
     return;
   }
-  // A domain of the machine's users, of tables or of an inner server is not the store's own.
-  if (NAMED_DOMAINS.some((option) => (context.settings()[option] as readonly string[]).includes(domain))) return;
   if (context.reader.rows('SELECT 1 FROM domain WHERE name=?', domain).length > 0) return; // switched off on purpose
   if (await isClassed(context, domain)) return;
   await DIRECTORY_ADMIN['domain.add']!(context, { domain }, () => {}, new AbortController().signal);
@@ -52,8 +48,8 @@ export async function ensureDomain(context: AdminContext): Promise<void> {
 export async function ensureAllDkimKeys(context: AdminContext): Promise<void> {
   if (context.settings()['dkim.createKeys'] !== true) return;
   const domains = new Set(context.reader.rows('SELECT name FROM domain ORDER BY name').map(([name]) => String(name)));
-  for (const option of NAMED_DOMAINS.slice(0, 3))
-    for (const entry of context.settings()[option] as readonly string[]) if (/^[a-z0-9-]+(?:\.[a-z0-9-]+)+$/.test(entry)) domains.add(entry);
+  for (const option of CLASSES.slice(0, 3))
+    for (const entry of (context.settings() as AllSettings)[option]) if (/^[a-z0-9-]+(?:\.[a-z0-9-]+)+$/.test(entry)) domains.add(entry);
   for (const domain of domains)
     try {
       await ensureDkimKeys(context, domain);

@@ -741,12 +741,10 @@ export interface Announcements {
 export interface ImapHappening {
   readonly account: Account;
   readonly mailboxId: MailboxId;
-  /** Full name. */
-  readonly mailbox: string;
   /** MOVE counts as COPY, where it goes to. */
   readonly cause: 'APPEND' | 'COPY' | 'FLAG';
-  /** COPY: the name of the mailbox the messages come from; otherwise null. */
-  readonly from: string | null;
+  /** COPY: the mailbox the messages come from; otherwise null. */
+  readonly fromId: MailboxId | null;
 }
 export interface ImapMessageEvent {
   readonly uid: number;
@@ -759,6 +757,8 @@ export interface ImapSieve {
   isWanted(what: ImapHappening): boolean;
   /** After the commit. Nobody waits for it, and it never throws: the scripts run when there is time. */
   happened(what: ImapHappening, messages: readonly ImapMessageEvent[]): void;
+  /** The ManageSieve server where the scripts are kept (sieveurl-server of RFC 5804), for IMAP's capability; null: there is none. */
+  url(): string | null;
 }
 
 // ── Journey, log, metrics, clock ─────────────────────────────────────────────────────────────────────

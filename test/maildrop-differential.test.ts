@@ -1,4 +1,4 @@
-/** The same filter files and messages through Debian's maildrop and through our reading of its language: the outcome must be equal. */
+/** The same filter files and messages through Debian's maildrop, through our reading of its language, and through the user agent: the outcome must be equal. */
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,6 +11,7 @@ import { runOurs } from './maildrop/driver.ts';
 import { expressionCases } from './maildrop/generated.ts';
 import { MESSAGES } from './maildrop/messages.ts';
 import { left, runOriginal } from './maildrop/original.ts';
+import { runProduction } from './maildrop/production-side.ts';
 
 /** What Debian's maildrop starts with in its manual mode, but for the sendmail that the cases bring. */
 const ENVIRONMENT = {
@@ -28,10 +29,10 @@ interface Seen {
   readonly files: Record<string, string>;
 }
 
-function compare(dir: string, one: Case): { readonly ours: Seen; readonly original: Seen; readonly stderr: string } {
+async function compare(dir: string, one: Case): Promise<{ readonly ours: Seen; readonly driven: Seen; readonly original: Seen; readonly stderr: string }> {
   const message = Buffer.from(MESSAGES[one.message]);
   const script = `DEFAULT="./inbox"\n${one.script}`;
-  const dirs = ['original', 'ours'].map((side) => join(dir, side));
+  const dirs = ['original', 'ours', 'driven'].map((side) => join(dir, side));
   for (const side of dirs) {
     mkdirSync(side, { recursive: true });
     writeFileSync(join(side, 'sendmail'), SENDMAIL, { mode: 0o700 });
@@ -39,21 +40,23 @@ function compare(dir: string, one: Case): { readonly ours: Seen; readonly origin
   const { stderr, ...first } = runOriginal(script, message, dirs[0]!);
   const sender = SENDER.exec(MESSAGES[one.message])![1]!;
   const second = runOurs(script, message, dirs[1]!, sender, ENVIRONMENT);
-  return { original: { ...first, files: left(dirs[0]!) }, ours: { ...second, files: left(dirs[1]!) }, stderr };
+  const third = await runProduction(script, message, dirs[2]!, sender, ENVIRONMENT);
+  const [original, ours, driven] = [first, second, third].map((outcome, side): Seen => ({ ...outcome, files: left(dirs[side]!) }));
+  return { original: original!, ours: ours!, driven: driven!, stderr };
 }
 
 for (const [title, cases] of [
   ['written cases', CASES],
   ['generated expressions', expressionCases(4, 60)],
 ] as const)
-  test(`maildrop and Posthorn do the same: ${title}`, (t) => {
+  test(`maildrop and Posthorn do the same: ${title}`, async (t) => {
     need('maildrop', 'maildirmake', 'reformail');
     const dir = tempDir(t, 'maildrop');
     const failures: string[] = [];
     let count = 0;
     for (const one of cases) {
       count += 1;
-      const { ours, original, stderr } = compare(join(dir, String(count)), one);
+      const { ours, driven, original, stderr } = await compare(join(dir, String(count)), one);
       const isKnown = DIFFERENCES.has(one.name);
       let isEqual = true;
       try {
@@ -61,6 +64,11 @@ for (const [title, cases] of [
       } catch (error) {
         isEqual = false;
         if (!isKnown) failures.push(`${one.name}\n${one.script}\n${error instanceof Error ? error.message : String(error)}\n${stderr}`);
+      }
+      try {
+        assert.deepEqual(driven, ours);
+      } catch (error) {
+        failures.push(`${one.name}, in the user agent\n${one.script}\n${error instanceof Error ? error.message : String(error)}`);
       }
       if (isKnown && isEqual) failures.push(`${one.name}: stands in the table of differences, but there is none`);
     }

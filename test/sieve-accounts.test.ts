@@ -1,4 +1,5 @@
 /** Accounts of the store with Sieve in the running server: what scripts do to mailboxes, what goes out because of them, what senders hear. */
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables of Sieve
 import { ownNetwork } from './harness/own-network.ts';
 
 ownNetwork();
@@ -10,7 +11,7 @@ import { test } from 'node:test';
 import { rewriteSender } from '../src/route/srs.ts';
 import { LineClient } from './harness/line-client.ts';
 import { letter, sendLetter } from './harness/letter.ts';
-import { Posthorn, startPosthorn } from './harness/posthorn.ts';
+import { startPosthorn } from './harness/posthorn.ts';
 import { eventually } from './harness/wait.ts';
 import { attempt, BARE, JUDGED, mail } from './judge/world.ts';
 import { CLIENT, REMOTE, US } from './peers/small-internet.ts';
@@ -20,6 +21,22 @@ import { PASSWORD, startInternet, startPeer, THEM, World } from './sieve/account
 const header = (message: string, name: string): string | null =>
   new RegExp(`^${name}: *((?:.*)(?:\\r?\\n[ \\t].*)*)`, 'im').exec(message.slice(0, message.search(/\r?\n\r?\n/)))?.[1]?.replaceAll(/\r?\n[ \t]+/g, ' ') ??
   null;
+/** Signed in after STARTTLS, as a mail program does. */
+async function submit(host: string, user: string, recipients: readonly string[], message: string): Promise<void> {
+  const client = await LineClient.open(587, { host });
+  await client.smtp(null, /^220/);
+  await client.smtp('EHLO laptop.test', /^250/);
+  await client.smtp('STARTTLS', /^220/);
+  await client.startTls();
+  await client.smtp('EHLO laptop.test', /^250/);
+  await client.smtp(`AUTH PLAIN ${Buffer.from(`\0${user}\0${PASSWORD}`).toString('base64')}`, /^235/);
+  for (const command of [`MAIL FROM:<${user}>`, ...recipients.map((recipient) => `RCPT TO:<${recipient}>`)]) await client.smtp(command, /^250/);
+  await client.smtp('DATA', /^354/);
+  client.send(`${message}.\r\n`);
+  await client.smtp(null, /^250/);
+  client.close();
+}
+
 const subjectOf = (message: string): string | null => header(message, 'Subject');
 
 test('scripts sort, mark, change and keep', async (t) => {
@@ -165,7 +182,12 @@ test('scripts sort, mark, change and keep', async (t) => {
     assert.doesNotMatch(path, /sent on to/);
     assert.equal(await world.queued(), 0);
     await world.script('bert', 'keep;');
-    server.configure({ ...JUDGED, listen: Object.fromEntries(Object.entries(server.listen)), deliver: { bindAddress4: US }, sieve: { redirectsMax: 100 } });
+    server.configure({
+      ...JUDGED,
+      listen: Object.fromEntries(Object.entries(server.listen)),
+      deliver: { bindAddress4: US },
+      sieve: { redirectsMax: 100, actionsMax: 200 },
+    });
     await server.admin('reload');
     const hundred = (count: number): string => Array.from({ length: count }, (_, n) => `redirect "bert+${n}@us.test";\n`).join('');
     await world.script('cora', hundred(100));
@@ -314,18 +336,7 @@ test('what goes out because of a script', async (t) => {
   });
 
   await t.test('our own users keep their address when their mail is sent on', async () => {
-    const client = await LineClient.open(587, { host: US });
-    await client.smtp(null, /^220/);
-    await client.smtp('EHLO laptop.test', /^250/);
-    await client.smtp('STARTTLS', /^220/);
-    await client.startTls();
-    await client.smtp('EHLO laptop.test', /^250/);
-    await client.smtp(`AUTH PLAIN ${Buffer.from(`\0cora@us.test\0${PASSWORD}`).toString('base64')}`, /^235/);
-    for (const command of ['MAIL FROM:<cora@us.test>', 'RCPT TO:<anna@us.test>']) await client.smtp(command, /^250/);
-    await client.smtp('DATA', /^354/);
-    client.send(`${mail({ from: 'cora@us.test', subject: 'from within' })}.\r\n`);
-    await client.smtp(null, /^250/);
-    client.close();
+    await submit(US, 'cora@us.test', ['anna@us.test'], mail({ from: 'cora@us.test', subject: 'from within' }));
     assert.match(await oneAtPeer('from within', 'rob'), /^Return-Path: <cora@us\.test>/);
   });
 
@@ -439,8 +450,78 @@ test('challenge and response between two servers', async (t) => {
       listen: { smtp: [`${THEM}:25`], submission: [`${THEM}:587`], lmtp: [] },
       deliver: { bindAddress4: THEM },
     },
-    users: { 'theo@them.test': PASSWORD },
+    users: { 'theo@them.test': PASSWORD, 'tina@them.test': PASSWORD },
   });
-  const other = new World(them);
-  assert.ok(other instanceof World && them instanceof Posthorn);
+  const there = new World(them);
+  await world.server.admin('challenge', 'on', 'anna@us.test');
+  await them.admin('challenge', 'on', 'theo@them.test');
+  const settled = async (): Promise<void> => {
+    await world.settled();
+    await there.settled();
+  };
+  /** From the other server's address, past that server: it does not know that its user has written. */
+  async function strangerWrites(subject: string, from = 'theo@them.test'): Promise<void> {
+    const heard = await attempt({ ip: THEM, helo: 'mx.them.test', sender: from, recipients: ['anna@us.test'], message: mail({ from, subject }) });
+    assert.match(heard.reply, /^250 /);
+  }
+  const challenges = async (): Promise<readonly string[]> => (await there.messages('theo@them.test')).filter((text) => /^Subject: Please confirm/m.test(text));
+
+  await t.test('an unknown sender is asked once, and his mail waits', async () => {
+    await strangerWrites('do you know me');
+    await world.one('anna', 'do you know me', 'Waiting');
+    await strangerWrites('do you know me now');
+    await world.one('anna', 'do you know me now', 'Waiting');
+    await eventually('the question is there', async () => (await challenges()).length > 0);
+    await settled();
+    assert.equal((await challenges()).length, 1);
+    assert.deepEqual(await world.messages('anna'), []);
+    assert.match(await world.server.admin('challenge', 'list', 'anna@us.test'), /theo@them\.test/);
+  });
+
+  await t.test('the other server, which asks strangers too, does not ask back', async () => {
+    const question = (await challenges())[0]!;
+    assert.match(question, /^Return-Path: <>\r\n/);
+    assert.match(header(question, 'Auto-Submitted')!, /^auto-replied/);
+    assert.deepEqual(await there.messages('theo@them.test', 'Waiting'), []);
+    assert.equal((await world.messages('anna', 'Waiting')).length, 2);
+  });
+
+  await t.test('an answer releases all that waits, and the sender is known from then on', async () => {
+    const question = (await challenges())[0]!;
+    const to = /<?([^<>\s]+@us\.test)>?/.exec(header(question, 'Reply-To') ?? header(question, 'From')!)![1]!;
+    await submit(THEM, 'theo@them.test', [to], mail({ from: 'theo@them.test', subject: `Re: ${subjectOf(question)}` }));
+    await world.one('anna', 'do you know me');
+    await world.one('anna', 'do you know me now');
+    assert.deepEqual(await world.messages('anna', 'Waiting'), []);
+    await strangerWrites('an old friend');
+    await world.one('anna', 'an old friend');
+    await settled();
+    assert.equal((await challenges()).length, 1);
+  });
+
+  await t.test('whom a user has written to is no stranger', async () => {
+    await submit(US, 'anna@us.test', ['tina@them.test'], mail({ from: 'anna@us.test', subject: 'first word' }));
+    await there.one('tina@them.test', 'first word');
+    await strangerWrites('an answer', 'tina@them.test');
+    await world.one('anna', 'an answer');
+    assert.deepEqual(await world.messages('anna', 'Waiting'), []);
+  });
+
+  await t.test('bulk mail, and mail that nothing proves, is not asked about', async () => {
+    await world.receive('weekly', ['anna'], { lines: ['List-Id: <weekly.friend.test>', 'Precedence: bulk'] });
+    await world.one('anna', 'weekly');
+    await world.receive('who knows', ['anna'], { ip: BARE, sender: 'x@plain.test' });
+    await world.one('anna', 'who knows');
+    await settled();
+  });
+
+  await t.test('a user lets somebody in by command, and switches it off', async () => {
+    await strangerWrites('by command', 'theodora@them.test');
+    await world.one('anna', 'by command', 'Waiting');
+    await world.server.admin('challenge', 'release', 'anna@us.test', 'theodora@them.test');
+    await world.one('anna', 'by command');
+    await world.server.admin('challenge', 'off', 'anna@us.test');
+    await strangerWrites('switched off', 'thea@them.test');
+    await world.one('anna', 'switched off');
+  });
 });

@@ -62,14 +62,18 @@ export async function readCheckedConfig(file: string | null): Promise<Config> {
   const isJudgeGiven = isGiven(JUDGE_SETTINGS);
   // Address classes are options of the judge's that routing reads, too.
   const isRouteGiven = isJudgeGiven || isGiven(ROUTE_SETTINGS) || isGiven(ALIAS_SETTINGS) || config.given.has('deliver.transports');
-  if (!isRouteGiven) return config;
+  const isSourceGiven = isRouteGiven || config.given.has('auth.passwordMaps') || config.given.has('auth.quotaMaps');
+  if (!isSourceGiven) return config;
   const { judgeRules } = await import('../judge/check.ts');
   const { routeRules } = await import('../route/check.ts');
+  const { sourcesRules } = await import('../directory/sources/check.ts');
   return readConfig(file, (settings) => {
     const wrong = systemRules(settings);
     if (wrong.length > 0) return wrong;
     const ofJudge = isJudgeGiven ? judgeRules(settings) : [];
-    return ofJudge.length > 0 ? ofJudge : routeRules(settings);
+    if (ofJudge.length > 0) return ofJudge;
+    const ofRoute = routeRules(settings);
+    return ofRoute.length > 0 ? ofRoute : sourcesRules(settings);
   });
 }
 

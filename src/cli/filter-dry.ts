@@ -1,16 +1,19 @@
 /**
- * Drives the run of a filter without doing anything: actions are written down and taken for done, programs are not started, files are read
- * (includes, word lists) and never written.
+ * Drives the run of a filter without doing anything: actions are written down and taken for done, files are read (includes, word lists) and
+ * never written. Programs whose answer the script needs are started only when that is asked for; those that would get the message never are.
  */
 import { closeSync, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { Action, Answers, FileKind, FilterEnd, FilterInput, FilterRequest, FilterRun, Origin, RunAnswer } from '../deliver/filters/filter.ts';
+import { type ProgramAnswer, runProgram } from '../deliver/user-agent/program.ts';
+import type { Action, Answers, Command, FileKind, FilterEnd, FilterInput, FilterRequest, FilterRun, Origin, RunAnswer } from '../deliver/filters/filter.ts';
 import { actionWords, commandWords } from './filter-words.ts';
 
 /** A run that asks for more goes in circles. */
 const REQUESTS_MAX = 100_000;
 const STEPS_MAX = 10_000;
 const SCRIPT_BYTES_MAX = 1024 * 1024;
+/** For one program of `--run`; scripts may ask for less. */
+const PROGRAM_MS_MAX = 60_000;
 
 export interface DryStep {
   readonly origin: Origin;
@@ -32,10 +35,16 @@ export interface DryOptions {
   /** Where scripts that a script includes are (`include :personal "x"`: x or x.sieve). */
   readonly scriptDirectory: string;
   readonly environment: Readonly<Record<string, string>>;
+  /** Really start the programs of conditions and filters, as who runs this process. */
+  readonly runsPrograms?: boolean;
+  /** Where programs that a Sieve script names are; '' for nowhere. */
+  readonly programDirectory?: string;
+  /** What "include" and the tests over the account are answered from, where the server can be asked. */
+  readonly script?: (location: 'personal' | 'global', name: string) => Promise<string | null>;
 }
 
 /** `run` is a fresh run over `input`. */
-export function dryRun(run: FilterRun, input: FilterInput, options: DryOptions): DryRun {
+export async function dryRun(run: FilterRun, input: FilterInput, options: DryOptions): Promise<DryRun> {
   const steps: DryStep[] = [];
   const logged: string[] = [];
   let { directory } = options;
@@ -43,8 +52,38 @@ export function dryRun(run: FilterRun, input: FilterInput, options: DryOptions):
     if (steps.length < STEPS_MAX) steps.push({ origin, text, action });
   };
   const at = (path: string): string => resolve(directory, path);
+  const assumed = new Set<string>();
+  /** Something the script asked that only the running server knows; each is told once. */
+  const assume = (text: string): void => {
+    if (!assumed.has(text)) note({ file: '', line: 0 }, `(assumed: ${text})`, null);
+    assumed.add(text);
+  };
 
-  function answer(request: FilterRequest): Answers[FilterRequest['kind']] {
+  async function program(request: Extract<FilterRequest, { kind: 'run' }>): Promise<RunAnswer> {
+    const words = commandWords(request.command);
+    const command = located(request.command, options.programDirectory);
+    if (options.runsPrograms !== true || command === null) {
+      note(request.origin, `(not started: ${words}; it is taken to succeed${request.wantsOutput ? ' and to print nothing' : ''})`, null);
+      return NOT_STARTED;
+    }
+    const done = await runProgram({
+      command,
+      input: request.input === null ? null : [request.input],
+      directory,
+      environment: { ...options.environment, ...request.environment },
+      timeoutMs: Math.min(request.timeoutMs ?? PROGRAM_MS_MAX, PROGRAM_MS_MAX),
+      outputMax: request.wantsOutput ? request.outputMax : 0,
+      umask: request.umask,
+      waits: true,
+      signal: AbortSignal.timeout(2 * PROGRAM_MS_MAX),
+      sessions: { started: () => {}, ended: () => {} },
+    });
+    note(request.origin, `(started: ${words}; ${endWords(done)}${request.wantsOutput ? `, it printed ${done.output.length} bytes` : ''})`, null);
+    for (const line of done.text.split('\n')) if (line !== '' && logged.length < STEPS_MAX) logged.push(line);
+    return done;
+  }
+
+  function answer(request: FilterRequest): Answers[FilterRequest['kind']] | Promise<Answers[FilterRequest['kind']]> {
     switch (request.kind) {
       case 'act':
         note(request.action.origin, actionWords(request.action), request.action);
@@ -52,12 +91,7 @@ export function dryRun(run: FilterRun, input: FilterInput, options: DryOptions):
       case 'bytes':
         return bytesOf(input, request.from, request.to);
       case 'run':
-        note(
-          request.origin,
-          `(not started: ${commandWords(request.command)}; it is taken to succeed${request.wantsOutput ? ' and to print nothing' : ''})`,
-          null,
-        );
-        return { exit: 0, signal: null, isTimedOut: false, output: new Uint8Array(0), isTruncated: false, isInputRefused: false } satisfies RunAnswer;
+        return program(request);
       case 'file':
         return readFile(at(request.path), request.bytesMax);
       case 'stat':
@@ -77,16 +111,26 @@ export function dryRun(run: FilterRun, input: FilterInput, options: DryOptions):
       case 'log':
         for (const line of request.text.split('\n')) if (line !== '' && logged.length < STEPS_MAX) logged.push(line);
         return null;
+      case 'mailboxIdExists':
+        assume(`there is a mailbox with the id ${request.mailboxId}`);
+        return true;
       case 'mailboxExists':
+        assume(`there is a mailbox "${request.mailbox}"`);
+        return true;
       case 'specialUseExists':
+        assume(`there is a mailbox for ${request.uses.join(' ')}`);
         return true;
       case 'metadata':
+        assume(`the annotation ${request.annotation} is not set`);
         return null;
       case 'duplicate':
+        assume('a message like this was not seen before');
+        return false;
       case 'listed':
+        assume(`"${request.value}" is not in the list ${request.list}`);
         return false;
       case 'script':
-        return includedText(options.scriptDirectory, request.name);
+        return options.script === undefined ? includedText(options.scriptDirectory, request.name) : options.script(request.location, request.name);
     }
   }
 
@@ -96,9 +140,25 @@ export function dryRun(run: FilterRun, input: FilterInput, options: DryOptions):
       run.return({ kind: 'done', exitCode: null });
       return { steps, logged, end: { kind: 'failed', problem: { file: '', line: 0, text: `it asked for more than ${REQUESTS_MAX} things and was ended` } } };
     }
-    step = run.next(answer(step.value));
+    const given = answer(step.value);
+    step = run.next(given instanceof Promise ? await given : given);
   }
   return { steps, logged, end: step.value };
+}
+
+const NOT_STARTED: RunAnswer = { exit: 0, signal: null, isTimedOut: false, output: new Uint8Array(0), isTruncated: false, isInputRefused: false };
+
+/** null: a bare name, and there is no folder for such programs. Shells and paths are found as they are. */
+function located(command: Command, programDirectory: string | undefined): Command | null {
+  if (command.kind === 'shell' || programDirectory === undefined) return command;
+  const [name = '', ...rest] = command.argv;
+  return programDirectory === '' || name === '' || name.includes('/') ? null : { kind: 'argv', argv: [join(programDirectory, name), ...rest] };
+}
+
+function endWords({ exit, signal, isTimedOut, startError }: ProgramAnswer): string {
+  if (startError !== null) return `it could not be started: ${startError}`;
+  if (isTimedOut) return 'it took too long and was ended';
+  return exit === null ? `it was ended by ${signal ?? 'a signal'}` : `it ended with ${exit}`;
 }
 
 function bytesOf(input: FilterInput, from: number, to: number): Uint8Array {

@@ -1,5 +1,6 @@
 /** The filter languages by name: how a file of each becomes a run. Each is loaded when it is asked for. */
 import { basename } from 'node:path';
+import type { MaildropScript } from '../deliver/filters/maildrop/script.ts';
 import type { FilterInput, FilterLanguage, FilterProblem, FilterRun } from '../deliver/filters/filter.ts';
 import { formatAddress } from '../mail/address.ts';
 import type { AllSettings } from '../settings.ts';
@@ -13,6 +14,8 @@ export type Begun =
       readonly remarks: readonly FilterProblem[];
       /** What `environment` requests are answered from. */
       readonly environment: Readonly<Record<string, string>>;
+      /** The script's variables, once it has run; empty where the language has none, or they are nobody's business. */
+      readonly variables: Readonly<Record<string, string>>;
     }
   | { readonly problems: readonly FilterProblem[] };
 
@@ -26,7 +29,31 @@ export function languageOf(file: string): FilterLanguage | null {
   return /^\.?qmail|\.qmail$/.test(name) ? 'qmail' : null;
 }
 
+/** The language that is given, or that the name of the file tells. Throws with a sentence. */
+export function languageOption(options: { readonly language?: string }, file: string): FilterLanguage {
+  const { language } = options;
+  if (language !== undefined) {
+    const known = LANGUAGES.find((name) => name === language);
+    if (known === undefined) throw new Error(`There is no filter language "${language}"; there are ${LANGUAGES.join(', ')}.`);
+    return known;
+  }
+  const guessed = languageOf(file);
+  if (guessed === null) throw new Error(`Which language is ${file} in? Please give --language: ${LANGUAGES.join(', ')}.`);
+  return guessed;
+}
+
 export const isCrlf = (language: FilterLanguage): boolean => language === 'sieve';
+
+/** A script of the server or the machine that runs before or after a user's. */
+export interface SharedScript {
+  readonly file: string;
+  readonly text: Buffer;
+}
+export interface Around {
+  readonly before: readonly SharedScript[];
+  readonly after: readonly SharedScript[];
+}
+export const NOTHING_AROUND: Around = { before: [], after: [] };
 
 interface Given {
   readonly text: Buffer;
@@ -35,23 +62,37 @@ interface Given {
   readonly home: string;
   readonly settings: AllSettings;
   readonly environment: Readonly<Record<string, string>>;
+  readonly around: Around;
+  /** To be filled by the run. */
+  readonly variables: Record<string, string>;
 }
 
 type Beginning = { readonly run: FilterRun; readonly remarks?: readonly FilterProblem[] } | { readonly problems: readonly FilterProblem[] };
 
 const BEGIN: Readonly<Record<FilterLanguage, (given: Given) => Promise<Beginning>>> = {
-  sieve: async ({ text, file, input, settings }) => {
+  sieve: async ({ text, file, input, settings, around }) => {
     const [{ sieveEngine }, { runSieve }] = await Promise.all([import('../deliver/scripts/engine.ts'), import('../deliver/filters/sieve/sieve.ts')]);
-    const compiled = sieveEngine(() => settings).compile(text, file);
-    return 'problems' in compiled ? compiled : { run: runSieve([compiled.script], input, { kind: 'delivery' }, compiled.script.limits) };
+    const engine = sieveEngine(() => settings);
+    const shared = ({ file: name, text: source }: SharedScript) => engine.compile(source, name);
+    const compiled = [...around.before.map(shared), engine.compile(text, file), ...around.after.map(shared)];
+    const problems = compiled.flatMap((one) => ('problems' in one ? one.problems : []));
+    if (problems.length > 0) return { problems };
+    const scripts = compiled.flatMap((one) => ('script' in one ? [one.script] : []));
+    return { run: runSieve(scripts, input, { kind: 'delivery' }, scripts[0]!.limits) };
   },
-  maildrop: async ({ text, file, input, environment }) => {
+  maildrop: async ({ text, file, input, environment, around, variables }) => {
     const [{ parseMaildropBytes }, { runMaildrop }] = await Promise.all([
       import('../deliver/filters/maildrop/parse.ts'),
       import('../deliver/filters/maildrop/run.ts'),
     ]);
-    const parsed = parseMaildropBytes(text.toString('latin1'), file);
-    return 'problem' in parsed ? { problems: [parsed.problem] } : { run: runMaildrop({ script: parsed.script, environment }, input) };
+    const before: MaildropScript[] = [];
+    for (const shared of [...around.before, { text, file }]) {
+      const parsed = parseMaildropBytes(shared.text.toString('latin1'), shared.file);
+      if ('problem' in parsed) return { problems: [parsed.problem] };
+      before.push(parsed.script);
+    }
+    const script = before.pop()!;
+    return { run: runMaildrop({ script, before, environment, variables }, input) };
   },
   forward: async ({ text, file, input, home, settings }) => {
     const { runForward } = await import('../deliver/filters/forward/run.ts');
@@ -68,16 +109,16 @@ const BEGIN: Readonly<Record<FilterLanguage, (given: Given) => Promise<Beginning
     const context = { local: recipient.local, host: recipient.domain, extension: detail ?? '', defaultDelivery: null };
     return { run: runQmail({ name: basename(file), text: text.toString('utf8'), isForwardOnly: false, defaultPart: null }, context, input) };
   },
-  procmail: async ({ text, file, input, environment }) => {
+  procmail: async ({ text, file, input, environment, around, variables }) => {
     const [{ parseProcmail }, { runProcmail }] = await Promise.all([
       import('../deliver/filters/procmail/parse.ts'),
       import('../deliver/filters/procmail/run.ts'),
     ]);
-    const script = parseProcmail(text, file);
+    const scripts = [...around.before, { text, file }].map((one) => parseProcmail(one.text, one.file));
     const sender = input.envelope.sender === null ? 'MAILER-DAEMON' : formatAddress(input.envelope.sender);
     const fromLine = `From ${sender} ${asctime(input.at)}`;
     // Procmail goes on after what it does not understand, and so does the run: the problems are told beside it.
-    return { run: runProcmail({ rcFiles: [script], environment, arguments: [], fromLine }, input), remarks: script.problems };
+    return { run: runProcmail({ rcFiles: scripts, environment, arguments: [], fromLine, variables }, input), remarks: scripts.flatMap(({ problems }) => problems) };
   },
 };
 
@@ -87,7 +128,15 @@ function asctime(at: number): string {
   return `${day} ${month} ${String(Number(date)).padStart(2)} ${time} ${year}`;
 }
 
-export async function begin(language: FilterLanguage, text: Buffer, file: string, input: FilterInput, home: string, settings: AllSettings): Promise<Begun> {
+export async function begin(
+  language: FilterLanguage,
+  text: Buffer,
+  file: string,
+  input: FilterInput,
+  home: string,
+  settings: AllSettings,
+  around: Around = NOTHING_AROUND,
+): Promise<Begun> {
   const environment: Record<string, string> = {
     HOME: home,
     LOGNAME: input.user,
@@ -98,6 +147,7 @@ export async function begin(language: FilterLanguage, text: Buffer, file: string
     ORGMAIL: `/var/mail/${input.user}`,
     DEFAULT: `/var/mail/${input.user}`,
   };
-  const begun = await BEGIN[language]({ text, file, input, home, settings, environment });
-  return 'problems' in begun ? begun : { run: begun.run, remarks: begun.remarks ?? [], environment };
+  const variables: Record<string, string> = {};
+  const begun = await BEGIN[language]({ text, file, input, home, settings, environment, around, variables });
+  return 'problems' in begun ? begun : { run: begun.run, remarks: begun.remarks ?? [], environment, variables };
 }

@@ -91,7 +91,7 @@ for (const [words, action] of [
 ] satisfies [string, Action][])
   test(`in words: ${words}`, () => assert.equal(actionWords(action), words));
 
-test('a dry run takes actions for done, starts nothing, and ends what goes in circles', () => {
+test('a dry run takes actions for done, starts nothing, and ends what goes in circles', async () => {
   const input = { header: Buffer.from('A: b\n\n'), body: Buffer.from('body'), size: 10 } as unknown as FilterInput;
   function* run(): FilterRun {
     assert.deepEqual(yield* ask({ kind: 'act', action: { ...base, kind: 'discard' } }), { isDone: true, problem: null, exit: 0, stored: undefined });
@@ -116,7 +116,7 @@ test('a dry run takes actions for done, starts nothing, and ends what goes in ci
     assert.equal(yield* ask({ kind: 'environment', name: 'PATH' }), null);
     for (;;) yield* ask({ kind: 'lock', path: 'x', style: 'dot', sleepSeconds: 1, staleSeconds: 1 });
   }
-  const { steps, end } = dryRun(run(), input, { directory: '/', scriptDirectory: '/', environment: { HOME: '/home/a' } });
+  const { steps, end } = await dryRun(run(), input, { directory: '/', scriptDirectory: '/', environment: { HOME: '/home/a' } });
   assert.deepEqual(
     steps.map(({ text }) => text),
     ['throw it away', '(not started: rm -rf /; it is taken to succeed and to print nothing)'],

@@ -49,7 +49,7 @@ export function buildProgram(context: (program: Command) => CliContext): { progr
   registerChallenge(program, made.open, made.io);
   registerRoute(program, made.open, made.io);
   registerSieve(program, made.open, made.io);
-  registerFilter(program, made.io, () => made.config().settings);
+  registerFilter(program, made.open, made.io, () => made.config().settings);
   registerTrace(program, made.open, made.io);
   registerExplain(program, made.open, made.io);
   registerReplay(program, made);

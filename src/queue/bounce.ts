@@ -5,11 +5,11 @@
 import type { Outcome } from '../deliver/agent.ts';
 import { formatAddress, needsUtf8, parseMailbox } from '../mail/address.ts';
 import { composeDsn, type DsnInput, type DsnRecipient } from '../mail/report.ts';
-import type { Address, Directory, Journey, Log, MessageId, Staging, StagedMessage, StoreReader } from '../ports.ts';
+import type { Address, Journey, Log, MessageId, Staging, StagedMessage, StoreReader } from '../ports.ts';
 import type { AcceptInput } from '../store/operations/accept.types.ts';
 import { Failure } from '../system/failure.ts';
 import type { QueuedRecipient, QueueEntry } from './entry.ts';
-import { expand } from './intake.ts';
+import { reach, type ReachContext } from './reach.ts';
 
 export interface Notice {
   readonly action: 'failed' | 'delayed' | 'relayed';
@@ -28,11 +28,10 @@ export interface BounceSettings {
   readonly 'queue.notifyPostmaster': boolean;
 }
 
-export interface BounceContext {
+export interface BounceContext extends ReachContext {
   settings(): BounceSettings;
   readonly reader: Pick<StoreReader, 'openBlob'>;
   readonly staging: Staging;
-  readonly directory: Directory;
   readonly journey: Journey;
   readonly log: Log;
   newId(): MessageId;
@@ -58,10 +57,10 @@ async function noticeOf(entry: QueueEntry, action: Notice['action'], notices: re
   const settings = context.settings();
   let source = 'bounce';
   let to: Address | null = null;
-  let target: ReturnType<typeof expand> | null = null;
+  let target: Awaited<ReturnType<typeof reach>> = null;
   if (entry.sender !== null) {
     to = parseMailbox(entry.sender, { utf8: true, localBytes: 256 });
-    target = to === null ? null : reach(to, context);
+    target = to === null ? null : await reach(to, context);
   }
   if (target === null) {
     // Mail from the null sender is never answered (RFC 5321 section 4.5.5); a report of ours that failed is shown to the postmaster.
@@ -69,7 +68,7 @@ async function noticeOf(entry: QueueEntry, action: Notice['action'], notices: re
     if (action !== 'failed' || !isOurs || !settings['queue.notifyPostmaster']) return null;
     source = LAST_RESORT;
     to = parseMailbox(settings['queue.postmaster'] === '' ? `postmaster@${settings.domain}` : settings['queue.postmaster'], { utf8: true });
-    target = to === null ? null : reach(to, context);
+    target = to === null ? null : await reach(to, context);
     if (target === null) {
       context.log.warn('queue.bounce.nobody', { id: entry.id, sender: entry.sender ?? '<>' });
       return null;
@@ -108,13 +107,6 @@ async function noticeOf(entry: QueueEntry, action: Notice['action'], notices: re
       fields: { source: 'bounce', from: '<>', to: [toText], recipients: 1, size: message.size, about: entry.id },
     },
   };
-}
-
-/** Where the report goes, or null when it can go nowhere. */
-function reach(to: Address, context: BounceContext): ReturnType<typeof expand> | null {
-  const resolution = context.directory.resolve(to);
-  const expansion = expand([{ address: to, resolution, notify: 'never', orcpt: null }], null, []);
-  return expansion.deliveries.length + expansion.remote.length > 0 ? expansion : null;
 }
 
 async function compose(

@@ -1,14 +1,13 @@
 /** NOTIFY=SUCCESS for mailboxes of ours (RFC 3461 section 5.2.3): a report after the delivery is durable. Wired as the intake's `onDelivered`. */
 import { formatAddress } from '../mail/address.ts';
 import { composeDsn, type DsnInput } from '../mail/report.ts';
-import type { Directory, Envelope, Log, MessageId, Recipient, Staging, StagedMessage, StoreWriter } from '../ports.ts';
+import type { Envelope, Log, MessageId, Recipient, Staging, StagedMessage, StoreWriter } from '../ports.ts';
 import { decompressFrame } from '../store/blobs/codec.ts';
 import type { AcceptInput } from '../store/operations/accept.types.ts';
-import { expand } from './intake.ts';
+import { reach, type ReachContext } from './reach.ts';
 
-export interface DeliveredContext {
+export interface DeliveredContext extends ReachContext {
   settings(): { readonly hostname: string };
-  readonly directory: Directory;
   readonly writer: Pick<StoreWriter, 'run'>;
   readonly staging: Staging;
   readonly log: Log;
@@ -28,8 +27,8 @@ export function reportDeliveries(context: DeliveredContext): (envelope: Envelope
 async function report(envelope: Envelope, message: StagedMessage, recipients: readonly Recipient[], context: DeliveredContext): Promise<void> {
   const to = envelope.sender;
   if (to === null) return;
-  const target = expand([{ address: to, resolution: context.directory.resolve(to), notify: 'never', orcpt: null }], null, []);
-  if (target.deliveries.length + target.remote.length === 0) return;
+  const target = await reach(to, context);
+  if (target === null) return;
   const id = context.newId();
   const at = context.now();
   const input: DsnInput = {

@@ -1,10 +1,14 @@
 /** `posthorn route` behind the control socket: the way of one address, decision by decision. Nothing is delivered or remembered. */
+import { DIRECTORY_SETTINGS } from '../directory/settings.ts';
+import { createSources } from '../directory/sources/sources.ts';
+import type { SourcesSettings } from '../directory/sources/types.ts';
 import { createTables } from '../directory/tables/open.ts';
 import { SERVER_TABLES } from '../directory/tables/servers/index.ts';
 import { resolveTargets } from '../deliver/mx.ts';
 import { formatAddress, parseMailbox } from '../mail/address.ts';
 import { createDns } from '../net/dns.ts';
 import type { Address, AdminContext, AdminHandlers, Resolution, RouteStep } from '../ports.ts';
+import { defaultsOf } from '../system/declare.ts';
 import { SILENT_LOG } from '../system/log.ts';
 import type { Hop } from './hop.ts';
 import type { AllRouteSettings } from './plan.ts';
@@ -42,11 +46,17 @@ async function explain(context: AdminContext, address: Address, sender: Address 
   const now = (): number => context.now();
   const tables = createTables({ log: SILENT_LOG, settings: () => settings, now, servers: SERVER_TABLES });
   const { directory } = context;
+  const users = createSystemUsers({ file: (context.settings()['local.passwdFile'] as string | undefined) ?? '/etc/passwd', now });
+  // As in the threads, but the account of somebody who never had mail is not made for the asking.
+  const allSettings = { ...defaultsOf(DIRECTORY_SETTINGS), ...settings } as unknown as SourcesSettings;
+  const sources = createSources({
+    ...{ tables, passwordTables: tables, directory, now, log: SILENT_LOG, systemUsers: users, checkSystemPassword: null, settings: () => allSettings },
+    writer: { run: async () => ({ id: 0, isNew: false }) as never },
+  });
   try {
     const host = {
-      ...{ tables, directory, log: SILENT_LOG, now, where: whereFound, settings: () => settings },
-      users: createSystemUsers({ file: (context.settings()['local.passwdFile'] as string | undefined) ?? '/etc/passwd', now }),
-      accountForTable: (login: string) => directory.accountByLogin(login)?.id ?? null,
+      ...{ tables, directory, users, log: SILENT_LOG, now, where: whereFound, settings: () => settings },
+      accountForTable: sources.accountFor,
     };
     const steps: RouteStep[] = [];
     const router = createRouter(host);

@@ -69,7 +69,7 @@ export function* localOutcome(parts: LocalParts, address: Address, sender: Addre
   for (const { address: place, task, sender: own } of expansion.tasks) targets.push({ ...place, ...owner(own ?? sender), task });
   for (const { address: to, sender: own } of expansion.addresses) again.push({ address: to, ...owner(own ?? sender), depth: depth + 1 });
   for (const user of expansion.users) {
-    const led = yield* named(parts, user.address, user.name, user.detail, user.sender ?? sender, trail, depth + 1, false);
+    const led = yield* named(parts, user.address, undefined, null, user.sender ?? sender, trail, depth + 1, false);
     // One member that is nobody bounces; the others have their mail.
     if (led.isUnknown) targets.push({ ...user.address, ...owner(user.sender ?? sender), nexthop: `error:5.1.1 User unknown: ${oneLine(user.name)}` });
     targets.push(...led.targets);

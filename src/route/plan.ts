@@ -226,7 +226,6 @@ function aliasExpander(settings: AllRouteSettings, host: PlanHost, classes: Addr
     mayRun: (place: AliasPlace) => commands.has(place),
     mayWrite: (place: AliasPlace) => files.has(place),
     owner: settings['aliases.owner'],
-    resetsOwner: settings['aliases.resetOwner'],
   };
   const limits = { depthMax: settings['aliases.depthMax'], targetsMax: settings['aliases.targetsMax'] };
   return (address, steps, depth) => expandAliases(address, hooks, limits, steps, depth);

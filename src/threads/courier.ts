@@ -21,6 +21,7 @@ const thread = startThread({
   },
   stop: () => {
     tables.close();
+    accounts.close();
     store.reader.close();
     thread.log.flush();
   },
@@ -30,7 +31,7 @@ const store = connectStore(thread, start.writerPort!);
 const journey = journeyTo(start.keeperPort!);
 const directory = createDirectory(store.reader, store.announcements, thread.settings);
 const tables = createTables({ log: thread.log, settings: thread.settings, now: thread.now, servers: SERVER_TABLES });
-const sources = accountSources({ ...thread, writer: store.writer, directory, tables });
+const accounts = accountSources({ ...thread, writer: store.writer, directory, tables });
 const routing = createRouting({
   ...thread,
   dataDir: start.settings.dataDir,
@@ -40,7 +41,7 @@ const routing = createRouting({
   announcements: store.announcements,
   directory,
   tables,
-  accountForTable: sources.accountFor,
+  accountForTable: accounts.sources.accountFor,
 });
 thread.onSettings(() => routing.forget());
 const intake = createIntake({
@@ -87,7 +88,7 @@ const courier: Courier = startCourier({
     resolve: (address, sender) => routing.router.resolve(address, sender),
     userAgent: userAgentOfThread(),
     localFor: (user) => localFor(user),
-    systemAccount: (user) => sources.systemAccount(user),
+    systemAccount: (user) => accounts.sources.systemAccount(user),
     planner: routing.planner,
     newId: thread.newId,
     now: thread.now,
@@ -98,8 +99,14 @@ const courier: Courier = startCourier({
 async function localFor(user: string | null): Promise<{ configuration: LocalConfiguration; transport: string | null }> {
   const settings = thread.settings();
   const choice = user === null ? null : await routing.transports.mailbox(user);
-  const machine = { hostname: settings.hostname, domain: settings.domain, recipientDelimiter: settings['directory.recipientDelimiters'] };
-  const configuration = localConfiguration(settings, machine);
+  const configuration = localConfiguration(settings, {
+    hostname: settings.hostname,
+    domain: settings.domain,
+    recipientDelimiter: settings['directory.recipientDelimiters'],
+    localDomains: settings['policy.localDomains'],
+    commandPlaces: settings['aliases.commands'],
+    filePlaces: settings['aliases.files'],
+  });
   if (choice?.kind === 'transport') return { configuration: { ...configuration, mailbox: 'store', filters: [] }, transport: choice.nexthop };
   return { configuration: choice?.kind === 'command' ? { ...configuration, mailboxCommand: choice.command } : configuration, transport: null };
 }

@@ -62,6 +62,7 @@ const thread = startThread({
     await judge.close();
     callout.close();
     tables.close();
+    accounts.close();
     dns.close();
     store.reader.close();
     thread.log.flush();
@@ -86,7 +87,7 @@ const directory = createDirectory(store.reader, store.announcements, thread.sett
 mkdirSync(join(start.settings.dataDir, 'tmp'), { recursive: true, mode: 0o700 });
 const dns = createDns(thread.settings, thread.now);
 const tables = createTables({ log: thread.log, settings: thread.settings, now: thread.now, servers: SERVER_TABLES });
-const sources = accountSources({ ...thread, writer: store.writer, directory, tables });
+const accounts = accountSources({ ...thread, writer: store.writer, directory, tables });
 const authenticator = createAuthenticator({
   directory,
   reader: store.reader,
@@ -96,7 +97,7 @@ const authenticator = createAuthenticator({
   log: thread.log,
   metrics: thread.metrics,
   now: thread.now,
-  sources,
+  sources: accounts.sources,
 });
 const routing = createRouting({
   ...thread,
@@ -107,7 +108,7 @@ const routing = createRouting({
   announcements: store.announcements,
   directory,
   tables,
-  accountForTable: sources.accountFor,
+  accountForTable: accounts.sources.accountFor,
 });
 const intake = createIntake({
   directory,
@@ -120,7 +121,13 @@ const intake = createIntake({
   mailroom: routing.mailroom,
   receivedMax: () => thread.settings()['smtp.receivedMax'],
   onLocal: reportTaker({ ...thread, directory, reader: store.reader, writer: store.writer }),
-  onDelivered: reportDeliveries({ ...thread, directory, writer: store.writer, staging: store.staging }),
+  onDelivered: reportDeliveries({
+    ...thread,
+    directory,
+    resolve: (address, sender) => routing.router.resolve(address, sender),
+    writer: store.writer,
+    staging: store.staging,
+  }),
 });
 const callout = createCallout({
   ...thread,

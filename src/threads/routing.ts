@@ -6,7 +6,7 @@ import { sealForward } from '../deliver/forwarding/seal.ts';
 import { createScriptCache } from '../deliver/scripts/compiled.ts';
 import { includedScript } from '../deliver/scripts/reader.ts';
 import { createKeyRing } from '../judge/signing/ring.ts';
-import type { AccountId, Address, Announcements, Directory, Log, Metrics, Router, Staging, StoreReader, StoreWriter, Tables } from '../ports.ts';
+import type { AccountId, Address, Announcements, Directory, Log, Metrics, Resolution, Router, Staging, StoreReader, StoreWriter, Tables } from '../ports.ts';
 import { createRouter, createTransports, type Transports } from '../route/router.ts';
 import { ensureSrsKeys } from '../route/srs-keys.ts';
 import { findSrsNote, srsTarget } from '../route/srs-target.ts';
@@ -84,14 +84,20 @@ export function createRouting(parts: RoutingParts): Routing {
     staging,
     newId: parts.newId,
     now: parts.now,
-    isOffSite: (address: Address): boolean => {
+    isOffSite: (address: Address): boolean | Promise<boolean> => {
+      const judged = (found: Resolution): boolean => {
+        if (found.kind !== 'deliver') return found.kind === 'foreign';
+        return found.local.length === 0 && found.remote.every(({ task, domain }) => task === undefined && !directory.isLocalDomain(domain));
+      };
       const found = router.resolve(address, null);
-      // A table that must be asked elsewhere knows only addresses of ours; one that leads to another host is off-site all the same.
-      if (found instanceof Promise) return !directory.isLocalDomain(address.domain);
-      if (found.kind !== 'deliver') return found.kind === 'foreign';
-      return found.local.length === 0 && found.remote.every(({ task, domain }) => task === undefined && !directory.isLocalDomain(domain));
+      return found instanceof Promise ? found.then(judged) : judged(found);
     },
-    isOurDomain: (domain: string): boolean => directory.isLocalDomain(domain),
+    // Every domain has its postmaster: what the router makes of that address says whose domain it is.
+    isOurDomain: (domain: string): boolean | Promise<boolean> => {
+      if (directory.isLocalDomain(domain)) return true;
+      const found = router.resolve({ local: 'postmaster', domain }, null);
+      return found instanceof Promise ? found.then(({ kind }) => kind !== 'foreign') : found.kind !== 'foreign';
+    },
     maySendAs: (accountId: AccountId, address: Address): boolean => directory.maySendAs(accountId, address),
     srs: () => (settings()['srs.enabled'] ? { keys: srsKeys(), days: settings()['srs.days'], now: parts.now(), domain: srsDomain() } : null),
     seal: (input: Parameters<PlannerContext['seal']>[0]) =>

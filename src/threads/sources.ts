@@ -1,6 +1,9 @@
 /** Accounts of the store for addresses that tables and /etc/passwd name, in a thread. */
+import { withoutAnswersKept } from '../directory/sources/plan.ts';
 import { createSources } from '../directory/sources/sources.ts';
 import type { AccountSources } from '../directory/sources/types.ts';
+import { createTables } from '../directory/tables/open.ts';
+import { SERVER_TABLES } from '../directory/tables/servers/index.ts';
 import type { Directory, Log, StoreWriter, Tables } from '../ports.ts';
 import { createSystemUsers } from '../route/system-users.ts';
 import type { AllSettings } from '../settings.ts';
@@ -15,9 +18,16 @@ export interface SourcesOfThread {
   readonly tables: Tables;
 }
 
-export function accountSources(thread: SourcesOfThread): AccountSources {
+export function accountSources(thread: SourcesOfThread): { readonly sources: AccountSources; close(): void } {
   const agent = userAgentOfThread();
-  return createSources({
+  const passwordTables = createTables({
+    log: thread.log,
+    settings: withoutAnswersKept(() => thread.settings()),
+    now: () => thread.now(),
+    servers: SERVER_TABLES,
+  });
+  const sources = createSources({
+    passwordTables,
     settings: () => thread.settings(),
     now: () => thread.now(),
     log: thread.log,
@@ -27,4 +37,5 @@ export function accountSources(thread: SourcesOfThread): AccountSources {
     systemUsers: createSystemUsers({ file: thread.settings()['local.passwdFile'], now: () => thread.now() }),
     checkSystemPassword: agent === null ? null : (user, password) => agent.checkPassword(user, password),
   });
+  return { sources, close: () => passwordTables.close() };
 }

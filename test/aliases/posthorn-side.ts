@@ -56,7 +56,6 @@ export function posthornOutcome(situation: Situation, to: string, from: string):
       mayRun: (place) => options.runsIncluded || place === 'alias',
       mayWrite: (place) => options.runsIncluded || place === 'alias',
       owner: options.owner,
-      resetsOwner: false,
     };
     const world = new World(situation, hooks);
     world.deliver(parseMailbox(`${to}@mx.test`)!, from, situation.header);

@@ -7,11 +7,12 @@ import { type Config, ROOT } from './posthorn.ts';
 /** `examples/NAME/posthorn.toml`, with `changes` on top: tables are merged, other values replaced. */
 export function exampleConfig(name: string, ...changes: readonly Config[]): Config {
   let result = parse(readFileSync(join(ROOT, 'examples', name, 'posthorn.toml'), 'utf8')) as Config;
-  for (const change of changes) result = merge(result, change);
+  for (const change of changes) result = mergeConfig(result, change);
   return result;
 }
 
-function merge(base: Config, change: Config): Config {
+/** `change` on top of `base`: tables are merged, other values replaced. */
+export function mergeConfig(base: Config, change: Config): Config {
   const result: Record<string, Config[string]> = { ...base };
   for (const [key, value] of Object.entries(change)) {
     const old = result[key];

@@ -17,9 +17,17 @@ export interface Outcome {
 export function runOurs(script: string, message: Buffer, dir: string, sender: string, environment: Readonly<Record<string, string>>): Outcome {
   const parsed = parseMaildrop(script, 'filter');
   if ('problem' in parsed) return { exitCode: 75, stdout: '' };
+  const input = inputOf(message, sender);
+  const driver = new Driver(dir, message, environment, input);
+  const ended = driver.drive(runMaildrop({ script: parsed.script, environment }, input));
+  return { exitCode: ended.kind === 'done' ? (ended.exitCode ?? 0) : 75, stdout: Buffer.concat(driver.output).toString('utf8') };
+}
+
+/** What the run knows of the message. */
+export function inputOf(message: Buffer, sender: string): FilterInput {
   const end = scanHeaders(message).end;
   const address = parseMailbox('root@example.test')!;
-  const input: FilterInput = {
+  return {
     header: message.subarray(0, end),
     size: message.length,
     body: message.subarray(end),
@@ -42,9 +50,6 @@ export function runOurs(script: string, message: Buffer, dir: string, sender: st
     spam: null,
     virus: 0,
   };
-  const driver = new Driver(dir, message, environment, input);
-  const ended = driver.drive(runMaildrop({ script: parsed.script, environment }, input));
-  return { exitCode: ended.kind === 'done' ? (ended.exitCode ?? 0) : 75, stdout: Buffer.concat(driver.output).toString('utf8') };
 }
 
 class Driver {

@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { FilterInput } from '../../src/deliver/filters/filter.ts';
+import { fromLine } from '../../src/deliver/agents/mbox.ts';
+import type { FilterInput, FilterRun } from '../../src/deliver/filters/filter.ts';
 import { runProcmail } from '../../src/deliver/filters/procmail/run.ts';
 import { Driver } from './posthorn-side.ts';
 
@@ -30,7 +31,9 @@ export interface Outcome {
   readonly log: readonly string[];
 }
 
-const FROM = 'From alice@example.org Mon Jan  1 00:00:00 2024\n';
+export const AT = new Date(2024, 0, 1).getTime();
+export const SENDER = { local: 'alice', domain: 'example.org' };
+const FROM = fromLine('alice@example.org', AT).toString('latin1');
 export const LETTER = `From: Alice <alice@example.org>
 To: bob@example.net, "Team, A" <team@example.net>
 Cc: joe.doe@example.com
@@ -93,6 +96,13 @@ export async function theirs(dir: string, one: Case): Promise<Outcome> {
 }
 
 export function ours(dir: string, one: Case): Outcome {
+  const { run, input } = oursToRun(dir, one);
+  const end = new Driver(dir, input, FROM).drive(run);
+  return outcome(dir, end.kind === 'done' ? end.exitCode : -1);
+}
+
+/** The files of the case, and our run of it, which somebody must drive. */
+export function oursToRun(dir: string, one: Case): { readonly run: FilterRun; readonly input: FilterInput } {
   prepare(dir, one);
   const letter = Buffer.from(one.message ?? LETTER, 'latin1');
   const blank = letter[0] === 10 ? 1 : letter.indexOf('\n\n') === -1 ? letter.length : letter.indexOf('\n\n') + 2;
@@ -102,7 +112,7 @@ export function ours(dir: string, one: Case): Outcome {
     size: letter.length,
     body: letter.subarray(blank),
     envelope: {
-      sender: { local: 'alice', domain: 'example.org' },
+      sender: SENDER,
       recipient: address,
       final: address,
       detail: null,
@@ -115,7 +125,7 @@ export function ours(dir: string, one: Case): Outcome {
     home: dir,
     hostname: hostname(),
     domain: 'example.net',
-    at: 1_700_000_000_000,
+    at: AT,
     zoneMinutes: 0,
     spam: null,
     virus: 0,
@@ -142,11 +152,10 @@ export function ours(dir: string, one: Case): Outcome {
     },
     input,
   );
-  const end = new Driver(dir, input, FROM).drive(run);
-  return outcome(dir, end.kind === 'done' ? end.exitCode : -1);
+  return { run, input };
 }
 
-function outcome(dir: string, exit: number | null): Outcome {
+export function outcome(dir: string, exit: number | null): Outcome {
   const files: Record<string, string> = {};
   const walk = (sub: string): void => {
     for (const name of readdirSync(join(dir, sub)).sort()) {
@@ -182,5 +191,5 @@ function outcome(dir: string, exit: number | null): Outcome {
 
 /** File names without what is different each time. */
 function unique(text: string): string {
-  return text.replace(/\/new\/[^\s/]+/g, '/new/*').replace(/\bmsg\.[\w,+-]+/g, 'msg.*');
+  return text.replace(/\/new\/[^\s/]+/g, '/new/*').replace(/\bmsg\.[\w,+.-]+/g, 'msg.*');
 }

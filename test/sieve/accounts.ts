@@ -67,7 +67,7 @@ export class World {
     client.wire.close();
   }
   async imap(user: string): Promise<ImapClient> {
-    return ImapClient.login(this.server.port('imap'), `${user}@us.test`, PASSWORD);
+    return ImapClient.login(this.server.port('imap'), at(user), PASSWORD);
   }
   async mailboxes(user: string): Promise<string[]> {
     const imap = await this.imap(user);

@@ -8,6 +8,7 @@ import { SP, scan, TAG_CHAR } from '../../wire/imap/chars.ts';
 import { type AppendOptions, appendArguments, appendOptions } from '../../wire/imap/arguments.ts';
 import { Cursor, ImapSyntaxError } from '../../wire/imap/cursor.ts';
 import type { LiteralMark } from '../../wire/imap/reader.ts';
+import { tellScripts } from './events.ts';
 import type { ImapSession } from './session.ts';
 
 export class Append {
@@ -165,6 +166,7 @@ async function store(session: ImapSession, append: Append): Promise<void> {
   });
   const { selected } = session;
   if (selected !== null && selected.view.mailboxId === append.mailboxId) selected.view.catchUp();
+  tellScripts(session, append.mailboxId, 'APPEND', null, uids);
   session.context.metrics.count('imap.appended', uids.length);
   finishAppend(session, append, `OK [APPENDUID ${uidValidity} ${uids.length === 1 ? uids[0] : setOf(uids)}] APPEND completed`);
 }

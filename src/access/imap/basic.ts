@@ -55,6 +55,8 @@ export function enable(session: ImapSession, names: readonly string[]): string {
     } else if (name === 'UTF8=ACCEPT' && !session.isUtf8) {
       session.isUtf8 = true;
       enabled.push('UTF8=ACCEPT');
+    } else if ((name === 'METADATA' || name === 'METADATA-SERVER') && session.watchMetadata()) {
+      enabled.push(name);
     } else if (name === 'IMAP4REV2' && !session.isRev2) {
       session.isRev2 = true;
       enabled.push('IMAP4rev2');

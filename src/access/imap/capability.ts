@@ -47,6 +47,13 @@ export const CAPABILITIES: readonly Capability[] = [
   { name: 'MULTIAPPEND', when: 'afterLogin' }, // RFC 3502
   { name: 'UTF8=ACCEPT', when: 'afterLogin' }, // RFC 6855
   { name: 'CONDSTORE', when: 'afterLogin' }, // RFC 7162
+  { name: 'METADATA', when: 'afterLogin' }, // RFC 5464
+  {
+    name: 'IMAPSIEVE', // RFC 6785
+    when: 'afterLogin',
+    if: (session) => (session.context.imapSieve?.url() ?? null) !== null,
+    show: (session) => `IMAPSIEVE=${session.context.imapSieve!.url()}`,
+  },
   { name: 'APPENDLIMIT', when: 'afterLogin', show: (session) => `APPENDLIMIT=${session.context.settings()['imap.appendBytesMax']}` }, // RFC 7889
 ];
 

@@ -20,6 +20,7 @@ import type { Cursor } from '../../wire/imap/cursor.ts';
 import { ImapSyntaxError } from '../../wire/imap/cursor.ts';
 import { fetchArguments } from '../../wire/imap/fetch.ts';
 import { listArguments, lsubArguments, statusArguments } from '../../wire/imap/list.ts';
+import { getMetadataArguments, setMetadataArguments } from '../../wire/imap/metadata.ts';
 import { searchArguments } from '../../wire/imap/search.ts';
 import { authenticate, login } from './authenticate.ts';
 import { capability, enable, id, logout, noop, startTls } from './basic.ts';
@@ -29,6 +30,7 @@ import { fetch } from './fetch.ts';
 import { idle } from './idle.ts';
 import { list, lsub, namespace } from './list.ts';
 import { create, remove, rename, subscribe } from './mailbox.ts';
+import { getMetadata, setMetadata } from './metadata.ts';
 import { search } from './search.ts';
 import { select } from './select.ts';
 import type { ImapSession, Result, State, Updates } from './session.ts';
@@ -77,6 +79,8 @@ export const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
   ['LSUB', row(LOGGED_IN, lsubArguments, lsub, 'all')],
   ['NAMESPACE', row(LOGGED_IN, noArguments, namespace, 'all')],
   ['STATUS', row(LOGGED_IN, statusArguments, status, 'all')],
+  ['GETMETADATA', row(LOGGED_IN, getMetadataArguments, getMetadata, 'all')],
+  ['SETMETADATA', row(LOGGED_IN, setMetadataArguments, setMetadata, 'all')],
   ['APPEND', row(LOGGED_IN, appendWithoutMessage, () => null, 'all')],
   ['IDLE', row(LOGGED_IN, noArguments, idle, 'all')],
   ['CHECK', row(SELECTED, noArguments, () => 'OK CHECK completed', 'all')],

@@ -1,6 +1,7 @@
 /** COPY and MOVE, with and without UID (RFC 9051 sections 6.4.7 and 6.4.8). All of the messages or none. */
 import type { SequenceSet } from '../../wire/imap/cursor.ts';
 import { formatSet } from '../../wire/imap/format.ts';
+import { tellScripts } from './events.ts';
 import { findName } from './select.ts';
 import { positions } from './sequence.ts';
 import type { ImapSession } from './session.ts';
@@ -39,6 +40,13 @@ function transfer(session: ImapSession, args: CopyArguments, isUid: boolean, isM
     const { pairs } = result;
     const code = pairs.length === 0 ? '' : `[COPYUID ${result.uidValidity} ${formatSet(pairs.map((p) => p[0]))} ${formatSet(pairs.map((p) => p[1]))}] `;
     if (target.id === view.mailboxId) view.catchUp();
+    tellScripts(
+      session,
+      target.id,
+      'COPY',
+      view.mailboxId,
+      pairs.map((p) => p[1]),
+    );
     if (!isMove) return `OK ${code}COPY completed`;
     // RFC 6851 section 4.3: the client must learn the new UIDs before the old ones go.
     if (code !== '') session.out.write(`* OK ${code}Moved\r\n`);

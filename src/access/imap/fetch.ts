@@ -8,6 +8,7 @@ import type { EmailRow, MessageTuple } from '../../ports.ts';
 import { FLAG } from '../../ports.ts';
 import { FAILURES, Failure } from '../../system/failure.ts';
 import type { FetchArguments, FetchItem } from '../../wire/imap/fetch.ts';
+import { flagsBefore } from './events.ts';
 import { sendBinary, sendBinarySize, sendSection } from './fetch-body.ts';
 import { OpenMessage } from './open-message.ts';
 import { pause, SliceClock } from './pace.ts';
@@ -148,8 +149,10 @@ async function markSeen(session: ImapSession, selected: Selected, positions: rea
   }
   if (uids.length === 0) return new Set();
   try {
+    const event = flagsBefore(session, view, uids);
     const { changed } = await session.context.writer.flags(view.accountId, view.mailboxId, uids, 'add', FLAG.seen, []);
     view.applyFlags(changed);
+    event?.tell(changed);
     for (const change of changed) session.tellOwn(change.uid, change.modseq);
     return new Set(changed.map((change) => change.uid));
   } catch (cause) {

@@ -25,6 +25,7 @@ import type {
   StoreWriter,
 } from '../../ports.ts';
 import { FLAG } from '../../ports.ts';
+import type { AnnotationsInput } from '../../store/operations/annotation.ts';
 import { Failure } from '../../system/failure.ts';
 
 interface Message {
@@ -83,14 +84,14 @@ export class MemoryStore implements StoreReader, StoreWriter, Announcements {
   watchAccount(accountId: AccountId, listener: Listener): () => void {
     return this.#watch(`a${accountId}`, listener);
   }
-  on(kind: 'directory' | 'queue', listener: Listener): () => void {
+  on(kind: 'directory' | 'queue' | 'metadata', listener: Listener): () => void {
     return this.#watch(kind, listener);
   }
   publish(announcement: Announcement): void {
     const key =
       announcement.kind === 'messages' || announcement.kind === 'mailboxGone'
         ? `m${announcement.mailboxId}`
-        : announcement.kind === 'mailboxes'
+        : announcement.kind === 'mailboxes' || announcement.kind === 'metadata'
           ? `a${announcement.accountId}`
           : announcement.kind;
     this.announce(() => {
@@ -196,10 +197,35 @@ export class MemoryStore implements StoreReader, StoreWriter, Announcements {
       quotaMessages: 0,
     };
   }
-  /** Knows the one query of this room. */
+  /** Knows the queries of this room. */
   rows(sql: string, ...parameters: (string | number | null)[]): unknown[][] {
+    if (sql.includes(' FROM annotation ')) return this.#annotationRows(sql, parameters);
     if (sql !== 'SELECT name FROM subscription WHERE account_id=?') throw new Error(`unknown query ${sql}`);
     return [...(this.#subscriptions.get(parameters[0] as number) ?? [])].map((name) => [name]);
+  }
+
+  /** "mailbox entry" to value; of one account, as the tests have it. */
+  readonly annotations = new Map<string, Uint8Array>();
+  #annotationRows(sql: string, [, mailboxId, entry]: (string | number | null)[]): unknown[][] {
+    const exact = this.annotations.get(`${mailboxId} ${entry}`);
+    if (sql.startsWith('SELECT value')) return exact === undefined ? [] : [[exact]];
+    const below = [...this.annotations].map(([key, value]) => [key.split(' ') as [string, string], value] as const);
+    return below
+      .filter(([[id, name]]) => id === String(mailboxId) && (name === entry || name.startsWith(`${entry}/`)))
+      .map(([[, name], value]) => [name, value])
+      .sort();
+  }
+
+  #setAnnotations({ accountId, mailboxId, changes, limits, by }: AnnotationsInput): void {
+    if (changes.some(({ value }) => value !== null && value.length > limits.valueBytesMax)) throw new Failure('messageTooBig');
+    const number = [...this.annotations.keys()].filter((key) => key.startsWith(`${mailboxId} `)).length;
+    const added = changes.filter(({ entry, value }) => value !== null && !this.annotations.has(`${mailboxId} ${entry}`)).length;
+    if (number + added > limits.entriesMax) throw new Failure('limit');
+    for (const { entry, value } of changes) {
+      if (value === null) this.annotations.delete(`${mailboxId} ${entry}`);
+      else this.annotations.set(`${mailboxId} ${entry}`, value);
+    }
+    this.publish({ kind: 'metadata', accountId, mailboxId, entries: changes.map(({ entry }) => entry), by });
   }
 
   // ── Writes ──
@@ -445,7 +471,8 @@ export class MemoryStore implements StoreReader, StoreWriter, Announcements {
     return Promise.resolve();
   }
 
-  run<T>(operation: string): Promise<T> {
+  run<T>(operation: string, input: unknown): Promise<T> {
+    if (operation === 'metadata.set') return this.#write(() => this.#setAnnotations(input as AnnotationsInput) as T);
     throw new Error(`no operation ${operation}`);
   }
 

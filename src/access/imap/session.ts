@@ -17,6 +17,7 @@ import { continueSasl } from './authenticate.ts';
 import { capabilityLine } from './capability.ts';
 import { COMMANDS, type Command } from './commands.ts';
 import { idleLine } from './idle.ts';
+import { MetadataNews } from './metadata-news.ts';
 import { UnknownEncoding } from './open-message.ts';
 import { Output } from './output.ts';
 import { FLAVOUR, type Selected } from './selected.ts';
@@ -82,6 +83,7 @@ export class ImapSession implements Session, Idler {
   idleTag = '';
   loginFailures = 0;
   readonly #reader: CommandReader;
+  #metadata: MetadataNews | null = null;
   #unwatchLogin: (() => void) | null = null;
   readonly #limits: { lineBytesMax: number; literalBytesMax: number };
   #mode: Mode = 'commands';
@@ -347,7 +349,10 @@ export class ImapSession implements Session, Idler {
       this.context.metrics.count('imap.bad');
     } else {
       this.#badCommands = 0;
-      if (updates !== 'none') this.tellUpdates(updates === 'all');
+      if (updates !== 'none') {
+        this.tellUpdates(updates === 'all');
+        this.#tellMetadata();
+      }
     }
     this.#own = null;
     this.out.write(`${tag} ${text}\r\n`);
@@ -368,6 +373,23 @@ export class ImapSession implements Session, Idler {
     const updates = selected.updates(flavour, this.#own);
     if (typeof updates === 'string') this.out.write(updates);
     else this.out.shared(updates);
+  }
+
+  #tellMetadata(): void {
+    const text = this.#metadata?.take(this.isUtf8 || this.isRev2) ?? '';
+    if (text !== '' && !this.isClosed) this.out.write(text);
+  }
+
+  /** ENABLE METADATA: the client hears of what others change. False: it did before. */
+  watchMetadata(): boolean {
+    if (this.#metadata !== null || this.account === null) return false;
+    const { announcements, reader } = this.context;
+    this.#metadata = new MetadataNews(announcements, reader, this.account.id, this.connection.id, () => {
+      if (this.isClosed || this.#mode !== 'idle' || this.out.isFull) return;
+      this.#tellMetadata();
+      this.out.flush();
+    });
+    return true;
   }
 
   claimRecent(): void {
@@ -437,6 +459,7 @@ export class ImapSession implements Session, Idler {
     this.#lastNotice = idle.now;
     this.deadline = Math.min(this.deadline, idle.now + this.context.settings()['imap.idleNotice']);
     this.selected?.view.idlers.add(this);
+    this.#tellMetadata();
   }
 
   endIdle(): void {
@@ -499,6 +522,7 @@ export class ImapSession implements Session, Idler {
       this.#lastNotice = now;
       if (!this.out.isFull) {
         this.tellUpdates(true);
+        this.#tellMetadata();
         this.out.write('* OK Still here\r\n');
         this.out.flush();
       }
@@ -546,6 +570,8 @@ export class ImapSession implements Session, Idler {
     this.append = null;
     this.unselect();
     this.shared.left(this);
+    this.#metadata?.close();
+    this.#metadata = null;
     this.#unwatchLogin?.();
     this.#unwatchLogin = null;
     this.#reader.reset();

@@ -1,5 +1,5 @@
 /** Options of IMAP, `[imap]` in posthorn.toml. */
-import { bytes, count, duration, KiB, list, MiB, MINUTE, type SettingsOf } from '../../system/declare.ts';
+import { bytes, count, duration, KiB, list, MiB, MINUTE, type SettingsOf, text } from '../../system/declare.ts';
 
 export const IMAP_SETTINGS = {
   'imap.lineBytesMax': bytes({
@@ -43,6 +43,22 @@ export const IMAP_SETTINGS = {
     least: 10_000,
     doc: 'How often an idling client hears "Still here", so that NAT routers and phones keep the connection.',
     see: 'Dovecot imap_idle_notify_interval',
+  }),
+  'imap.metadataValueBytesMax': bytes({
+    default: 32 * KiB,
+    least: 1 * KiB,
+    most: 1 * MiB,
+    doc: 'Largest annotation on a mailbox or on the server; it must also fit into `imap.literalBytesMax`.',
+    see: 'RFC 5464 section 4.1',
+  }),
+  'imap.metadataEntriesMax': count({ default: 100, least: 10, most: 10_000, doc: 'Most annotations on one mailbox, or on the server by one account.' }),
+  'imap.metadataAccountEntriesMax': count({ default: 2000, least: 10, most: 100_000, doc: 'Most annotations of one account, on all its mailboxes together.' }),
+  'imap.adminContact': text({
+    default: '',
+    accepts: 'a URI such as "mailto:help@example.org" or "tel:+49301234567", or ""',
+    doc: 'How users reach the administrator: the annotation /shared/admin. Empty: postmaster in the domain of the user.',
+    see: 'RFC 5464 section 3.2.1.1',
+    check: (value) => (value === '' || /^[A-Za-z][A-Za-z0-9+.-]*:[\x21-\x7e]+$/.test(value) ? undefined : 'is no URI'),
   }),
   'imap.capabilitiesHidden': list({
     default: [],

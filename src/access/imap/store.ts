@@ -2,6 +2,7 @@
 import type { FlagChange } from '../../ports.ts';
 import type { StoreArguments } from '../../wire/imap/arguments.ts';
 import { formatSet } from '../../wire/imap/format.ts';
+import { flagsBefore } from './events.ts';
 import { pause, SliceClock } from './pace.ts';
 import { positions } from './sequence.ts';
 import type { Selected } from './selected.ts';
@@ -46,6 +47,7 @@ export async function store(session: ImapSession, args: StoreArguments, isUid: b
 async function storePage(session: ImapSession, selected: Selected, args: StoreArguments, isUid: boolean, uids: number[]): Promise<number[]> {
   const { view } = selected;
   const before = args.isSilent ? knownFlags(session, selected, uids) : null;
+  const event = flagsBefore(session, view, uids);
   const { changed, modified } = await session.context.writer.flags(
     view.accountId,
     view.mailboxId,
@@ -56,6 +58,7 @@ async function storePage(session: ImapSession, selected: Selected, args: StoreAr
     args.unchangedSince ?? undefined,
   );
   view.applyFlags(changed);
+  event?.tell(changed);
   const changedUids = new Map(changed.map((change) => [change.uid, change.modseq]));
   for (const change of changed) if (before === null || isAsWished(args, before.get(change.uid), change)) session.tellOwn(change.uid, change.modseq);
   // A client must know a keyword before it meets it in FETCH.

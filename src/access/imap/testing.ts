@@ -37,6 +37,8 @@ const authenticator: Authenticator = {
 export class TestServer {
   readonly store = new MemoryStore();
   settings: ImapSettings;
+  /** What the sessions told the scripts for IMAP events, and whether they want to hear. */
+  readonly sieve: { readonly events: unknown[]; isWanted: boolean } = { events: [], isWanted: false };
   readonly logged: { event: string; fields: unknown }[] = [];
   hasTls = false;
   /** Staged messages that were given back. */
@@ -65,6 +67,11 @@ export class TestServer {
       staging: memoryStaging(store, () => {
         this.aborted += 1;
       }),
+      imapSieve: {
+        isWanted: () => this.sieve.isWanted,
+        happened: ({ mailboxId, cause, fromId }, messages) => void this.sieve.events.push({ mailboxId, cause, fromId, messages }),
+        url: () => null,
+      },
       judge: null,
       intake: null as never,
       tls: { context: () => (this.hasTls ? ({} as never) : null), options: () => null },
@@ -74,8 +81,11 @@ export class TestServer {
     this.#factory = createImapSession(this.context) as (connection: Connection) => ImapSession;
   }
 
+  #connections = 0;
+
   connect(over: Partial<{ protocol: Protocol; isLoopback: boolean; isTls: boolean; ip: string }> = {}): Client {
-    return new Client((connection) => this.#factory(connection), over);
+    this.#connections += 1;
+    return new Client((connection) => this.#factory(connection), over, `test${this.#connections}`);
   }
 
   /** Logged in, and with a mailbox selected when one is named; what was said so far is forgotten. */
@@ -114,9 +124,13 @@ export class Client {
   readonly session: ImapSession;
   readonly connection: Connection;
 
-  constructor(factory: (connection: Connection) => ImapSession, over: Partial<{ protocol: Protocol; isLoopback: boolean; isTls: boolean; ip: string }>) {
+  constructor(
+    factory: (connection: Connection) => ImapSession,
+    over: Partial<{ protocol: Protocol; isLoopback: boolean; isTls: boolean; ip: string }>,
+    id = 'test',
+  ) {
     this.connection = {
-      id: 'test',
+      id,
       protocol: over.protocol ?? 'imap',
       socket: this.socket as never,
       client: { ip: over.ip ?? '192.0.2.1', port: 1, name: null },

@@ -242,6 +242,7 @@ test('MH folders number, directories name; links are the same file', () => {
       pieces: [Buffer.from('A: b\n\n')],
       at: AT,
       mode: 0o600,
+      directoryMode: 0o700,
       links: [
         { path: plain, format: 'directory' },
         { path: box, format: 'maildir' },

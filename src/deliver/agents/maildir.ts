@@ -2,7 +2,7 @@
  * Delivery to a maildir: written and synced in tmp/, then linked into new/, whose entry is synced too. No locks.
  * Folders of Maildir++ are subdirectories ".Name" with an empty file `maildirfolder`.
  */
-import { closeSync, fsyncSync, linkSync, lstatSync, openSync, renameSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, fchmodSync, fsyncSync, linkSync, lstatSync, openSync, renameSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { chargeQuota, type MaildirQuota, quotaRoom } from './maildir-quota.ts';
@@ -60,6 +60,7 @@ export function deliverMaildir(options: MaildirOptions): StoreResult {
 function writeNew(path: string, pieces: readonly Uint8Array[], mode: number): void {
   const fd = openSync(path, NEW_FILE, mode);
   try {
+    fchmodSync(fd, mode);
     writeAll(fd, pieces);
     fsyncSync(fd);
   } catch (error) {

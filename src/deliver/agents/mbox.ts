@@ -2,7 +2,7 @@
  * Appends messages to an mbox: dot-lock and fcntl lock, From_ line, ">From " quoting (mboxo, as Postfix and procmail write it), a blank line
  * at the end, fsync, and back to the old length when anything fails half way.
  */
-import { closeSync, constants, fstatSync, fsyncSync, ftruncateSync, lstatSync, openSync, type Stats } from 'node:fs';
+import { closeSync, constants, fchmodSync, fstatSync, fsyncSync, ftruncateSync, lstatSync, openSync, type Stats } from 'node:fs';
 import { dirname } from 'node:path';
 import { releaseDotLock, type Sleep, sleep, takeDotLock } from './dot-lock.ts';
 import type { KernelLocks } from './kernel-lock.ts';
@@ -109,6 +109,7 @@ function openMailbox(path: string, mode: number): { fd: number; stat: Stats; isN
     }
     try {
       const fd = openSync(path, flags | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
+      fchmodSync(fd, mode); // whatever this process's umask is
       return { fd, stat: fstatSync(fd), isNew: true };
     } catch (error) {
       if (errnoOf(error) !== 'EEXIST') throw error; // somebody made it this moment: open it then
@@ -122,7 +123,8 @@ function isTrustedLink(path: string): boolean {
   return lstatSync(path).uid === 0 && parent.uid === 0 && (parent.mode & 0o022) === 0;
 }
 
-const isNullDevice = (stat: Stats): boolean => stat.isCharacterDevice() && stat.rdev === 0x103;
+/** /dev/null. */
+export const isNullDevice = (stat: Stats): boolean => stat.isCharacterDevice() && stat.rdev === 0x103;
 
 // ── The format ───────────────────────────────────────────────────────────────────────────────────────
 

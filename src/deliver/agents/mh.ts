@@ -1,5 +1,5 @@
 /** MH folders (a file for each message, named by the next number) and plain directories (procmail: `msg.` and a name of its own). */
-import { closeSync, fsyncSync, linkSync, openSync, readdirSync, statSync, unlinkSync } from 'node:fs';
+import { closeSync, fchmodSync, fsyncSync, linkSync, openSync, readdirSync, statSync, unlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { deliverMaildir, makeMaildir, maildirName } from './maildir.ts';
@@ -16,6 +16,8 @@ export interface FolderOptions {
   /** Further folders that get a hard link of the same file. */
   readonly links: readonly { readonly path: string; readonly format: FolderFormat }[];
   readonly mode: number;
+  /** Of folders that are made. */
+  readonly directoryMode: number;
   /** Of a maildir. */
   readonly flags?: string;
 }
@@ -27,26 +29,28 @@ const RACES_MAX = 100;
 /** Writes the message into the first folder and links it into the others; all of them, or it is a failure and nothing stays. */
 export function deliverFolder(options: FolderOptions): StoreResult {
   const made: string[] = [];
+  const { path, format, pieces, at, mode, directoryMode, flags } = options;
   try {
     const first =
-      options.format === 'maildir'
-        ? deliverMaildir({ path: options.path, pieces: options.pieces, at: options.at, quota: null, fileMode: options.mode, flags: options.flags })
-        : writeInto(options.path, options.format, options.pieces, options.mode);
+      format === 'maildir'
+        ? deliverMaildir({ path, pieces, at, quota: null, fileMode: mode, directoryMode, flags })
+        : writeInto(path, format, pieces, mode, directoryMode);
     if (first.kind === 'failed') return first;
     made.push(first.path);
-    for (const link of options.links) made.push(linkInto(first.path, link.path, link.format, options.at));
-    return first;
+    for (const link of options.links) made.push(linkInto(first.path, link.path, link.format, at, directoryMode));
+    return { ...first, links: made.slice(1) };
   } catch (error) {
     for (const path of made) remove(path);
     return storeFailure(error, `cannot write to the folder ${options.path}`);
   }
 }
 
-function writeInto(folder: string, format: 'mh' | 'directory', pieces: readonly Uint8Array[], mode: number): StoreResult {
-  makeDirectory(folder, 0o777 & ~process.umask());
+function writeInto(folder: string, format: 'mh' | 'directory', pieces: readonly Uint8Array[], mode: number, directoryMode: number): StoreResult {
+  makeDirectory(folder, directoryMode);
   const temporary = join(folder, `.tmp.${process.pid}.${uniqueName()}`);
   const fd = openSync(temporary, NEW_FILE, mode);
   try {
+    fchmodSync(fd, mode);
     writeAll(fd, pieces);
     fsyncSync(fd);
     const path = linkFree(temporary, folder, format);
@@ -59,15 +63,15 @@ function writeInto(folder: string, format: 'mh' | 'directory', pieces: readonly 
   }
 }
 
-function linkInto(from: string, folder: string, format: FolderFormat, at: number): string {
+function linkInto(from: string, folder: string, format: FolderFormat, at: number, directoryMode: number): string {
   if (format === 'maildir') {
-    makeMaildir(folder, 0o700);
+    makeMaildir(folder, directoryMode);
     const to = join(folder, 'new', maildirName(at));
     linkSync(from, to);
     syncDirectory(join(folder, 'new'));
     return to;
   }
-  makeDirectory(folder, 0o777 & ~process.umask());
+  makeDirectory(folder, directoryMode);
   const path = linkFree(from, folder, format);
   if (path === null) throw new Error(`no free name in the folder ${folder}`);
   syncDirectory(folder);

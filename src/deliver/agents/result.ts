@@ -4,6 +4,8 @@ export type Stored = {
   readonly kind: 'stored';
   /** The file that holds the message (of a maildir: its path below new/). */
   readonly path: string;
+  /** Further names of the same file, in further folders. */
+  readonly links?: readonly string[];
   /** Bytes written. */
   readonly bytes: number;
 };

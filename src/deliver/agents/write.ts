@@ -1,5 +1,5 @@
 /** Plain steps that all writers share: everything is written before anyone is told, and a new name is on disk before it counts. */
-import { closeSync, constants, fsyncSync, mkdirSync, openSync, writevSync } from 'node:fs';
+import { chmodSync, closeSync, constants, fsyncSync, mkdirSync, openSync, writevSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
@@ -45,8 +45,11 @@ export function syncDirectory(path: string): void {
   }
 }
 
+/** Makes it and what is missing above it; true when it was not there. The mode is what is said, whatever this process's umask is. */
 export function makeDirectory(path: string, mode: number): boolean {
-  return mkdirSync(path, { recursive: true, mode }) !== undefined;
+  if (mkdirSync(path, { recursive: true, mode }) === undefined) return false;
+  chmodSync(path, mode);
+  return true;
 }
 
 export function syncParent(path: string): void {

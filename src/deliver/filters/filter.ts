@@ -55,6 +55,8 @@ export type Action = ActionBase &
         readonly isCreated: boolean;
         /** "\Junk", wins over the name when the account has such a mailbox (RFC 8579). */
         readonly specialUse: string | null;
+        /** The object id of a mailbox, wins over the name while there is such a mailbox (RFC 9042). */
+        readonly mailboxId?: string | null;
       }
     /** A file or folder in the user's file system, relative to the run's directory. Format by the language's own rules. */
     | {
@@ -183,6 +185,8 @@ export type FilterRequest =
   | { readonly kind: 'log'; readonly file: string | null; readonly text: string }
   /** Sieve: facts about the account. */
   | { readonly kind: 'mailboxExists'; readonly mailbox: string }
+  /** RFC 9042: by object id. */
+  | { readonly kind: 'mailboxIdExists'; readonly mailboxId: string }
   | { readonly kind: 'specialUseExists'; readonly mailbox: string | null; readonly uses: readonly string[] }
   /** RFC 5490; mailbox null: the server's. */
   | { readonly kind: 'metadata'; readonly mailbox: string | null; readonly annotation: string }
@@ -206,6 +210,7 @@ export interface Answers {
   unlock: null;
   log: null;
   mailboxExists: boolean;
+  mailboxIdExists: boolean;
   specialUseExists: boolean;
   metadata: string | null;
   duplicate: boolean;

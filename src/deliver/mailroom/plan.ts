@@ -23,7 +23,7 @@ import { composeScriptReport, scriptReportMemory } from '../reply/script-report.
 import type { ReplySettings } from '../reply/settings.ts';
 import { planVacation } from '../reply/vacation.ts';
 import { srsNoteMemory } from '../../route/srs-target.ts';
-import { roleOfUse } from './drive.ts';
+import { mailboxOfObjectId, roleOfUse } from './drive.ts';
 import { inboxName } from './names.ts';
 import { type Original, outgoing, stageBytes, stageVersion } from './outgoing.ts';
 import type { FilterPlan, FilterStep, MailroomInput } from './types.ts';
@@ -35,8 +35,8 @@ export interface PlannerContext {
   newId(): MessageId;
   now(): number;
   /** Does mail for this address leave this machine? */
-  isOffSite(address: Address): boolean;
-  isOurDomain(domain: string): boolean;
+  isOffSite(address: Address): boolean | Promise<boolean>;
+  isOurDomain(domain: string): boolean | Promise<boolean>;
   maySendAs(accountId: number, address: Address): boolean;
   /** null: senders stay as they are (`srs.enabled`). */
   srs(): ForwardInput['srs'];
@@ -92,7 +92,7 @@ export class Planner {
         await this.#copy(inbox, action.flags, action.message);
         return this.step(`kept in ${nameOf(inbox)}${action.isImplicit ? ', as no rule says otherwise' : ''}`, action.isImplicit ? '' : by);
       case 'fileInto': {
-        const target = this.#mailbox(action.mailbox, action.specialUse);
+        const target = this.#mailbox(action.mailbox, action.specialUse, action.mailboxId);
         await this.#copy(target, action.flags, action.message);
         return this.step(`filed into ${nameOf(target)}`, by);
       }
@@ -144,7 +144,9 @@ export class Planner {
 
   // ── copies ─────────────────────────────────────────────────────────────────────────────────────────
 
-  #mailbox(name: string, specialUse: string | null): MailboxTarget {
+  #mailbox(name: string, specialUse: string | null, objectId: string | null = null): MailboxTarget {
+    const known = objectId === null ? null : mailboxOfObjectId(this.#context.reader, this.#account.id, objectId);
+    if (known?.isSelectable === true) return mailboxTarget(known.name);
     const role = specialUse === null ? null : roleOfUse(specialUse);
     if (role !== null && this.#context.reader.mailboxes(this.#account.id).some((row) => row.role === role)) return { role };
     return mailboxTarget(name);
@@ -191,18 +193,20 @@ export class Planner {
     const context = this.#context;
     const input = this.#input;
     const account = this.#account;
-    const isOffSite = context.isOffSite(action.address);
+    const isOffSite = await context.isOffSite(action.address);
+    const sender = action.sender ?? input.sender;
+    const isSenderOurs = sender !== null && (await context.isOurDomain(sender.domain));
     const planned = planForward(
       {
         accountId: account.id,
-        sender: action.sender ?? input.sender,
+        sender,
         recipient: input.final,
         to: action.address,
         isOffSite,
         isSpam: this.#isSpam(),
         deliveredTo: input.message.digest.deliveredTo,
         forwardsToday: (isOffSite ? forwardsToday(context.reader, account.id, context.now()) : 0) + this.#forwards,
-        isOurDomain: (domain) => context.isOurDomain(domain),
+        isOurDomain: () => isSenderOurs,
         srs: context.srs(),
       },
       context.settings(),

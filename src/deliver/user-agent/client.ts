@@ -1,5 +1,6 @@
 /** The user agent as the courier's thread (and whoever checks passwords) sees it: one request on each connection at a time, connections kept. */
 import { createConnection, type Socket } from 'node:net';
+import type { FolderAnswer, FolderPath, FolderRequest } from './folders/types.ts';
 import { FrameParser, frameHead, writeSlowly } from './frame.ts';
 import { unpackAnswer } from './packed.ts';
 import type { Request, Response } from './protocol.ts';
@@ -11,6 +12,10 @@ export interface UserAgentClient {
   checkPassword(user: string, password: string): Promise<PasswordAnswer>;
   /** A user of this machine; null: there is none. */
   lookup(user: string): Promise<SystemUser | null | 'unavailable'>;
+  /** A request about the user's maildir or mbox files; `mailbox` is the option local.mailbox. Never rejects. */
+  folders(user: string, mailbox: string, request: FolderRequest, body?: Uint8Array): Promise<{ readonly answer: FolderAnswer; readonly body: Uint8Array }>;
+  /** Calls `changed` when something may have changed in the folder, as far as the system tells; answers the way to stop. */
+  watch(user: string, mailbox: string, path: FolderPath, changed: () => void): () => void;
   close(): void;
 }
 
@@ -24,6 +29,7 @@ const IDLE_CONNECTIONS_MAX = 32;
 
 export function connectUserAgent(options: { readonly socketPath: string; readonly key: string }): UserAgentClient {
   const idle: Line[] = [];
+  const watching = new Set<Socket>();
   let isClosed = false;
 
   async function ask<T>(
@@ -61,8 +67,35 @@ export function connectUserAgent(options: { readonly socketPath: string; readonl
       ),
     lookup: (user) =>
       ask({ kind: 'lookup', user }, null, null, (response) => (response.kind === 'user' ? response.user : 'unavailable')).catch(() => 'unavailable' as const),
+    folders: (user, mailbox, request, body) =>
+      ask({ kind: 'folders', user, mailbox, request }, body === undefined ? null : sourceOf(body), null, (response, bytes) => {
+        if (response.kind !== 'folders') throw new Error('an answer to another question');
+        return { answer: response.answer, body: bytes };
+      }).catch((error: unknown) => ({
+        answer: { failed: `the user agent cannot be reached: ${error instanceof Error ? error.message : String(error)}`, reason: 'error' as const },
+        body: new Uint8Array(0),
+      })),
+    watch(user, mailbox, path, changed) {
+      const socket = createConnection(options.socketPath);
+      const parser = new FrameParser({ head: () => changed(), body: () => {}, end: () => {} });
+      socket.on('data', (chunk: Buffer) => {
+        try {
+          parser.push(chunk);
+        } catch {
+          socket.destroy(); // nonsense: whoever watches asks from time to time as well
+        }
+      });
+      socket.on('error', () => socket.destroy());
+      socket.write(frameHead({ kind: 'hello', key: options.key }, 0));
+      socket.write(frameHead({ kind: 'watch', user, mailbox, path } satisfies Request, 0));
+      socket.unref();
+      watching.add(socket);
+      socket.on('close', () => watching.delete(socket));
+      return () => socket.destroy();
+    },
     close() {
       isClosed = true;
+      for (const socket of watching) socket.destroy();
       for (const line of idle.splice(0)) line.end();
     },
   };

@@ -167,10 +167,11 @@ class Delivery {
     if (prepared === null) return null;
     if (prepared.kind === 'defer') return simpleAnswer('deferred', 451, '4.3.0', prepared.text);
     if (prepared.kind === 'problem') {
-      if (!prepared.isPassedOver) return this.#failedRun(prepared.problem, prepared.problem.file);
+      if (prepared.then === 'mailbox') return this.#failedRun(prepared.problem, prepared.problem.file);
       this.#effects.problem ??= prepared.problem;
-      this.#effects.step(prepared.problem, `passed over: ${prepared.problem.text}`);
-      return null;
+      const { text } = prepared.problem;
+      this.#effects.step(prepared.problem, prepared.then === 'defer' ? text : `passed over: ${text}`);
+      return prepared.then === 'defer' ? this.#told(simpleAnswer('deferred', 451, '4.3.0', `the ${language} file of ${this.#place.user.name} has mistakes`)) : null;
     }
     const end = await this.#drive(prepared.run, language);
     if (end.kind === 'failed') return this.#failedRun(end.problem, end.problem.file || prepared.file);

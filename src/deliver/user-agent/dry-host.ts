@@ -96,6 +96,7 @@ export function dryHost(options: DryHostOptions): FilterHost & { readonly record
         return null;
       case 'specialUseExists':
       case 'duplicate':
+      case 'mailboxIdExists':
       case 'listed':
         return false;
     }

@@ -1,12 +1,13 @@
 /** Files of the user's that decide where mail goes: read only when nobody else can have written them. */
 import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import { isNullDevice } from '../agents/mbox.ts';
 import { errnoOf } from '../agents/result.ts';
 
 const { O_NOCTTY, O_NONBLOCK, O_RDONLY } = constants;
 
 /**
  * null: not there (or not for us). 'unsafe': no regular file, writable by everyone, of another user's (root's is taken), or longer than `bytesMax`.
- * Throws for a disk that fails: a file that may be there must not be taken for missing.
+ * /dev/null is an empty file. Throws for a disk that fails: a file that may be there must not be taken for missing.
  */
 export function readTrusted(path: string, uid: number, bytesMax: number): Buffer | null | 'unsafe' {
   let fd: number;
@@ -18,6 +19,7 @@ export function readTrusted(path: string, uid: number, bytesMax: number): Buffer
   }
   try {
     const stat = fstatSync(fd);
+    if (isNullDevice(stat)) return Buffer.alloc(0);
     if (!stat.isFile() || (stat.mode & 0o002) !== 0 || (stat.uid !== uid && stat.uid !== 0) || stat.size > bytesMax) return 'unsafe';
     const bytes = Buffer.alloc(stat.size);
     let at = 0;

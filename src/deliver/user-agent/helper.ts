@@ -5,6 +5,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import { chmodSync, chownSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
+import { FolderTask, WatchTask } from './folders/task.ts';
 import { FrameParser, frameHead } from './frame.ts';
 import { WORKER_GRACE_MS } from './limits.ts';
 import { type PasswordChecks, passwordChecks } from './password.ts';
@@ -35,12 +36,15 @@ export interface HelperOptions {
 
 /** Spool workers do nothing of the users' and never wait for anybody, so they are counted apart: a delivery that needs one cannot wait in a circle. */
 const SPOOL_WORKERS_MAX = 4;
+/** Processes that wait for changes in folders of users who look at them just now; who gets none asks from time to time. */
+const WATCHERS_MAX = 50;
 
 interface Rooms {
   readonly options: HelperOptions;
   readonly rules: TargetRules;
   readonly pool: WorkerPool;
   readonly spoolPool: WorkerPool;
+  readonly watchPool: WorkerPool;
   readonly passwords: PasswordChecks;
 }
 
@@ -52,6 +56,7 @@ export function serveUserAgent(options: HelperOptions, environment: Readonly<Rec
     rules: { users, defaultUser: options.defaultUser, uidMin: options.uidMin, usersAllowed: options.usersAllowed, ownUid: process.getuid?.() ?? -1 },
     pool: new WorkerPool({ ...limits, workersMax: options.workersMax, blanks: options.blanks }),
     spoolPool: new WorkerPool({ ...limits, workersMax: SPOOL_WORKERS_MAX, blanks: 0 }),
+    watchPool: new WorkerPool({ ...limits, workersMax: WATCHERS_MAX, blanks: 0 }),
     passwords: passwordChecks(users),
   };
   const server = createServer((socket) => serveClient(socket, rooms));
@@ -60,6 +65,7 @@ export function serveUserAgent(options: HelperOptions, environment: Readonly<Rec
   server.on('close', () => {
     rooms.pool.close();
     rooms.spoolPool.close();
+    rooms.watchPool.close();
   });
   rmSync(options.socketPath, { force: true });
   // Nobody else must be able to connect in the moment before its mode is set.
@@ -76,7 +82,7 @@ export function serveUserAgent(options: HelperOptions, environment: Readonly<Rec
 /** One client connection: hello, then one request after the other. */
 function serveClient(socket: Socket, rooms: Rooms): void {
   let isKnown = false;
-  let current: ClientTask | null = null;
+  let current: ClientTask | FolderTask | WatchTask | null = null;
   const answer = (head: unknown): void => void (socket.destroyed || socket.write(frameHead(head, 0)));
   const parser = new FrameParser({
     head(head, bodyBytes) {
@@ -86,6 +92,8 @@ function serveClient(socket: Socket, rooms: Rooms): void {
         isKnown = true;
       } else if (current !== null && !current.isDone) throw new Error('a request before the last one was answered');
       else if (request.kind === 'deliver') current = new ClientTask(socket, rooms, request.task, bodyBytes);
+      else if (request.kind === 'folders') current = new FolderTask(socket, rooms, request, bodyBytes);
+      else if (request.kind === 'watch') current = new WatchTask(socket, rooms, request);
       else if (request.kind === 'password')
         void rooms.passwords.check(request.user, request.password).then((result) => answer({ kind: 'password', answer: result }));
       else if (request.kind === 'lookup')

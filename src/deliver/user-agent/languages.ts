@@ -1,5 +1,5 @@
 /** What the worker knows of forward files and filter languages: where their files are and how a run begins. */
-import { lstatSync } from 'node:fs';
+import { lstatSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fromLine } from '../agents/mbox.ts';
 import { errnoOf } from '../agents/result.ts';
@@ -15,6 +15,7 @@ import { runQmail } from '../filters/qmail/run.ts';
 import { sieveExtensions, sieveLimits } from '../filters/sieve/settings.ts';
 import { compileSieve, runSieve, type SieveExtensions, type SieveLimits } from '../filters/sieve/sieve.ts';
 import { formatAddress } from '../../mail/address.ts';
+import type { Address } from '../../ports.ts';
 import { readTrusted } from './files.ts';
 import { isInStore, mailboxPath } from './mailbox.ts';
 import type { DeliveryTask, SystemUser } from './types.ts';
@@ -22,7 +23,8 @@ import type { DeliveryTask, SystemUser } from './types.ts';
 /** What an administrator's and a user's file came to. 'defer': nothing is delivered now. */
 export type Prepared =
   | { readonly kind: 'run'; readonly run: FilterRun; readonly file: string }
-  | { readonly kind: 'problem'; readonly problem: FilterProblem /** The file is passed over, as if it were not there. */; readonly isPassedOver: boolean }
+  /** `then`: the file is passed over as if it were not there, the mailbox gets the message, or the message waits until the file is mended. */
+  | { readonly kind: 'problem'; readonly problem: FilterProblem; readonly then: 'passOver' | 'mailbox' | 'defer' }
   | { readonly kind: 'defer'; readonly text: string };
 
 export interface PreparedFor {
@@ -38,7 +40,7 @@ const FILE_BYTES_MAX = 1024 * 1024;
 const CACHE_MAX = 32;
 export const GLOBAL_FILES = { procmail: '/etc/procmailrc', maildrop: '/etc/maildroprc' } as const;
 
-const passedOver = (file: string, text: string): Prepared => ({ kind: 'problem', problem: { file, line: 0, text }, isPassedOver: true });
+const passedOver = (file: string, text: string): Prepared => ({ kind: 'problem', problem: { file, line: 0, text }, then: 'passOver' });
 const UNSAFE = 'it is not used: others may write to it, it belongs to another user, or it is too long';
 
 // ── .forward and .qmail ──────────────────────────────────────────────────────────────────────────────
@@ -53,7 +55,7 @@ export function prepareForward(given: PreparedFor): Prepared | null {
     shell: user.shell,
     recipient: formatAddress(task.final),
     extension: task.detail,
-    delimiter: configuration.recipientDelimiter.slice(0, 1),
+    delimiter: delimiterOf(task),
     domain: task.final.domain,
     local: task.final.local,
   };
@@ -69,16 +71,26 @@ export function prepareForward(given: PreparedFor): Prepared | null {
     const context = {
       homeDirectory: user.home,
       origin: configuration.domain,
-      isOwn: (address: { local: string; domain: string }) =>
-        address.domain.toLowerCase() === task.final.domain.toLowerCase() &&
+      isOwn: (address: Address) =>
+        isLocalDomain(address.domain.toLowerCase(), task) &&
         withoutDetail(address.local, configuration.recipientDelimiter).toLowerCase() ===
           withoutDetail(task.final.local, configuration.recipientDelimiter).toLowerCase(),
-      mayRun: (place: string) => configuration.allowCommands && place === 'forward',
-      mayWrite: (place: string) => configuration.allowFiles && place === 'forward',
+      mayRun: (place: string) => configuration.allowCommands && configuration.commandPlaces.includes(place),
+      mayWrite: (place: string) => configuration.allowFiles && configuration.filePlaces.includes(place),
     };
     return { kind: 'run', run: runForward(text.toString('utf8'), file, context, input), file };
   }
   return null;
+}
+
+const isLocalDomain = (domain: string, { final, configuration }: DeliveryTask): boolean =>
+  domain === final.domain.toLowerCase() || domain === configuration.domain.toLowerCase() || configuration.localDomains.includes(domain);
+
+/** The character that stands before the detail in the address. */
+function delimiterOf({ final, detail, configuration }: DeliveryTask): string {
+  const before = detail === null ? '' : final.local.charAt(final.local.length - detail.length - 1);
+  const isFound = before !== '' && configuration.recipientDelimiter.includes(before) && final.local.toLowerCase().endsWith(detail!.toLowerCase());
+  return isFound ? before : configuration.recipientDelimiter.slice(0, 1);
 }
 
 function withoutDetail(local: string, delimiters: string): string {
@@ -91,7 +103,7 @@ const shown = (path: string, user: SystemUser): string => (path.startsWith(`${us
 /** qmail-local's way: the home directory's mode first, then the first candidate that is a regular file. Always has something to say. */
 export function prepareQmail(given: PreparedFor): Prepared {
   const { task, user, input } = given;
-  const home = homeProblem(lstatSync(user.home).mode);
+  const home = homeProblem(statSync(user.home).mode);
   if (home !== null) return { kind: 'defer', text: home };
   const context = {
     local: task.recipient.local,
@@ -101,9 +113,9 @@ export function prepareQmail(given: PreparedFor): Prepared {
   };
   for (const { name, defaultPart } of qmailCandidates(task.detail)) {
     const path = join(user.home, name);
-    let stat: ReturnType<typeof lstatSync>;
+    let stat: ReturnType<typeof statSync>;
     try {
-      stat = lstatSync(path, { throwIfNoEntry: false });
+      stat = statSync(path, { throwIfNoEntry: false });
     } catch (error) {
       return { kind: 'defer', text: `~/${name} cannot be looked at: ${errnoOf(error) ?? String(error)}` };
     }
@@ -186,7 +198,8 @@ function prepareMaildrop(texts: readonly Text[], given: PreparedFor): Prepared {
   const scripts: Extract<ReturnType<typeof parseMaildropBytes>, { script: unknown }>['script'][] = [];
   for (const { file, text } of texts) {
     const result = once(`maildrop ${file} ${text.toString('latin1')}`, () => parseMaildropBytes(text.toString('latin1'), file));
-    if ('problem' in result) return { kind: 'problem', problem: result.problem, isPassedOver: false };
+    // As maildrop does: nothing is delivered by a filter that cannot be read.
+    if ('problem' in result) return { kind: 'problem', problem: result.problem, then: 'defer' };
     scripts.push(result.script);
   }
   const before = scripts.slice(0, -1);
@@ -203,6 +216,6 @@ function prepareSieve({ file, text }: Text, given: PreparedFor): Prepared {
   if (sieveFor?.key !== key) sieveFor = { key, extensions: sieveExtensions(sieve), limits: sieveLimits(sieve) };
   const { extensions, limits } = sieveFor;
   const compiled = once(`sieve ${key} ${text.toString('latin1')}`, () => compileSieve(text.toString('utf8'), { file, extensions, limits }));
-  if ('problems' in compiled) return { kind: 'problem', problem: compiled.problems[0] ?? { file, line: 0, text: 'it has mistakes' }, isPassedOver: false };
+  if ('problems' in compiled) return { kind: 'problem', problem: compiled.problems[0] ?? { file, line: 0, text: 'it has mistakes' }, then: 'mailbox' };
   return { kind: 'run', run: runSieve([compiled.script], given.input, { kind: 'delivery' }, limits), file };
 }

@@ -52,25 +52,24 @@ export async function deliverToMailbox(host: MailboxHost, mailbox: string, piece
   return deliverToMbox(host, join(folders, ...levels), pieces);
 }
 
-/** An mbox anywhere; the user's own in the mail spool goes through the spool writer. */
-export function deliverToMbox(
-  host: MailboxHost,
-  path: string,
-  pieces: readonly Uint8Array[],
-  how: { readonly mode?: number; readonly refusesExecutable?: boolean; readonly hasLock?: boolean; readonly addsBlankLine?: boolean } = {},
-): Promise<StoreResult> {
-  const message = mboxMessage(pieces, fromLine(host.envelopeSender, host.at), how.addsBlankLine);
-  if (isInSpool(host, path)) return host.spool(path, message);
+/** An mbox anywhere, with From_ line, quoted, and a blank line at the end. */
+export function deliverToMbox(host: MailboxHost, path: string, pieces: readonly Uint8Array[], how: MboxWriting = {}): Promise<StoreResult> {
+  return writeMbox(host, path, mboxMessage(pieces, fromLine(host.envelopeSender, host.at)), how);
+}
+
+export interface MboxWriting {
+  readonly mode?: number;
+  readonly refusesExecutable?: boolean;
+  /** The file's dot-lock is held already, or not wanted. */
+  readonly hasLock?: boolean;
+}
+
+/** Appends bytes as they are; to the user's own file in the mail spool by the spool writer. */
+export function writeMbox(host: MailboxHost, path: string, pieces: readonly Uint8Array[], how: MboxWriting = {}): Promise<StoreResult> {
+  if (isInSpool(host, path)) return host.spool(path, pieces);
   const { kernelLocks, signal } = host;
-  return appendMbox({
-    path,
-    pieces: message,
-    mode: how.mode ?? 0o600,
-    isDotLocked: how.hasLock !== true,
-    kernelLocks,
-    signal,
-    refusesExecutable: how.refusesExecutable,
-  });
+  const { mode = 0o600, hasLock = false, refusesExecutable } = how;
+  return appendMbox({ path, pieces, mode, isDotLocked: !hasLock, kernelLocks, signal, refusesExecutable });
 }
 
 export const SPOOL_DIRECTORIES: readonly string[] = ['/var/mail', '/var/spool/mail'];
@@ -85,7 +84,7 @@ export function isInSpool(host: Pick<MailboxHost, 'configuration' | 'user'>, pat
   return false;
 }
 
-export function spoolDirectories(configuration: LocalConfiguration): string[] {
+export function spoolDirectories(configuration: Pick<LocalConfiguration, 'mailbox'>): string[] {
   const own = configuration.mailbox.startsWith('/') ? [configuration.mailbox.replace(/\/+$/, '')] : [];
   return [...own, ...SPOOL_DIRECTORIES];
 }

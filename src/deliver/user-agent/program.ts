@@ -19,6 +19,8 @@ export interface ProgramOptions {
   readonly timeoutMs: number;
   /** Output beyond is cut; standard error is kept apart then. 0: output and error together, as text for a report. */
   readonly outputMax: number;
+  /** Standard error goes to this descriptor instead, which stays the caller's. */
+  readonly errors?: number | null;
   readonly umask: number | null;
   /** false: resolves as soon as it runs. */
   readonly waits: boolean;
@@ -56,14 +58,14 @@ export async function runProgram(options: ProgramOptions): Promise<ProgramAnswer
     // The offset, which parent and child share, stays at the first byte.
     if (input !== null) writeAll(input, options.input!, 0);
     const output = file();
-    const errors = options.outputMax > 0 ? file() : output;
+    const errors = options.errors ?? (options.outputMax > 0 ? file() : output);
     const end = await start(options, input, output, errors);
     return {
       ...end,
       output: options.outputMax > 0 ? readFrom0(output, options.outputMax) : new Uint8Array(0),
       isTruncated: options.outputMax > 0 && fstatSync(output).size > options.outputMax,
       isInputRefused: input !== null && options.waits && unread(input) > PIPE_BYTES,
-      text: readFrom0(errors, OUTPUT_TEXT_MAX).toString('utf8'),
+      text: options.errors == null ? readFrom0(errors, OUTPUT_TEXT_MAX).toString('utf8') : '',
     };
   } catch (error) {
     // A full disk, mostly: the program was not started, and trying again later is right.

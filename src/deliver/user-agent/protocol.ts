@@ -1,5 +1,6 @@
 /** What travels between the courier's thread, the helper and its workers; see frame.ts for the framing. */
 import type { StoreResult } from '../agents/result.ts';
+import type { FolderAnswer, FolderPath, FolderRequest } from './folders/types.ts';
 import type { DeliveryAnswer, DeliveryTask, Forward, Keep, PasswordAnswer, Reply, SystemUser } from './types.ts';
 
 export type Place = readonly [number, number] | null;
@@ -9,20 +10,28 @@ export type Request =
   | { readonly kind: 'hello'; readonly key: string }
   | { readonly kind: 'deliver'; readonly task: DeliveryTask }
   | { readonly kind: 'password'; readonly user: string; readonly password: string }
-  | { readonly kind: 'lookup'; readonly user: string };
+  | { readonly kind: 'lookup'; readonly user: string }
+  /** Of `folders/`; body: messages to be added. `mailbox`: the option local.mailbox. */
+  | { readonly kind: 'folders'; readonly user: string; readonly mailbox: string; readonly request: FolderRequest }
+  /** Answered by `changed`, again and again, until the connection is closed. */
+  | { readonly kind: 'watch'; readonly user: string; readonly mailbox: string; readonly path: FolderPath };
 
 /** Helper to client. */
 export type Response =
   | { readonly kind: 'delivered'; readonly answer: PackedAnswer }
   | { readonly kind: 'password'; readonly answer: PasswordAnswer }
-  | { readonly kind: 'user'; readonly user: SystemUser | null | 'unavailable' };
+  | { readonly kind: 'user'; readonly user: SystemUser | null | 'unavailable' }
+  | { readonly kind: 'folders'; readonly answer: FolderAnswer }
+  | { readonly kind: 'changed' };
 
 /** Helper to worker. Bodies: of `deliver` the message, of `spool` the bytes to append. `spooled` answers a worker's own request. */
 export type WorkerOrder =
   | { readonly kind: 'become'; readonly user: SystemUser; readonly group: number | null }
   | { readonly kind: 'deliver'; readonly task: DeliveryTask; readonly isRestricted: boolean }
   | { readonly kind: 'spool'; readonly path: string }
-  | { readonly kind: 'spooled'; readonly result: StoreResult };
+  | { readonly kind: 'spooled'; readonly result: StoreResult }
+  | { readonly kind: 'folders'; readonly mailbox: string; readonly request: FolderRequest }
+  | { readonly kind: 'watch'; readonly mailbox: string; readonly path: FolderPath };
 
 /** Worker to helper. */
 export type WorkerNews =
@@ -32,7 +41,9 @@ export type WorkerNews =
   | { readonly kind: 'ended'; readonly pid: number }
   | { readonly kind: 'spool'; readonly path: string }
   | { readonly kind: 'spooled'; readonly result: StoreResult }
-  | { readonly kind: 'delivered'; readonly answer: PackedAnswer };
+  | { readonly kind: 'delivered'; readonly answer: PackedAnswer }
+  | { readonly kind: 'folders'; readonly answer: FolderAnswer }
+  | { readonly kind: 'changed' };
 
 type Packed<T> = Omit<T, 'message'> & { readonly message: Place };
 /** An answer whose messages stand in the frame's body. */

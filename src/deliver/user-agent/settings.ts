@@ -91,11 +91,21 @@ export const LOCAL_SETTINGS = {
 } as const;
 export type LocalSettings = SettingsOf<typeof LOCAL_SETTINGS>;
 
-/** The options as they travel with each task. `recipientDelimiter` as addresses are split elsewhere, '' for none. */
-export function localConfiguration(
-  s: LocalSettings & SieveSettings,
-  machine: { hostname: string; domain: string; recipientDelimiter: string },
-): LocalConfiguration {
+export interface MachineFacts {
+  readonly hostname: string;
+  readonly domain: string;
+  /** As addresses are split elsewhere, '' for none. */
+  readonly recipientDelimiter: string;
+  /** `policy.localDomains`; tables among them are left out. */
+  readonly localDomains?: readonly string[];
+  /** `aliases.commands` and `aliases.files`. */
+  readonly commandPlaces?: readonly string[];
+  readonly filePlaces?: readonly string[];
+}
+
+/** The options as they travel with each task. */
+export function localConfiguration(s: LocalSettings & SieveSettings, machine: MachineFacts): LocalConfiguration {
+  const { hostname, domain, recipientDelimiter, localDomains = [], commandPlaces = ['forward'], filePlaces = ['forward'] } = machine;
   return {
     mailbox: s['local.mailbox'],
     style: s['local.style'],
@@ -110,6 +120,11 @@ export function localConfiguration(
     quotaMessages: s['local.quotaMessages'],
     redirectsMax: s['local.redirectsMax'],
     sieve: Object.fromEntries(Object.keys(SIEVE_SETTINGS).map((key) => [key, s[key as keyof SieveSettings]])) as SieveSettings,
-    ...machine,
+    hostname,
+    domain,
+    recipientDelimiter,
+    localDomains: localDomains.filter((entry) => /^[^:/!$\s]+$/.test(entry)).map((entry) => entry.toLowerCase()),
+    commandPlaces,
+    filePlaces,
   };
 }

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { notStored, type NotStored } from '../agents/result.ts';
 import { realSpool, spoolDirectories } from './mailbox.ts';
 import { groupId, type SystemUsers } from './system-users.ts';
-import { type DeliveryAnswer, type DeliveryTask, simpleAnswer, type SystemUser } from './types.ts';
+import { type DeliveryAnswer, type DeliveryTask, type LocalConfiguration, simpleAnswer, type SystemUser } from './types.ts';
 
 export interface TargetRules {
   readonly users: SystemUsers;
@@ -55,8 +55,21 @@ export async function targetOf(task: DeliveryTask, rules: TargetRules): Promise<
   return { target: { user, group, isRestricted } };
 }
 
+/** Whose folders may be looked at: a user's own, not a system account's. A sentence where they may not. */
+export async function folderUser(name: string, rules: TargetRules): Promise<SystemUser | string> {
+  const user = await rules.users.find(name);
+  if (user === null) return `there is no system user "${name}"`;
+  if (user.uid === 0 || (user.uid < rules.uidMin && !rules.usersAllowed.includes(user.name))) return `nothing of the system account "${name}" is read`;
+  if (rules.ownUid !== 0 && rules.ownUid !== user.uid) return `the server was not started as root and reads no files of "${name}"`;
+  return user;
+}
+
 /** The group in which a user's file of the mail spool is written; a refusal where the path is not the user's own file there. */
-export function spoolTarget(task: DeliveryTask, user: SystemUser, path: string): { readonly group: number; readonly path: string } | NotStored {
+export function spoolTarget(
+  task: { readonly configuration: Pick<LocalConfiguration, 'mailbox'> },
+  user: SystemUser,
+  path: string,
+): { readonly group: number; readonly path: string } | NotStored {
   const directory = spoolDirectories(task.configuration).find((one) => path === join(one, user.name));
   if (directory === undefined) return notStored(550, '5.7.0', `${path} is not the mailbox of ${user.name}`);
   const real = realSpool(directory);

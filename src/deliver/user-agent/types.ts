@@ -34,11 +34,17 @@ export interface LocalConfiguration {
   readonly forwardPath: readonly string[];
   readonly allowCommands: boolean;
   readonly allowFiles: boolean;
+  /** Where programs and files may stand: in .forward itself, in lists that it includes. */
+  readonly commandPlaces: readonly string[];
+  readonly filePlaces: readonly string[];
   readonly commandTimeLimitMs: number;
   readonly exportEnvironment: readonly string[];
   readonly quotaBytes: number;
   readonly quotaMessages: number;
+  /** Each of these characters begins an extension. */
   readonly recipientDelimiter: string;
+  /** Domains of the local class, in lower case: a user's own address may be in any of them. */
+  readonly localDomains: readonly string[];
   /** Of this machine. */
   readonly hostname: string;
   readonly domain: string;

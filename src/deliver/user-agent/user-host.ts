@@ -1,19 +1,19 @@
 /** Answers a filter's requests with real effects, in the rights of the user this process has become. */
 import { closeSync, constants, fstatSync, openSync, statSync, writeSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { formatAddress } from '../../mail/address.ts';
 import { releaseDotLock, sleep, takeDotLock } from '../agents/dot-lock.ts';
-import { appendMbox, fromLine, startsWithFrom } from '../agents/mbox.ts';
+import { fromLine, mboxMessage, startsWithFrom } from '../agents/mbox.ts';
 import { NO_KERNEL_LOCKS } from '../agents/kernel-lock.ts';
 import { deliverFolder, folderKind } from '../agents/mh.ts';
-import { errnoOf, type StoreResult, storeFailure } from '../agents/result.ts';
+import { errnoOf, notStored, type Stored, type StoreResult, storeFailure } from '../agents/result.ts';
 import type { ActAnswer, Action, Command, FilterLanguage, FilterRequest, FlagSet, MessageVersion, RunAnswer } from '../filters/filter.ts';
 import type { FilterHost } from './driver.ts';
 import type { Effects } from './effects.ts';
 import { answerOfExit } from './exit-codes.ts';
 import { isDirectory, readTrusted } from './files.ts';
-import { deliverToMailbox, deliverToMbox, isInStore, type MailboxHost } from './mailbox.ts';
-import { changedBytes, type MessageForms, toLf } from './message.ts';
+import { deliverToMailbox, deliverToMbox, isInStore, type MailboxHost, writeMbox } from './mailbox.ts';
+import { changedBytes, type MessageForms, toLf, withoutFromLine } from './message.ts';
 import { commandText, type ProgramAnswer, runProgram, type Sessions } from './program.ts';
 import { SeenBefore } from './seen.ts';
 import { type DeliveryAnswer, simpleAnswer } from './types.ts';
@@ -37,6 +37,7 @@ const originKey = ({ origin }: Action): string => `${origin.line} ${origin.file}
 const done = (stored?: string): ActAnswer => ({ isDone: true, problem: null, stored });
 const failed = (problem: string): ActAnswer => ({ isDone: false, problem });
 const DEFAULT_UMASK = 0o077;
+const NOTHING = new Uint8Array(0);
 const { O_APPEND, O_CREAT, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_WRONLY } = constants;
 
 export class UserHost implements FilterHost {
@@ -84,6 +85,7 @@ export class UserHost implements FilterHost {
       case 'mailboxExists':
         return this.#o.storeMailboxes === null || request.mailbox.toUpperCase() === 'INBOX' || this.#o.storeMailboxes.includes(request.mailbox);
       case 'specialUseExists':
+      case 'mailboxIdExists':
       case 'listed':
         return false;
       case 'metadata':
@@ -172,18 +174,24 @@ export class UserHost implements FilterHost {
 
   #store(action: Extract<Action, { kind: 'store' }>): Promise<ActAnswer> {
     const path = this.#path(action.path);
-    const mode = 0o666 & ~(action.umask ?? DEFAULT_UMASK);
-    const { language } = this.#o;
-    const plain = this.#pieces(action.message, action.part);
-    const pieces = language === 'procmail' && !action.isRaw ? ended(plain) : plain;
+    const mask = action.umask ?? DEFAULT_UMASK;
+    const mode = 0o666 & ~mask;
+    const isProcmail = this.#o.language === 'procmail';
     const write = async (hasLock: boolean): Promise<StoreResult> => {
-      if (action.format === 'mbox') {
-        if (action.isRaw) return this.#appendRaw(path, action.part === 'body' ? pieces : [this.#fromLine(pieces), ...pieces], mode, hasLock);
-        return deliverToMbox(this.#lockedHost(path), path, pieces, { mode, hasLock, addsBlankLine: language !== 'procmail' });
+      const pieces = this.#storePieces(action);
+      if (action.format === 'mbox' || action.format === 'file') {
+        const host = this.#lockedHost(path);
+        if (action.format === 'file') return writeMbox(host, path, pieces, { mode, hasLock });
+        if (!isProcmail) return deliverToMbox(host, path, pieces, { mode, hasLock });
+        // Its recipes name the lock files they want.
+        return writeMbox(host, path, action.isRaw ? pieces : mboxMessage(pieces, NOTHING, false), { mode, hasLock: true });
       }
-      if (action.format === 'file') return this.#appendRaw(path, pieces, mode, hasLock);
       const links = action.links.map((link) => ({ path: this.#path(link.path), format: link.format }));
-      return deliverFolder({ path, format: action.format, pieces, at: this.#o.at, links, mode, flags: action.maildirFlags });
+      // Procmail makes a folder, and none of those above it.
+      const missing = isProcmail ? [path, ...links.map((link) => link.path)].find((one) => !isDirectory(dirname(one))) : undefined;
+      if (missing !== undefined) return notStored(550, '5.2.0', `there is no directory ${dirname(missing)}`);
+      const directoryMode = 0o777 & ~mask;
+      return deliverFolder({ path, format: action.format, pieces, at: this.#o.at, links, mode, directoryMode, flags: action.maildirFlags });
     };
     const lockFile = action.lockFile === null ? null : this.#path(action.lockFile);
     return this.#stored(
@@ -192,17 +200,23 @@ export class UserHost implements FilterHost {
     );
   }
 
+  /** What is written to a file or folder. Procmail has rules of its own for the From_ line and the empty line at the end. */
+  #storePieces(action: Extract<Action, { kind: 'store' }>): readonly Uint8Array[] {
+    const pieces = this.#pieces(action.message, action.part);
+    if (this.#o.language !== 'procmail') return pieces;
+    if (action.format === 'maildir') return action.part === 'body' ? pieces : [withoutFromLine(pieces[0]!), ...pieces.slice(1)];
+    // A header that a filter wrote has its From_ line, or was meant to have none.
+    const whole = action.message === null && action.part !== 'body' ? [fromLine(this.#o.envelopeSender, this.#o.at), ...pieces] : pieces;
+    return action.isRaw ? whole : ended(whole);
+  }
+
   /** A lock that the script holds already is not waited for (and the kernel's would be given up by taking it twice). */
   #lockedHost(path: string): MailboxHost {
     return this.#kernelLocks.has(path) ? { ...this.#o, kernelLocks: NO_KERNEL_LOCKS } : this.#o;
   }
 
   #fromLine(pieces: readonly Uint8Array[]): Uint8Array {
-    return startsWithFrom(pieces) ? new Uint8Array(0) : fromLine(this.#o.envelopeSender, this.#o.at);
-  }
-
-  #appendRaw(path: string, pieces: readonly Uint8Array[], mode: number, hasLock: boolean): Promise<StoreResult> {
-    return appendMbox({ path, pieces, mode, isDotLocked: !hasLock, kernelLocks: this.#lockedHost(path).kernelLocks, signal: this.#o.signal });
+    return startsWithFrom(pieces) ? NOTHING : fromLine(this.#o.envelopeSender, this.#o.at);
   }
 
   /** Runs `work` while the lock file is held. */
@@ -232,7 +246,13 @@ export class UserHost implements FilterHost {
     }
     effects.step(action.origin, `stored in ${result.path}`);
     effects.done(`stored in ${result.path}`);
-    return done(result.path);
+    return done(action.kind === 'store' ? this.#storedNames(action, result) : result.path);
+  }
+
+  /** The files as LASTFOLDER has them: named as the script named their folders. */
+  #storedNames(action: Extract<Action, { kind: 'store' }>, result: Stored): string {
+    const paths = [action.path, ...action.links.map((link) => link.path)];
+    return [result.path, ...(result.links ?? [])].map((file, at) => paths[at]! + file.slice(this.#path(paths[at]!).length)).join(' ');
   }
 
   async #pipe(action: Extract<Action, { kind: 'pipe' }>): Promise<ActAnswer> {
@@ -255,6 +275,8 @@ export class UserHost implements FilterHost {
     }
     const end = endOf(result, text);
     effects.step(action.origin, `piped to ${text}: ${end.outcome === 'delivered' ? 'taken' : end.text}`);
+    // What it says is told to the sender only where its end is the delivery's.
+    if (!this.#isEachItsOwn && result.text !== '') effects.log(result.text);
     const { exit } = result;
     const isTaken = result.startError === null && exit === 0;
     if (isTaken) {
@@ -294,7 +316,7 @@ export class UserHost implements FilterHost {
     return { exit, signal, isTimedOut, output, isTruncated, isInputRefused };
   }
 
-  #start(
+  async #start(
     command: Command,
     input: readonly Uint8Array[] | null,
     environment: Readonly<Record<string, string>>,
@@ -303,21 +325,28 @@ export class UserHost implements FilterHost {
     umask: number | null,
     waits: boolean,
   ): Promise<ProgramAnswer> {
-    const { signal, sessions } = this.#o;
+    const { signal, sessions, language } = this.#o;
     const limit = this.#o.configuration.commandTimeLimitMs;
-    return runProgram({
-      command,
-      input,
-      directory: this.#directory,
-      // Procmail and maildrop keep an environment of their own, from which variables may have been taken.
-      environment: this.#o.language === 'procmail' || this.#o.language === 'maildrop' ? environment : { ...this.#o.environment, ...environment },
-      timeoutMs: timeoutMs === null ? limit : Math.min(timeoutMs, limit),
-      outputMax,
-      umask,
-      waits,
-      signal,
-      sessions,
-    });
+    const log = language === 'procmail' ? environment['LOGFILE'] : undefined;
+    const errors = log ? this.#guarded(() => openLog(this.#path(log)), null) : null;
+    try {
+      return await runProgram({
+        command,
+        input,
+        directory: this.#directory,
+        // Procmail and maildrop keep an environment of their own, from which variables may have been taken.
+        environment: language === 'procmail' || language === 'maildrop' ? environment : { ...this.#o.environment, ...environment },
+        timeoutMs: timeoutMs === null ? limit : Math.min(timeoutMs, limit),
+        outputMax,
+        errors,
+        umask,
+        waits,
+        signal,
+        sessions,
+      });
+    } finally {
+      if (errors !== null) closeSync(errors);
+    }
   }
 
   #bytes(from: number, to: number): Uint8Array {
@@ -449,11 +478,19 @@ function touch(path: string): true {
   return true;
 }
 
-/** Never waits and never writes to what is no file; /dev/null is allowed, for that is how users silence a log. */
-function appendLine(path: string, text: string): void {
+/** Never waits and never writes to what is no file; null for /dev/null and the like, for that is how users silence a log. */
+function openLog(path: string): number | null {
   const fd = openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY, 0o600);
+  if (fstatSync(fd).isFile()) return fd;
+  closeSync(fd);
+  return null;
+}
+
+function appendLine(path: string, text: string): void {
+  const fd = openLog(path);
+  if (fd === null) return;
   try {
-    if (fstatSync(fd).isFile()) writeSync(fd, text);
+    writeSync(fd, text);
   } finally {
     closeSync(fd);
   }

@@ -7,6 +7,8 @@ import { appendMbox } from '../agents/mbox.ts';
 import { kernelLocks } from '../agents/kernel-lock.ts';
 import { storeFailure, type StoreResult } from '../agents/result.ts';
 import { deliverTask } from './deliver.ts';
+import { answerFolders } from './folders/answer.ts';
+import { watchFolder } from './folders/watch.ts';
 import { FrameParser, frameHead } from './frame.ts';
 import { answerFrame } from './packed.ts';
 import { killGroup } from './program.ts';
@@ -85,6 +87,12 @@ async function spool(path: string, bytes: Uint8Array): Promise<void> {
   tell({ kind: 'spooled', result });
 }
 
+/** The user's maildir or mbox files as mailboxes. */
+async function folders(order: Extract<WorkerOrder, { kind: 'folders' }>, body: Uint8Array): Promise<void> {
+  const { answer, pieces } = await answerFolders(order.request, body, { user: user!, mailbox: order.mailbox, kernelLocks: locks, signal: ending.signal });
+  tell({ kind: 'folders', answer }, pieces);
+}
+
 let order: WorkerOrder | null = null;
 let body: Buffer = Buffer.alloc(0);
 let filled = 0;
@@ -104,6 +112,9 @@ const parser = new FrameParser({
     if (order!.kind === 'become') become(order!);
     else if (order!.kind === 'deliver') void deliver(order!, whole);
     else if (order!.kind === 'spool') void spool(order!.path, whole);
+    else if (order!.kind === 'folders') void folders(order!, whole);
+    else if (order!.kind === 'watch')
+      watchFolder({ user: user!, mailbox: order!.mailbox, kernelLocks: locks, signal: ending.signal }, order!.path, () => tell({ kind: 'changed' }));
     else waitingSpool?.(order!.result);
   },
 });

@@ -13,7 +13,7 @@ export function sourcesRules(settings: SourcesSettings): { key: string; message:
   const now = (): number => Date.now();
   const tables = createTables({ log: SILENT_LOG, settings: () => settings, now, servers: SERVER_TABLES });
   try {
-    compileSources(settings, { tables, log: SILENT_LOG, now });
+    compileSources(settings, { tables, passwordTables: tables, log: SILENT_LOG, now });
   } catch (error) {
     if (!(error instanceof TableProblem)) throw error;
     const { file, message } = error;

@@ -15,12 +15,14 @@ export interface SourcesPlan {
 
 export interface PlanParts {
   readonly tables: Tables;
+  readonly passwordTables: Tables;
   readonly log: Log;
   now(): number;
 }
 
 export function compileSources(settings: SourcesSettings, parts: PlanParts): SourcesPlan {
-  const open = (key: 'auth.passwordMaps' | 'auth.quotaMaps' | 'policy.virtualMailboxMaps'): Table[] => settings[key].map((spec) => parts.tables.open(spec));
+  const open = (key: 'auth.passwordMaps' | 'auth.quotaMaps' | 'policy.virtualMailboxMaps', tables: Tables): Table[] =>
+    settings[key].map((spec) => tables.open(spec));
   const list = (key: 'policy.localDomains' | 'policy.virtualMailboxDomains'): MatchList =>
     matchList(settings[key], {
       name: key,
@@ -30,11 +32,25 @@ export function compileSources(settings: SourcesSettings, parts: PlanParts): Sou
     });
   return {
     settings,
-    passwords: open('auth.passwordMaps'),
-    quotas: open('auth.quotaMaps'),
-    mailboxes: open('policy.virtualMailboxMaps'),
+    passwords: open('auth.passwordMaps', parts.passwordTables),
+    quotas: open('auth.quotaMaps', parts.tables),
+    mailboxes: open('policy.virtualMailboxMaps', parts.tables),
     mailboxDomains: list('policy.virtualMailboxDomains'),
     localDomains: list('policy.localDomains'),
+  };
+}
+
+/** Settings under which tables that ask servers keep no answers; the same object while the given one is the same. */
+export function withoutAnswersKept<S extends object>(settings: () => S): () => S {
+  let from: S | null = null;
+  let fresh: S | null = null;
+  return () => {
+    const now = settings();
+    if (now !== from || fresh === null) {
+      from = now;
+      fresh = { ...now, 'tables.cacheTtl': 0 };
+    }
+    return fresh;
   };
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import type { AuthContext, Connection } from '../../ports.ts';
 import { defaultsOf } from '../../system/declare.ts';
 import { createAuthenticator } from '../authenticator.ts';
@@ -70,7 +71,7 @@ function isp(changes: Partial<SourcesSettings> = {}) {
     ['root', 0],
   ]);
   const sources = createSources({
-    ...{ tables, directory, log, settings: current, writer: store.writer, now: () => store.now },
+    ...{ tables, passwordTables: tables, directory, log, settings: current, writer: store.writer, now: () => store.now },
     systemUsers: { find: (name) => (users.has(name) ? { name, uid: users.get(name)! } : null) },
     passwordStamp: () => server.stamp,
     checkSystemPassword: async (user, password) => {
@@ -154,6 +155,20 @@ test('an account that the administrator switched off stays off, whatever the tab
   store.run('account.disable', { id, isDisabled: true });
   assert.equal(await login('ann@isp.test', 'secret'), 'refused');
   assert.equal(sources.accountFor('ann@isp.test'), null);
+});
+
+test('no name that is nobody makes an account or breaks anything, however it looks', async () => {
+  const { login, sources, accounts } = isp({ 'auth.systemUsers': true });
+  const part = fc.string({ unit: fc.constantFrom(...'ab.@+"\\ %\'\0\u00e9\u{1f600}[]:'), maxLength: 12 });
+  await fc.assert(
+    fc.asyncProperty(part, fc.constantFrom('', '@isp.test', '@host.test', '@ISP.test.', '@other.test'), async (local, domain) => {
+      assert.equal(await login(local + domain, 'x'), 'refused');
+      const found = sources.nameOf(local + domain);
+      assert.equal(typeof found, 'string');
+    }),
+    { seed: 44, numRuns: 60 },
+  );
+  assert.deepEqual(accounts(), []);
 });
 
 test('while the table cannot answer, logins are put off and mail waits; whoever has an account gets mail all the same', async () => {

@@ -55,6 +55,8 @@ export interface SystemUserEntry {
 
 export interface SourcesParts {
   readonly tables: Tables;
+  /** For passwords: tables that keep no answers (`withoutAnswersKept`), so that a password changed a second ago counts. */
+  readonly passwordTables: Tables;
   /** The values now in force; the same object until they change. */
   settings(): SourcesSettings;
   readonly directory: Directory;

@@ -39,7 +39,6 @@ function hooksFor(text: string, world: World): ExpansionHooks {
     mayRun: (place) => place === 'alias',
     mayWrite: (place) => place === 'alias',
     owner: 'name',
-    resetsOwner: false,
     ...world.hooks,
   };
 }
@@ -88,7 +87,6 @@ const ROWS: readonly [text: string, start: string, found: readonly string[] | nu
   ['a: bob\nowner-a: cat', 'a', ['bob from cat@mx.test'], { hooks: { owner: 'expanded' } }],
   ['a: bob\nowner-a: cat, dog', 'a', ['bob from owner-a@mx.test'], { hooks: { owner: 'expanded' } }],
   ['a: b, far@far.test\nb: bob\nowner-a: cat', 'a', ['bob from owner-a@mx.test', 'far@far.test from owner-a@mx.test']],
-  ['a: b, far@far.test\nb: bob\nowner-a: cat', 'a', ['bob', 'far@far.test from owner-a@mx.test'], { hooks: { resetsOwner: true } }],
   ['a: b, far@far.test\nb: bob\nowner-a: cat\nowner-b: dog', 'a', ['bob from owner-b@mx.test', 'far@far.test from owner-a@mx.test']],
   ['owner-x: bob\nowner-owner-x: cat', 'owner-x', ['bob from owner-owner-x@mx.test']],
   ['a: "|run"\nowner-a: cat', 'a', ['|run as null from owner-a@mx.test']],

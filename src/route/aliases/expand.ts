@@ -25,7 +25,6 @@ export interface ExpansionHooks {
   mayRun(place: AliasPlace): boolean;
   mayWrite(place: AliasPlace): boolean;
   readonly owner: 'name' | 'expanded';
-  readonly resetsOwner: boolean;
 }
 
 export interface ExpansionLimits {
@@ -191,7 +190,7 @@ class Walk {
     const key = `owner-${name}`;
     let found = this.#hooks.aliases.find(key);
     if (found instanceof Promise) found = (yield found) as AliasEntry | null;
-    if (found === null) return this.#hooks.resetsOwner ? undefined : outer;
+    if (found === null) return outer;
     const only = found.destinations.length === 1 ? found.destinations[0]! : null;
     if (this.#hooks.owner === 'expanded' && only?.kind === 'address') return { local: only.local, domain: only.domain ?? this.#hooks.origin };
     return { local: key, domain: this.#hooks.origin };

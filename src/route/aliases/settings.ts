@@ -1,5 +1,5 @@
 /** How aliases are expanded; where they come from (`alias_maps`) is declared here, too, and used by the router. */
-import { choice, count, flag, list } from '../../system/declare.ts';
+import { choice, count, list } from '../../system/declare.ts';
 
 const PLACES = ['alias', 'forward', 'include'];
 const placeCheck = (entry: string): string | undefined => (PLACES.includes(entry) ? undefined : `must be one of ${PLACES.join(', ')}`);
@@ -30,10 +30,6 @@ export const ALIAS_SETTINGS = {
     default: 'name',
     doc: 'Who gets the reports about mail through an alias that has an owner: owner-NAME itself, or the address that it leads to.',
     see: 'Postfix expand_owner_alias',
-  }),
-  'aliases.resetOwner': flag({
-    default: false,
-    doc: "An alias within an alias, without an owner of its own, goes back to the message's sender instead of keeping the outer owner.",
   }),
   'aliases.targetsMax': count({ default: 100_000, least: 1, most: 1_000_000, doc: 'Recipients that one address may expand to; more of them is one refusal.' }),
   'aliases.depthMax': count({ default: 50, least: 1, most: 1000, doc: 'Aliases and lists within each other.' }),

@@ -153,7 +153,14 @@ export class Cursor {
     return this.fail('a closing quote');
   }
 
-  #literal(): Buffer {
+  /** literal8: any bytes. */
+  literal8(): Buffer {
+    this.expect(TILDE);
+    if (this.peek() !== BRACE) this.fail('a literal');
+    return this.#literal(true);
+  }
+
+  #literal(isBinary = false): Buffer {
     this.at += 1;
     const size = this.number(Number.MAX_SAFE_INTEGER);
     this.take(0x2b);
@@ -161,7 +168,7 @@ export class Cursor {
     if (!this.take(CR) || !this.take(LF) || this.at + size > this.bytes.length) this.fail('a literal');
     const value = this.bytes.subarray(this.at, this.at + size);
     // CHAR8 has no NUL; a string with one could never be given back as it was.
-    if (value.includes(0)) this.fail('a literal without NUL');
+    if (!isBinary && value.includes(0)) this.fail('a literal without NUL');
     this.at += size;
     return value;
   }

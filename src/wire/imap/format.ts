@@ -52,6 +52,11 @@ const FLAG_TEXTS = Array.from({ length: 32 }, (_, bits) =>
     .map(([, name]) => name)
     .join(' '),
 );
+/** Names of the system flags in `bits`. */
+export function systemFlagNames(bits: number): string[] {
+  const text = FLAG_TEXTS[bits & 31]!;
+  return text === '' ? [] : text.split(' ');
+}
 export const ALL_SYSTEM_FLAGS = FLAG_TEXTS[31]!;
 
 /** flag-list with its parentheses. `keywords` are separated by spaces. */

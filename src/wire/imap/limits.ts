@@ -24,6 +24,9 @@ export const IMAP_LIMITS = {
   /** Field pairs of ID (RFC 2971 section 3.3) and bytes of one value there. */
   idPairs: 30,
   idBytes: 1024,
+  /** Entries of one GETMETADATA or SETMETADATA, and options of the former. */
+  metadataEntries: 200,
+  metadataOptions: 10,
   /** Capabilities of one ENABLE. */
   enable: 50,
 } as const;

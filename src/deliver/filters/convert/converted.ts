@@ -15,8 +15,9 @@ export interface Converted {
 export interface ConvertOptions {
   /** Whose file it is: "anna". */
   readonly user: string;
-  /** For names without a domain. */
+  /** For names without a domain, and, like the host's name, the domain of the user's own address. */
   readonly domain: string;
+  readonly hostname: string;
   /** The user's home directory; null when it is not known. */
   readonly home: string | null;
   /** Lines of comment for the top of the script. */

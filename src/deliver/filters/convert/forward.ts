@@ -31,7 +31,7 @@ function statementOf(destination: Destination, options: ConvertOptions): Stateme
   switch (destination.kind) {
     case 'address': {
       const { local, domain } = destination;
-      const isHome = domain === null || domain.toLowerCase() === options.domain.toLowerCase();
+      const isHome = domain === null || [options.domain, options.hostname].some((own) => own.toLowerCase() === domain.toLowerCase());
       if (isHome && local.replace(/(?<=.)\+.*$/s, '').toLowerCase() === options.user.toLowerCase()) return { kind: 'keep' };
       return { kind: 'redirect', address: redirectAddress(formatAddress({ local, domain: domain ?? options.domain })), isCopy: false };
     }

@@ -154,9 +154,11 @@ class Converter {
       state.lastHeld = held;
       state.heldBody = stops ? null : made === null ? (shown.kind === 'true' ? out : null) : body;
     }
-    state.previousHeld = flags.has('E') ? any(wasPrevious!, held) : held;
+    // Behind an `else` one of the branches has held.
+    const isWhole = isElse && shown.kind === 'true';
+    state.previousHeld = isWhole ? TRUE : flags.has('E') ? any(wasPrevious!, held) : held;
     // Only where the statement's own branches are all that `previousHeld` speaks of.
-    state.chain = isInside || (flags.has('E') && !isElse && wasPrevious!.kind !== 'false') ? null : made;
+    state.chain = isInside || isWhole || (flags.has('E') && !isElse && wasPrevious!.kind !== 'false') ? null : made;
     return end;
   }
 

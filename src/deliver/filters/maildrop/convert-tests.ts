@@ -48,7 +48,7 @@ export function folderOf(path: string): string | null {
 const META = /[\\^$.|?*+()[\]{}]/;
 /** What stands for "anything before". */
 const ANYTHING = /^\.\*/;
-const BLANKS = /^(?: |\\s[*+]?|\[ \\t\][*+]?| [*+])+/;
+const BLANKS = /^(?: [*+]?|\\s[*+]?|\[ \\t\][*+]?)+/;
 
 /** The test for a pattern over the message, or why there is none. */
 export function header(pattern: Pattern): SieveTest | string {

@@ -19,6 +19,7 @@ const TESTS: readonly (readonly [maildrop: string, sieve: string])[] = [
   ['/^Subject:.*(foo|bar)/', 'header :regex "subject" "(foo|bar)"'],
   ['/^(To|Cc):.*list@x/', 'header :contains ["to", "cc"] "list@x"'],
   ['/^X-Spam:/', 'exists "x-spam"'],
+  ['/^X-Spam: *yes/', 'header :matches "x-spam" "yes*"'],
   ['/money/:b', 'body :text :contains "money"'],
   ['hasaddr("a@b")', 'address :is ["to", "cc", "resent-to", "resent-cc"] "a@b"'],
   ['$SIZE > 1000', 'size :over 1000'],

@@ -19,6 +19,8 @@ export interface MaildropContext {
   readonly environment: Readonly<Record<string, string>>;
   /** Files that come first, such as /etc/maildroprc: what they set and make of the message holds afterwards, what they deliver ends the run. */
   readonly before?: readonly MaildropScript[];
+  /** Gets the variables, in Unicode, as they are at the end, for people who try a script. */
+  readonly variables?: Record<string, string>;
 }
 
 /**
@@ -43,6 +45,8 @@ export function* runMaildrop(context: MaildropContext, input: FilterInput): Filt
     if (error.exitCode === TEMPFAIL)
       yield* ask({ kind: 'act', action: { kind: 'defer', text: error.message, origin: { file: error.file, line: error.line }, message: null } });
     return { kind: 'done', exitCode: error.exitCode };
+  } finally {
+    if (context.variables !== undefined) for (const [name, value] of state.variables) context.variables[toUnicode(name)] = toUnicode(value);
   }
   return { kind: 'done', exitCode: toExitCode(state.get('EXITCODE')) };
 }

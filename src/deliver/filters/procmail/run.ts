@@ -29,6 +29,8 @@ export interface ProcmailContext {
   readonly inbox?: string | null;
   /** What `$$` says. */
   readonly processId?: number;
+  /** Gets the variables as they are at the end, for people who try a script. */
+  readonly variables?: Record<string, string>;
 }
 
 /** Where a run stands in a file. */
@@ -69,7 +71,13 @@ export function runProcmail(context: ProcmailContext, input: FilterInput): Filte
   for (const [name, value] of Object.entries(context.environment)) environment.set(name, toBytes(value));
   const scripts = context.rcFiles.map((file) => ('statements' in file ? file : parseProcmail(file.text, file.path)));
   const run = new Run(context, input, scripts, environment, Message.of(input, context.fromLine), { steps: 0, clones: 0, files: 0 });
-  return run.start();
+  return context.variables === undefined ? run.start() : tellingVariables(run, context.variables);
+}
+
+function* tellingVariables(run: Run, variables: Record<string, string>): FilterRun {
+  const end = yield* run.start();
+  Object.assign(variables, run.environment.toRecord());
+  return end;
 }
 
 export class Run implements Expansion {

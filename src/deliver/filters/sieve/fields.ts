@@ -1,6 +1,7 @@
 /** Where header, address, exists and date look, and the texts they find there. */
 import type { Call } from './call.ts';
-import { type Field, type HeaderView, isFieldName } from './header-view.ts';
+import { isFieldName } from './field-name.ts';
+import type { Field, HeaderView } from './header-view.ts';
 import type { Step } from './registry.ts';
 import type { Run } from './run.ts';
 import { mapStep } from './steps.ts';
@@ -48,19 +49,17 @@ export function occurrence(call: Call): ((fields: readonly Field[]) => readonly 
   };
 }
 
-/** Fields of these names in each section, in the order of the names. */
+/** Fields of these names, in the order of the names; occurrences are counted through all sections. */
 export function selectFields(call: Call, names: Texts): Step<readonly Field[]> {
   const { sections } = fieldSource(call);
   const select = occurrence(call);
   const lower = names.constants?.map((name) => name.toLowerCase()) ?? null;
   return mapStep(sections, (run, views) => {
     const found: Field[] = [];
-    for (const view of views) {
-      for (const name of lower ?? names.values(run).map((value) => value.toLowerCase())) {
-        const fields = view.named(name);
-        run.charge(1 + fields.length);
-        for (const field of select === null ? fields : select(fields)) found.push(field);
-      }
+    for (const name of lower ?? names.values(run).map((value) => value.toLowerCase())) {
+      const fields = views.length === 1 ? views[0]!.named(name) : views.flatMap((view) => view.named(name));
+      run.charge(views.length + fields.length);
+      for (const field of select === null ? fields : select(fields)) found.push(field);
     }
     return found;
   });

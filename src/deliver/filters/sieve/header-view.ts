@@ -86,8 +86,3 @@ class LazyField implements Field {
     return this.#text;
   }
 }
-
-/** field-name (RFC 5322 section 2.2): printable ASCII without colon. */
-export function isFieldName(name: string): boolean {
-  return /^[!-9;-~]{1,200}$/.test(name);
-}

@@ -39,7 +39,7 @@ export interface SieveLimits {
 const DAY_SECONDS = 24 * 60 * 60;
 
 export const SIEVE_LIMITS: SieveLimits = {
-  scriptBytes: MiB,
+  scriptBytes: 256 * KiB,
   actions: 32,
   redirects: 4,
   nesting: 32,
@@ -70,6 +70,10 @@ export const VARIABLE_NAME_CHARS = 64;
 export const INCLUDE_CACHE = 200;
 /** Regular expressions of one script: the largest one takes milliseconds to compile. */
 export const REGEX_PATTERNS = 200;
+/** Loops within each other, those of included scripts too (Pigeonhole has as many). */
+export const LOOP_DEPTH = 4;
+/** Octets that replace, enclose and convert may add to one message. */
+export const GROWTH_BYTES = 16 * MiB;
 /** Program names and their arguments (vnd.dovecot.pipe, section 3 and 4). */
 export const PROGRAM_NAME_CHARS = 128;
 export const PROGRAM_ARGUMENTS = 32;

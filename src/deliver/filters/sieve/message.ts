@@ -22,6 +22,8 @@ export class SieveMessage {
   #version: MessageVersion = null;
   #isChanged = false;
   #mime: Mime | null = null;
+  /** What redirect sends once the message was enclosed. */
+  #enclosed: { readonly version: MessageVersion } | null = null;
 
   constructor(input: FilterInput) {
     this.#input = input;
@@ -49,6 +51,11 @@ export class SieveMessage {
     return this.#version;
   }
 
+  /** For redirect, which enclosing does not touch (RFC 5703 section 6). */
+  versionToSend(): MessageVersion {
+    return this.#enclosed === null ? this.version() : this.#enclosed.version;
+  }
+
   /** `bytes` with the blank line. */
   replaceHeader(bytes: Uint8Array): void {
     this.#header = new HeaderView(bytes);
@@ -66,6 +73,12 @@ export class SieveMessage {
     this.#header = new HeaderView(message.subarray(0, end));
     this.#body = asBuffer(message.subarray(end));
     this.#changed();
+  }
+
+  /** As `replace`, but redirects keep sending what is there now. */
+  enclose(message: Uint8Array): void {
+    this.#enclosed ??= { version: this.version() };
+    this.replace(message);
   }
 
   #changed(): void {
@@ -92,7 +105,8 @@ export class SieveMessage {
 
   /** The tree of parts, parsed once for each version of the message. */
   *mime(bodyBytes: number): Steps<Mime> {
-    if (this.#mime === null) {
+    const wanted = Math.min(this.size, this.#header.bytes.length + bodyBytes);
+    if (this.#mime === null || this.#mime.bytes.length < wanted) {
       const bytes = yield* this.bytes(bodyBytes);
       const parser = new MimeParser();
       parser.push(bytes);

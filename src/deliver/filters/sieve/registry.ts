@@ -34,7 +34,7 @@ interface WordSpec {
   /** Lower case. */
   readonly name: string;
   readonly tags?: readonly TagSpec[];
-  /** Shared sets of tags: 'match' (:is …, :comparator), 'addressPart', 'index', 'mime' and whatever an extension names. */
+  /** Shared sets of tags: 'match' (:is …, :comparator), 'addressPart', 'index', 'mime', 'mimeOptions' and whatever an extension names. */
   readonly tagSets?: readonly string[];
   readonly positional?: readonly PositionalSpec[];
   /** Tests it takes: none when left out. */
@@ -77,7 +77,7 @@ export interface Extension {
 
 /** Which extensions scripts may require, and what they may reach. */
 export interface SieveExtensions {
-  /** Names of those that are on; `DEFAULT_EXTENSIONS` in extensions.ts has all but the programs. */
+  /** Names of those that are on; `DEFAULT_EXTENSIONS` in extension-names.ts has all but the programs and a few. */
   readonly names: ReadonlySet<string>;
   /** Names that `vnd.dovecot.pipe`, `filter` and `execute` may start; null: any valid name (the driver decides). */
   readonly programs: ReadonlySet<string> | null;

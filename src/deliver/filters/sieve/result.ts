@@ -45,12 +45,15 @@ export interface AddOptions {
 export class Result {
   readonly #limits: SieveLimits;
   readonly #version: () => MessageVersion;
+  /** Of the action keep: it is one with a fileinto that has the same. */
+  readonly keepKey: string;
   #entries: Entry[] = [];
   #redirects = 0;
   #script = 0;
   #isKeepCancelled = false;
 
-  constructor(limits: SieveLimits, version: () => MessageVersion) {
+  constructor(limits: SieveLimits, version: () => MessageVersion, keepKey: string = mailboxKey('INBOX')) {
+    this.keepKey = keepKey;
     this.#limits = limits;
     this.#version = version;
   }
@@ -118,15 +121,14 @@ export class Result {
 
   /** The implicit keep, where it stands and no explicit one says the same. */
   implicitKeep(origin: Origin, flags: FlagSet | null): Action | null {
-    if (this.#isKeepCancelled || this.#entries.some(({ key }) => key === KEEP_KEY)) return null;
+    if (this.#isKeepCancelled || this.#entries.some(({ key }) => key === this.keepKey)) return null;
     return { kind: 'keep', origin, message: this.#version(), flags, isImplicit: true };
   }
 }
 
 const CANCELLING: ReadonlySet<Action['kind']> = new Set(['fileInto', 'store', 'redirect', 'pipe', 'discard', 'reject', 'defer', 'keep']);
 
-/** keep and fileinto "INBOX" are the same. */
-export const KEEP_KEY = 'mailbox INBOX';
+/** In a delivery keep and fileinto "INBOX" are the same. */
 export function mailboxKey(mailbox: string): string {
   return `mailbox ${mailbox.toUpperCase() === 'INBOX' ? 'INBOX' : mailbox}`;
 }

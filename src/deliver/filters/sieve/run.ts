@@ -78,7 +78,8 @@ export class Run {
     this.cause = cause;
     this.limits = limits;
     this.message = new SieveMessage(input);
-    this.result = new Result(limits, () => this.message.version());
+    // RFC 6785 section 3.3: at IMAP events fileinto makes another message, wherever it goes.
+    this.result = new Result(limits, () => this.message.version(), cause.kind === 'imap' ? 'keep' : undefined);
     this.scope = newScope(script);
     if (cause.kind === 'imap') this.flags = cause.flags;
   }

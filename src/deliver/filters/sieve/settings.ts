@@ -1,8 +1,8 @@
 /** Options of Sieve. */
 import { bytes, count, DAY, duration, flag, list, MiB, MINUTE, SECOND, type SettingsOf, text } from '../../../system/declare.ts';
-import { ALL_EXTENSIONS, DEFAULT_EXTENSIONS, PROGRAM_NAMES } from './extensions.ts';
-import { isFieldName } from './header-view.ts';
+import { isFieldName } from './field-name.ts';
 import { SIEVE_LIMITS, type SieveLimits } from './limits.ts';
+import { DEFAULT_EXTENSIONS, EXTENSION_NAMES, PROGRAM_NAMES } from './extension-names.ts';
 import type { SieveExtensions } from './registry.ts';
 
 export const SIEVE_SETTINGS = {
@@ -11,7 +11,7 @@ export const SIEVE_SETTINGS = {
     accepts: 'a list of "+name" and "-name", or of names only',
     doc: 'Sieve extensions: "+name" switches one on beside the default ones, "-name" one off; names without a sign are all there are.',
     see: 'Pigeonhole sieve_extensions',
-    check: (entry) => (ALL_EXTENSIONS.includes(entry.replace(/^[+-]/, '')) ? undefined : 'there is no such extension'),
+    check: (entry) => (EXTENSION_NAMES.includes(entry.replace(/^[+-]/, '')) ? undefined : 'there is no such extension'),
   }),
   'sieve.programs': flag({ default: false, doc: 'Let scripts start programs (vnd.dovecot.pipe, filter and execute).', see: 'Pigeonhole sieve_extprograms' }),
   'sieve.programDirectory': text({

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { defaultsOf } from '../../../system/declare.ts';
-import { ALL_EXTENSIONS } from './extensions.ts';
+import { EXTENSION_NAMES } from './extension-names.ts';
 import { SIEVE_SETTINGS, sieveExtensions, sieveLimits } from './settings.ts';
 import { compileSieve, SIEVE_CAPABILITIES } from './sieve.ts';
 import { EXTENSIONS_ON, inputOf, MESSAGE, problemsOf, runScripts } from './testing.ts';
@@ -346,7 +346,7 @@ const WORDS = [
   '/*',
   '*/',
   '\0',
-  ...ALL_EXTENSIONS.map((name) => `"${name}"`),
+  ...EXTENSION_NAMES.map((name) => `"${name}"`),
 ];
 
 test('no text makes the compiler throw', () => {

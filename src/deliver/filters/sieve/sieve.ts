@@ -77,6 +77,7 @@ export function* runSieve(
     run.scope = newScope(script);
     run.line = 0;
     try {
+      if (cause.kind === 'imap') refuseDeliveryOnly(run, script);
       const { now } = script.body;
       if (now === undefined) yield* script.body.ask(run);
       else now(run);
@@ -96,6 +97,14 @@ export function* runSieve(
   }
   const end = yield* act(run, null);
   return end.kind === 'failed' ? end : { kind: 'failed', problem };
+}
+
+/** RFC 6785 section 3.11: to require these is enough for the script to end. */
+const DELIVERY_ONLY = ['reject', 'ereject', 'vacation', 'vacation-seconds'];
+
+function refuseDeliveryOnly(run: Run, script: SieveScript): void {
+  const name = DELIVERY_ONLY.find((extension) => script.required.has(extension));
+  if (name !== undefined) run.fail(`"${name}" can only be used when a message is delivered`, 0);
 }
 
 /** Has all actions done. A program that fails ends the run (vnd.dovecot.pipe, section 5), unless it was only to be tried. */

@@ -1,7 +1,7 @@
 /** For tests: a driver that answers from a little world in memory, and actions as lines of text. */
 import { defaultsOf } from '../../../system/declare.ts';
 import type { Action, Answers, FilterEnd, FilterInput, FilterProblem, FilterRequest } from '../filter.ts';
-import { ALL_EXTENSIONS } from './extensions.ts';
+import { EXTENSION_NAMES } from './extension-names.ts';
 import { SIEVE_LIMITS, type SieveLimits } from './limits.ts';
 import type { SieveExtensions } from './registry.ts';
 import type { SieveCause } from './run.ts';
@@ -10,6 +10,7 @@ import { compileSieve, runSieve } from './sieve.ts';
 
 export interface World {
   readonly mailboxes?: readonly string[];
+  readonly mailboxIds?: readonly string[];
   readonly metadata?: Readonly<Record<string, string>>;
   readonly scripts?: Readonly<Record<string, string>>;
   readonly lists?: Readonly<Record<string, readonly string[]>>;
@@ -42,7 +43,7 @@ export const MESSAGE = [
   '',
 ].join('\r\n');
 
-export const EXTENSIONS_ON: SieveExtensions = { ...sieveExtensions(defaultsOf(SIEVE_SETTINGS)), names: new Set(ALL_EXTENSIONS) };
+export const EXTENSIONS_ON: SieveExtensions = { ...sieveExtensions(defaultsOf(SIEVE_SETTINGS)), names: new Set(EXTENSION_NAMES) };
 
 export function inputOf(message: string | Buffer, world: World = {}): FilterInput {
   const bytes = typeof message === 'string' ? Buffer.from(message) : message;
@@ -114,6 +115,8 @@ function answer(request: FilterRequest, world: World, whole: Buffer): Answers[Fi
     }
     case 'mailboxExists':
       return (world.mailboxes ?? []).includes(request.mailbox);
+    case 'mailboxIdExists':
+      return (world.mailboxIds ?? []).includes(request.mailboxId);
     case 'specialUseExists':
       return request.uses.every((use) => use === '\\Junk');
     case 'metadata':
@@ -137,7 +140,7 @@ export function showAction(action: Action): string {
     case 'keep':
       return `${action.isImplicit ? 'implicit ' : ''}keep${flags}${changed}`;
     case 'fileInto':
-      return `fileinto ${action.mailbox}${flags}${action.isCreated ? ' create' : ''}${action.specialUse === null ? '' : ` ${action.specialUse}`}${changed}`;
+      return `fileinto ${action.mailbox}${flags}${action.isCreated ? ' create' : ''}${action.specialUse === null ? '' : ` ${action.specialUse}`}${(action.mailboxId ?? null) === null ? '' : ` id ${action.mailboxId}`}${changed}`;
     case 'redirect':
       return `redirect ${action.address === null ? '' : `${action.address.local}@${action.address.domain}`}${changed}`;
     case 'reject':

@@ -4,9 +4,10 @@ import { addressText, parseSieveAddress } from '../addresses.ts';
 import type { Call } from '../call.ts';
 import { actionFlags } from '../flags.ts';
 import { mailboxProblem } from '../mailbox-name.ts';
+import { isObjectId } from '../object-id.ts';
 import { parseUse } from '../special-use.ts';
 import type { CommandSpec, Step } from '../registry.ts';
-import { KEEP_KEY, mailboxKey } from '../result.ts';
+import { mailboxKey } from '../result.ts';
 import type { Flow } from '../run.ts';
 
 /** Stores in the inbox (section 4.3). */
@@ -17,7 +18,7 @@ export const KEEP: CommandSpec = {
     const { line } = call;
     return {
       now(run) {
-        run.result.add({ kind: 'keep', origin: run.origin(line), message: run.result.version(), flags: flags(run), isImplicit: false }, { key: KEEP_KEY });
+        run.result.add({ kind: 'keep', origin: run.origin(line), message: run.result.version(), flags: flags(run), isImplicit: false }, { key: run.result.keepKey });
         return undefined;
       },
     };
@@ -37,7 +38,7 @@ export const DISCARD: CommandSpec = {
   },
 };
 
-/** Section 4.1, with :copy (RFC 3894), :create (RFC 5490), :flags (RFC 5232) and :specialuse (RFC 8579). */
+/** Section 4.1, with :copy (RFC 3894), :create (RFC 5490), :flags (RFC 5232), :specialuse (RFC 8579) and :mailboxid (RFC 9042). */
 export const FILEINTO: CommandSpec = { name: 'fileinto', positional: [{ name: 'mailbox', type: 'string' }], compile: fileInto };
 
 function fileInto(call: Call): Step<Flow> {
@@ -48,6 +49,7 @@ function fileInto(call: Call): Step<Flow> {
   }
   const use = call.text(':specialuse');
   const specialUse = use === null ? null : parseUse(call, use);
+  const mailboxId = call.text(':mailboxid');
   const flags = actionFlags(call);
   const isCreated = call.has(':create');
   const isCopy = call.has(':copy');
@@ -57,6 +59,7 @@ function fileInto(call: Call): Step<Flow> {
       const name = mailbox.value(run);
       const problem = mailbox.constant === null ? mailboxProblem(name) : null;
       if (problem !== null) run.fail(problem);
+      const objectId = mailboxId?.value(run) ?? null;
       run.result.add(
         {
           kind: 'fileInto',
@@ -66,8 +69,9 @@ function fileInto(call: Call): Step<Flow> {
           flags: flags(run),
           isCreated,
           specialUse: specialUse === null ? null : specialUse(run),
+          ...(objectId !== null && { mailboxId: isObjectId(objectId) ? objectId : null }),
         },
-        { key: mailboxKey(name), isCopy },
+        { key: objectId === null ? mailboxKey(name) : `mailbox ${objectId} ${mailboxKey(name)}`, isCopy },
       );
       return undefined;
     },
@@ -89,7 +93,7 @@ function redirect(call: Call): Step<Flow> {
       const written = constant === null ? text.value(run) : '';
       const address = constant ?? parseSieveAddress(written) ?? run.fail(`"${written.slice(0, 100)}" is no address`);
       run.result.add(
-        { kind: 'redirect', origin: run.origin(line), message: run.result.version(), address, sender: null, dsn },
+        { kind: 'redirect', origin: run.origin(line), message: run.message.versionToSend(), address, sender: null, dsn },
         { key: `redirect ${addressText(address)}`, isCopy },
       );
       return undefined;

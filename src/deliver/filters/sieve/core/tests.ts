@@ -15,7 +15,7 @@ export const CORE_TESTS: readonly TestSpec[] = [
   { name: 'not', tests: 'one', compile: (call) => negated(call.tests[0]!) },
   { name: 'allof', tests: 'list', compile: (call) => firstOf(call.tests, false) },
   { name: 'anyof', tests: 'list', compile: (call) => firstOf(call.tests, true) },
-  { name: 'header', tagSets: ['match', 'index', 'mime'], positional: [NAMES, KEYS], compile: header },
+  { name: 'header', tagSets: ['match', 'index', 'mime', 'mimeOptions'], positional: [NAMES, KEYS], compile: header },
   { name: 'address', tagSets: ['match', 'addressPart', 'index', 'mime'], positional: [NAMES, KEYS], compile: address },
   { name: 'exists', tagSets: ['mime'], positional: [NAMES], compile: exists },
   {

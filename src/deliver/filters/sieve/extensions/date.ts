@@ -121,7 +121,7 @@ export const DATE: Extension = {
     {
       name: 'date',
       tags: [ZONE, { name: 'originalzone', argument: null, group: 'zone' }],
-      tagSets: ['match', 'index', 'mime'],
+      tagSets: ['match', 'index'],
       positional: [{ name: 'name', type: 'strings' }, PART, KEYS],
       compile(call) {
         if (call.needTexts('name').items.length !== 1) call.problem('date takes the name of one header field');

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { ask } from '../../filter.ts';
 import type { Call } from '../call.ts';
-import { isFieldName } from '../header-view.ts';
+import { isFieldName } from '../field-name.ts';
 import type { Extension, Step } from '../registry.ts';
 
 function duplicate(call: Call): Step<boolean> {

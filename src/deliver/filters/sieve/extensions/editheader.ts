@@ -2,7 +2,8 @@
 import { textField } from '../../../../mail/compose.ts';
 import type { Call } from '../call.ts';
 import { occurrence } from '../fields.ts';
-import { type Field, isFieldName } from '../header-view.ts';
+import { isFieldName } from '../field-name.ts';
+import type { Field } from '../header-view.ts';
 import { compileMatch } from '../match.ts';
 import type { Extension, SieveExtensions, Step } from '../registry.ts';
 import type { Flow, Run } from '../run.ts';

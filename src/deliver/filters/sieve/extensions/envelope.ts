@@ -50,7 +50,8 @@ function envelope(call: Call): Step<boolean> {
   const isOn = call.context.isOn('envelope-dsn');
   const values = {
     now(run: Run): readonly string[] {
-      if (run.cause.kind === 'imap') return [];
+      // RFC 6785 section 4.6.
+      if (run.cause.kind === 'imap') run.fail('envelope can only be tested when a message is delivered');
       return names.values(run).flatMap((written) => {
         const name = written.toLowerCase();
         return (PARTS.get(name) ?? (isOn ? DSN_PARTS.get(name) : undefined))?.(run, part) ?? [];

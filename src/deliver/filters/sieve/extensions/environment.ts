@@ -19,11 +19,12 @@ const ITEMS: Readonly<Record<string, ReadonlyMap<string, Item>>> = {
     ['version', () => '1'],
   ]),
   imapsieve: new Map<string, Item>([
-    ['imap.user', (run) => (run.cause.kind === 'imap' ? run.input.user : null)],
-    ['imap.email', (run) => (run.cause.kind === 'imap' ? run.cause.email : null)],
+    // RFC 6785 sections 4.2 and 4.5: empty texts in a delivery.
+    ['imap.user', (run) => (run.cause.kind === 'imap' ? run.input.user : '')],
+    ['imap.email', (run) => (run.cause.kind === 'imap' ? run.cause.email : '')],
     ['imap.cause', (run) => (run.cause.kind === 'imap' ? run.cause.cause : null)],
     ['imap.mailbox', (run) => (run.cause.kind === 'imap' ? run.cause.mailbox : null)],
-    ['imap.changedflags', (run) => (run.cause.kind === 'imap' ? run.cause.changedFlags.join(' ') : null)],
+    ['imap.changedflags', (run) => (run.cause.kind === 'imap' ? run.cause.changedFlags.join(' ') : '')],
   ]),
   'vnd.dovecot.environment': new Map<string, Item>([
     ['vnd.dovecot.default-mailbox', () => 'INBOX'],

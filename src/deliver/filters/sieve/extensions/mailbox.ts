@@ -6,6 +6,7 @@ import { matchTest } from '../match.ts';
 import type { Extension, Step } from '../registry.ts';
 import type { Text } from '../text.ts';
 import { isUse } from '../special-use.ts';
+import { isObjectId } from '../object-id.ts';
 
 /** RFC 5490 section 3.1: all of them are there. */
 function mailboxExists(call: Call): Step<boolean> {
@@ -15,6 +16,20 @@ function mailboxExists(call: Call): Step<boolean> {
       for (const mailbox of names.values(run)) {
         run.charge(100);
         if (mailboxProblem(mailbox) !== null || !(yield* ask({ kind: 'mailboxExists', mailbox }))) return false;
+      }
+      return true;
+    },
+  };
+}
+
+/** RFC 9042 section 4: mailboxes with all of these object ids are there. */
+function mailboxIdExists(call: Call): Step<boolean> {
+  const ids = call.needTexts('ids');
+  return {
+    *ask(run) {
+      for (const mailboxId of ids.values(run)) {
+        run.charge(100);
+        if (!isObjectId(mailboxId) || !(yield* ask({ kind: 'mailboxIdExists', mailboxId }))) return false;
       }
       return true;
     },
@@ -92,6 +107,12 @@ export const MAILBOX_EXTENSIONS: readonly Extension[] = [
     tags: { fileinto: [{ name: 'create', argument: null }] },
   },
   {
+    name: 'mailboxid',
+    tests: [{ name: 'mailboxidexists', positional: [{ name: 'ids', type: 'strings' }], compile: mailboxIdExists }],
+    // Section 5: an id and a use at once would be two places.
+    tags: { fileinto: [{ name: 'mailboxid', argument: 'string', group: 'place' }] },
+  },
+  {
     name: 'mboxmetadata',
     tests: [
       { name: 'metadata', tagSets: ['match'], positional: [MAILBOX, ANNOTATION, KEYS], compile: metadata },
@@ -117,6 +138,6 @@ export const MAILBOX_EXTENSIONS: readonly Extension[] = [
         compile: specialUseExists,
       },
     ],
-    tags: { fileinto: [{ name: 'specialuse', argument: 'string' }] },
+    tags: { fileinto: [{ name: 'specialuse', argument: 'string', group: 'place' }] },
   },
 ];

@@ -3,7 +3,7 @@ import type { Call } from '../call.ts';
 import { quoteGlob } from '../glob.ts';
 import { matchTest } from '../match.ts';
 import type { Extension, Step, TagSpec } from '../registry.ts';
-import type { Flow } from '../run.ts';
+import type { Flow, Run } from '../run.ts';
 import { writeVariable } from '../text.ts';
 
 /** Section 4.1: of one precedence only one may be given, which the group says; the highest is done first. */
@@ -38,26 +38,35 @@ function encodeUrl(text: string): string {
   return encodeURIComponent(text.toWellFormed()).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
-const TAGS: readonly TagSpec[] = MODIFIERS.map(({ name, precedence, needs }) => ({
+/** Tags of what sets a variable. */
+export const MODIFIER_TAGS: readonly TagSpec[] = MODIFIERS.map(({ name, precedence, needs }) => ({
   name,
   argument: null,
   group: `precedence ${precedence}`,
   ...(needs !== undefined && { needs }),
 }));
 
+/** All modifiers of a call, in the order of their precedence. */
+export function modifierOf(call: Call): (run: Run, text: string) => string {
+  const modifiers = MODIFIERS.filter((modifier) => call.has(`:${modifier.name}`)).sort((a, b) => b.precedence - a.precedence);
+  return (run, value) => {
+    let text = value;
+    for (const { apply } of modifiers) {
+      run.charge(text.length >> 2);
+      text = apply(text);
+    }
+    return text;
+  };
+}
+
 function set(call: Call): Step<Flow> {
   const name = call.needText('name');
   const variable = call.context.variable(name.constant!, name.line);
   const value = call.needText('value');
-  const modifiers = MODIFIERS.filter((modifier) => call.has(`:${modifier.name}`)).sort((a, b) => b.precedence - a.precedence);
+  const modify = modifierOf(call);
   return {
     now(run) {
-      let text = value.value(run);
-      for (const { apply } of modifiers) {
-        run.charge(text.length >> 2);
-        text = apply(text);
-      }
-      writeVariable(run, variable, text);
+      writeVariable(run, variable, modify(run, value.value(run)));
       return undefined;
     },
   };
@@ -68,7 +77,7 @@ export const VARIABLES: Extension = {
   commands: [
     {
       name: 'set',
-      tags: TAGS,
+      tags: MODIFIER_TAGS,
       positional: [
         { name: 'name', type: 'string', isConstant: true },
         { name: 'value', type: 'string' },

@@ -1,0 +1,182 @@
+/** The classic Linux host of examples/classic-host: procmail, maildrop and Sieve files of its users, mistakes in them, and Debian's mail readers. */
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { arrived, mboxMessages, RITA, startHost } from './harness/host.ts';
+import { ImapClient } from './harness/imap-client.ts';
+import { ownNetwork } from './harness/own-network.ts';
+import { privateMachine } from './harness/private-machine.ts';
+import { need } from './harness/run.ts';
+import { eventually } from './harness/wait.ts';
+import type { Postfix } from './peers/postfix.ts';
+import { dovecotMessages, muttMessages } from './peers/readers.ts';
+import { startDns, startRemote } from './peers/small-internet.ts';
+
+ownNetwork();
+const file = { after: (action: () => unknown) => after(action as () => void) };
+const machine = privateMachine(file);
+let remote: Postfix;
+before(async () => {
+  await startDns(file);
+  remote = await startRemote(file);
+});
+
+const USERS = ['posthorn', 'paul', 'max', 'sam', 'vera', 'walt', 'slip', 'trip', 'fall', 'drop', 'mia', 'moe'] as const;
+for (const name of USERS) machine.addUser(name, `${name}-password`);
+machine.file('/etc/aliases', 'root: mia\n');
+const inbox = (name: string): string[] => machine.maildir(name);
+const atRemote = (user: string): string[] => remote.messages(user);
+
+test('filters of system users', async (t) => {
+  need('formail', 'reformail');
+  const host = await startHost(t, 'classic-host', { auth: { systemUsers: true } });
+
+  await t.test('procmail: a filter that changes the message, copies, mbox, maildir and MH folders, a lock, a program, a forward', async () => {
+    machine.homeFile(
+      'paul',
+      '.procmailrc',
+      `MAILDIR=$HOME/Mail
+LOGFILE=$HOME/procmail.log
+LOGABSTRACT=all
+DEFAULT=$HOME/Maildir/
+
+:0 fhw
+| formail -I "X-Filtered: yes"
+
+:0 c:
+backup
+
+:0:
+* ^Subject:.*\\[list\\]
+lists
+
+:0
+* ^TO_paul\\+sales
+sales/
+
+:0
+* ^Subject:.*mh-folder
+mh/.
+
+:0 w: digest.lock
+* ^Subject:.*digest
+* ? test -d $MAILDIR
+| (echo "one more"; cat) >> digest; test -e digest.lock && echo locked >> digest.state
+
+:0
+* ^Subject:.*forward
+! rob@remote.test
+`,
+    );
+    machine.homeFile('paul', 'Mail/.keep', '');
+    await host.send('paul', { subject: 'plain' });
+    assert.match(await arrived('paul', () => inbox('paul'), 'Subject: plain'), /^X-Filtered: yes$/m);
+    await host.send('paul', { subject: '[list] one' });
+    await arrived('lists', () => mboxMessages(machine.read('paul', 'Mail/lists')), '[list] one');
+    await host.send('paul+sales', { subject: 'an order' });
+    await arrived('sales', () => machine.maildir('paul', 'Mail/sales'), 'an order');
+    await host.send('paul', { subject: 'to the mh-folder' });
+    await eventually('the MH folder', () => machine.read('paul', 'Mail/mh/1')?.includes('to the mh-folder'));
+    await host.send('paul', { subject: 'a digest' });
+    await eventually('the program', () => machine.read('paul', 'Mail/digest')?.startsWith('one more\n'));
+    await eventually('the lock was held', () => machine.read('paul', 'Mail/digest.state') === 'locked\n');
+    assert.ok(!existsSync('/home/paul/Mail/digest.lock'));
+    await host.send('paul', { subject: 'please forward' });
+    assert.match(await arrived('rob', () => atRemote('rob'), 'please forward'), /^X-Filtered: yes$/m);
+    assert.equal(mboxMessages(machine.read('paul', 'Mail/backup')).length, 6);
+    assert.equal(statSync('/home/paul/Mail/lists').uid, machine.uid('paul'));
+    assert.match(machine.read('paul', 'procmail.log')!, /Subject: \[list\] one\n +Folder: lists\b/);
+    console.log(await host.trace('paul@us.test', /forward/));
+  });
+
+  await t.test('maildrop: xfilter, a folder of the maildir, a copy to another host, and exceptions', async () => {
+    machine.homeFile(
+      'max',
+      '.mailfilter',
+      `logfile "$HOME/maildrop.log"
+exception {
+  xfilter "reformail -A'X-Maildrop: yes'"
+}
+if (/^Subject:.*list/)
+{
+  to "$HOME/Maildir/.Lists/"
+}
+if (/^Subject:.*copy/)
+{
+  cc "!rob@remote.test"
+}
+exception {
+  to "/home/nobody-here/x"
+}
+to "$DEFAULT"
+`,
+      0o600,
+    );
+    machine.homeFile('max', 'Maildir/.Lists/new/.keep', '');
+    for (const part of ['cur', 'tmp', 'new']) machine.homeFile('max', `Maildir/.Lists/${part}/.keep`, '');
+    await host.send('max', { subject: 'from the list' });
+    assert.match(await arrived('max', () => machine.maildir('max', 'Maildir/.Lists'), 'from the list'), /^X-Maildrop: yes$/m);
+    await host.send('max', { subject: 'with copy' });
+    await new Promise((r) => setTimeout(r, 3000)); console.log('MAX', await host.trace('max@us.test', /./), machine.read('max', 'maildrop.log'));
+    await arrived('max', () => inbox('max'), 'with copy');
+    assert.match(await arrived('rob', () => atRemote('rob'), 'with copy'), /^X-Maildrop: yes$/m);
+    console.log(await host.trace('max@us.test', /rob/), machine.read('max', 'maildrop.log'));
+  });
+
+  await t.test('Sieve: filed, flagged, sent on; vacation answers once and no machine', async () => {
+    machine.homeFile(
+      'sam',
+      '.dovecot.sieve',
+      `require ["fileinto", "mailbox", "imap4flags", "vacation", "copy"];
+if header :contains "subject" "list" { fileinto :create "Lists"; stop; }
+if header :contains "subject" "flag" { addflag "\\\\Flagged"; keep; stop; }
+if header :contains "subject" "on" { redirect :copy "rob@remote.test"; }
+vacation :days 7 :subject "Away" "I am away.";
+`,
+    );
+    await host.send('sam', { subject: 'of a list' });
+    await arrived('sam', () => machine.maildir('sam', 'Maildir/.Lists'), 'of a list');
+    await host.send('sam', { subject: 'pass it on' });
+    await arrived('sam', () => inbox('sam'), 'pass it on');
+    await arrived('rob', () => atRemote('rob'), 'pass it on');
+    const answer = await arrived('rita', () => atRemote('rita'), /^Subject: Away$/m);
+    assert.match(answer, /^Return-Path: <>$/m);
+    assert.match(answer, /^Auto-Submitted: auto-replied/m);
+    await host.send('sam', { subject: 'second' });
+    await host.send('sam', { subject: 'machine', from: 'rob@remote.test', headers: { 'Auto-Submitted': 'auto-generated' } });
+    await host.send('sam', { subject: 'bulk', from: 'rob@remote.test', headers: { 'List-Id': '<x.remote.test>' } });
+    await host.send('sam', { subject: 'report', from: '' });
+    const traces = await host.trace('sam@us.test', /bulk[^]*|report/);
+    for (const subject of ['second', 'machine', 'bulk', 'report']) await arrived('sam', () => inbox('sam'), `Subject: ${subject}`);
+    console.log(traces);
+    assert.equal(atRemote('rita').filter((message) => message.includes('Subject: Away')).length, 1);
+    assert.equal(atRemote('rob').filter((message) => message.includes('Subject: Away')).length, 0);
+  });
+
+  await t.test('two users on vacation write to each other: no loop', async () => {
+    for (const name of ['vera', 'walt']) machine.homeFile(name, '.dovecot.sieve', 'require "vacation"; vacation "I am away too.";');
+    await host.send('vera', { from: 'walt@us.test', subject: 'on holiday' });
+    const answer = await arrived('walt', () => inbox('walt'), 'I am away too.');
+    assert.match(answer, /^To: .*walt@us\.test/m);
+    await eventually('nothing waits', async () => /Nothing waits/.test(await host.queued));
+    assert.equal(inbox('vera').length, 1);
+    assert.equal(inbox('walt').length, 1);
+  });
+
+  await t.test('mistakes: procmail and Sieve keep the mail in the mailbox, maildrop keeps it waiting, and the owner is told once', async () => {
+    machine.homeFile('slip', '.procmailrc', ':0\n* ^Subject: (\n/dev/null\n\nthis is no recipe\n');
+    machine.homeFile('fall', '.dovecot.sieve', 'require "fileinto";\nfileinto;\n');
+    machine.homeFile('trip', '.mailfilter', 'if (/^Subject: x/)\n  to "$DEFAULT\n', 0o600);
+    machine.homeFile('drop', '.forward', '<broken@@remote.test\nrob@remote.test\n');
+    for (const subject of ['first mistake', 'second mistake'])
+      for (const name of ['slip', 'fall', 'trip', 'drop']) await host.send(name, { subject: `${subject} of ${name}` });
+    await new Promise((r) => setTimeout(r, 4000)); for (const name of ['slip', 'fall', 'trip', 'drop']) console.log(name, inbox(name).length, await host.trace(`${name}@us.test`, /./));
+    for (const name of ['slip', 'fall']) for (const n of ['first', 'second']) await arrived(name, () => inbox(name), `${n} mistake of ${name}`);
+    console.log(await host.queued);
+    for (const name of ['slip', 'fall', 'trip', 'drop']) console.log(name, inbox(name).length, await host.trace(`${name}@us.test`, /./));
+    const imap = await ImapClient.login(143, 'fall', 'fall-password');
+    console.log(await imap.count());
+    await imap.logout();
+  });
+});
