@@ -296,6 +296,8 @@ export interface Staging {
   stage(message: Uint8Array): StagedMessage;
   /** Reads back what was staged here and is not yet committed. The caller closes the reader. */
   read(message: StagedMessage): MessageReader;
+  /** What was finished and is certainly named by no transaction, nor will be: its file goes. Nobody waits for it. */
+  discard?(message: StagedMessage): void;
 }
 
 export interface Reply {
@@ -695,6 +697,22 @@ export interface StoreWriter {
   run<T>(operation: string, input: unknown): Promise<T>;
 }
 
+/** Which of an account's mailboxes are to be looked at. 'names': the list of mailboxes alone. */
+export type MirrorScope =
+  | { readonly kind: 'names' }
+  | { readonly kind: 'all' }
+  | { readonly kind: 'mailbox'; readonly name: string }
+  | { readonly kind: 'mailboxes'; readonly ids: readonly MailboxId[] };
+
+/** Mailboxes that are kept equal to folders of system users. */
+export interface MailboxMirror {
+  isMirrored(accountId: AccountId): boolean;
+  /** Brings both sides level; never rejects. null: the account has no folders, nothing is to be waited for. */
+  refresh(accountId: AccountId, scope: MirrorScope): Promise<void> | null;
+  /** Somebody looks at the mailbox: changes in its folder are taken into the store as they come. Answers the way to stop; null: not mirrored. */
+  watch(accountId: AccountId, mailboxId: MailboxId): (() => void) | null;
+}
+
 // ── Announcements: after each commit, to every loop, in commit order ─────────────────────────────────
 
 export type Announcement =
@@ -805,6 +823,8 @@ export interface LoopContext<S = unknown> {
   readonly announcements: Announcements;
   readonly staging: Staging;
   readonly intake: Intake;
+  /** Left out: no mailbox is also a folder of a system user. */
+  readonly mirror?: MailboxMirror;
   /** Left out: only the directory says where addresses lead (tests of single rooms). */
   readonly router?: Router;
   /** Scripts that run when IMAP clients change something. Left out: there are none (tests of single rooms). */

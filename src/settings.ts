@@ -8,6 +8,7 @@ import { SCRIPTS_SETTINGS } from './deliver/scripts/settings.ts';
 import { CHALLENGE_SETTINGS } from './deliver/challenge/settings.ts';
 import { FORWARDING_SETTINGS } from './deliver/forwarding/settings.ts';
 import { REPLY_SETTINGS } from './deliver/reply/settings.ts';
+import { IMAP_SIEVE_SETTINGS } from './deliver/mailroom/settings.ts';
 import { DELIVER_SETTINGS } from './deliver/settings.ts';
 import { SORTING_SETTINGS } from './deliver/sorting/settings.ts';
 import { LOCAL_SETTINGS } from './deliver/user-agent/settings.ts';
@@ -45,6 +46,7 @@ export const SETTINGS = {
   ...POP3_SETTINGS,
   ...MANAGESIEVE_SETTINGS,
   ...SIEVE_SETTINGS,
+  ...IMAP_SIEVE_SETTINGS,
   ...SCRIPTS_SETTINGS,
   ...STORE_SETTINGS,
   ...DOCTOR_SETTINGS,

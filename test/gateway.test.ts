@@ -72,7 +72,7 @@ async function startWorld(t: Owner, ...changes: readonly Config[]): Promise<Worl
       relayhost: '[mx.us.test]',
       smtp_bind_address: REMOTE,
       smtp_tls_security_level: 'encrypt',
-      smtpd_tls_security_level: 'encrypt',
+      smtpd_tls_security_level: 'may',
       smtp_tls_loglevel: '1',
     },
   });
@@ -134,6 +134,7 @@ test('a gateway before a Postfix', async (t) => {
     await server.admin('queue', 'flush');
     await arrived(inner, 'rita', 'while down');
     // What could not be asked is not remembered as unknown.
+    await eventually('it is asked again', async () => /^250 /.test((await attempt({ recipients: [`rob@${INNER}`], message: null })).reply));
     assert.match((await attempt({ recipients: [`rob@${INNER}`], message: mail({ subject: 'for rob' }) })).reply, /^250 /);
     await arrived(inner, 'rob', 'for rob');
   });
@@ -150,15 +151,21 @@ test('a gateway before a Postfix', async (t) => {
 
   await t.test("nor with another's certificate", async () => {
     const other = await makeCertificate(tempDir(t, 'other'), ['inner.host.test']);
-    const own = { smtpd_tls_chain_files: `${join(inner.config, 'key.pem')}, ${join(inner.config, 'cert.pem')}`, smtpd_tls_security_level: 'encrypt' };
+    const own = { smtpd_tls_chain_files: `${join(inner.config, 'key.pem')}, ${join(inner.config, 'cert.pem')}`, smtpd_tls_security_level: 'may' };
     inner.set({ ...own, smtpd_tls_chain_files: `${other.key}, ${other.certificate}` });
     await inner.reload();
-    await server.admin('queue', 'flush');
-    await eventually('it waits still', () => isQueued(server, /self.signed certificate|certificate/i));
+    await eventually('it waits still', async () => {
+      // A process of the inner server that began before may answer the first attempt.
+      await server.admin('queue', 'flush');
+      return isQueued(server, /certificate/i);
+    });
     assert.deepEqual(got(inner, 'rita', 'no TLS'), []);
     inner.set(own);
     await inner.reload();
-    await server.admin('queue', 'flush');
+    await eventually('it goes on', async () => {
+      await server.admin('queue', 'flush');
+      return got(inner, 'rita', 'no TLS').length > 0;
+    });
     await arrived(inner, 'rita', 'no TLS');
   });
 
@@ -191,7 +198,7 @@ test('a gateway before a Postfix', async (t) => {
 
   await t.test('the whole way of an address, told by command', async () => {
     const told = await server.admin('route', `rita@${INNER}`);
-    assert.match(told, /inner:\[inner\.host\.test\]:25/);
+    assert.match(told, /inner: \[inner\.host\.test\], port 25/);
     assert.match(told, /transport/);
     assert.match(await server.admin('route', 'x@slow.test'), /slow:/);
   });

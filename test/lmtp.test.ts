@@ -1,6 +1,6 @@
-/** LMTP both ways: Debian's Postfix delivers into our mailboxes, over TCP and a unix socket; we deliver into Debian's Dovecot. */
+/** LMTP both ways: Debian's Postfix delivers into our mailboxes, over TCP and a unix socket; we deliver into Debian's Dovecot, by all our tables. */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { ImapClient } from './harness/imap-client.ts';
@@ -8,6 +8,7 @@ import { letter, sendLetter } from './harness/letter.ts';
 import { LineClient } from './harness/line-client.ts';
 import { ownNetwork } from './harness/own-network.ts';
 import { startPosthorn } from './harness/posthorn.ts';
+import { privateMachine } from './harness/private-machine.ts';
 import { tempDir } from './harness/temp.ts';
 import { eventually } from './harness/wait.ts';
 import { startDovecot } from './peers/dovecot.ts';
@@ -116,4 +117,67 @@ test('we deliver into a Dovecot by LMTP: as transport of a domain, and as relay 
       assert.doesNotMatch(report, /Final-Recipient: rfc822; (rita|rob)/);
     });
   await imap.logout();
+});
+
+test('a Dovecot keeps the mailboxes: of a virtual domain by transport map, of the users of this machine by mailbox_transport', async (t) => {
+  await startDns(t);
+  const machine = privateMachine(t);
+  for (const user of ['rita', 'rob']) machine.addUser(user);
+  machine.homeFile('rob', '.forward', 'rita@virtual.test\n');
+  const dir = tempDir(t, 'dovecot-maps');
+  const socket = join(dir, 'lmtp');
+  const dovecot = await startDovecot(t, { address: REMOTE, imapPort: 1143, lmtpPort: 24, lmtpSocket: socket, users: { rita: 'x', rob: 'x' } });
+  const mails = (user: string, subject: string): string[] => {
+    const folder = join(dovecot.mailboxes, user, 'Maildir/new');
+    const all = existsSync(folder) ? readdirSync(folder).map((file) => readFileSync(join(folder, file), 'latin1')) : [];
+    return all.filter((text) => text.includes(`\nSubject: ${subject}\n`));
+  };
+  writeFileSync(join(dir, 'transport'), `virtual.test lmtp:inet:${REMOTE}:24\n`);
+  writeFileSync(join(dir, 'mailboxes'), 'rita@virtual.test rita/\nlost@virtual.test lost/\n');
+  const server = await startPosthorn(t, {
+    config: {
+      ...US_CONFIG,
+      smtp: { relayFrom: ['127.0.0.1/32'] },
+      policy: {
+        localDomains: ['host.test'],
+        virtualMailboxDomains: ['virtual.test'],
+        virtualMailboxMaps: [`texthash:${join(dir, 'mailboxes')}`],
+      },
+      route: { transportMaps: [`texthash:${join(dir, 'transport')}`], mailboxTransport: `lmtp:unix:${socket}` },
+      local: { mailbox: 'Maildir/' },
+    },
+    users: { 'anna@us.test': PASSWORD },
+  });
+  const send = async (subject: string, recipients: readonly string[]): Promise<void> => {
+    const message = letter({ from: 'anna@us.test', to: recipients[0]!, subject });
+    assert.match(await sendLetter({ port: 25, sender: 'anna@us.test', recipients, message }), /^250/);
+  };
+  const one = async (user: string, subject: string): Promise<string> => {
+    await eventually(`"${subject}" for ${user}`, () => mails(user, subject).length > 0);
+    assert.equal(mails(user, subject).length, 1);
+    return mails(user, subject)[0]!;
+  };
+
+  await t.test('the virtual domain: over TCP; who is in no table is refused at RCPT, whom Dovecot does not know is reported', async () => {
+    const client = await LineClient.open(25);
+    await client.smtp(null, /^220/);
+    await client.smtp('EHLO client.test', /^250/);
+    await client.smtp('MAIL FROM:<anna@us.test>', /^250/);
+    await client.smtp('RCPT TO:<nobody@virtual.test>', /^550 5\.1\.1/);
+    client.close();
+    await send('to a virtual user', ['rita@virtual.test', 'lost@virtual.test']);
+    await one('rita', 'to a virtual user');
+    const imap = await ImapClient.login(server.port('imap'), 'anna@us.test', PASSWORD);
+    const report = await eventually('the report', async () => (await imap.messages()).find((text) => text.includes('lost@virtual.test')));
+    assert.match(report, /^Status: 5\.1\.1\r$/m);
+    await imap.logout();
+  });
+
+  await t.test('users of this machine: over a unix socket, once their .forward has been read', async () => {
+    await send('to a system user', ['rita@host.test']);
+    assert.match(await one('rita', 'to a system user'), /^Delivered-To: rita@host\.test$/m);
+    await send('to one who forwards', ['rob@host.test']);
+    await one('rita', 'to one who forwards');
+    assert.deepEqual(mails('rob', 'to one who forwards'), []);
+  });
 });

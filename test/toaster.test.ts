@@ -124,8 +124,8 @@ anna@us.test
 
   await t.test("Debian's maildrop, started by .qmail, sorts by ~/.mailfilter", async () => {
     machine.homeFile('carl', '.qmail', '|maildrop\n');
-    for (const part of ['cur', 'tmp', 'new']) machine.homeFile('carl', `Maildir/.Lists/${part}/.keep`, '');
-    for (const part of ['cur', 'tmp', 'new']) machine.homeFile('carl', `Maildir/${part}/.keep`, '');
+    for (const part of ['cur', 'tmp', 'new']) machine.homeFolder('carl', `Maildir/.Lists/${part}`);
+    for (const part of ['cur', 'tmp', 'new']) machine.homeFolder('carl', `Maildir/${part}`);
     machine.homeFile(
       'carl',
       '.mailfilter',

@@ -29,6 +29,14 @@ test('eight kills under load lose and double nothing that was acknowledged', asy
   assert.ok(balance.acknowledged > 50, `only ${balance.acknowledged} messages were acknowledged`);
 });
 
+test('six kills with Sieve, programs, forwards and Maildirs in play: every acknowledged recipient is accounted for', async (t) => {
+  const balance = await runKills(t, { kills: 6, seed: 20_261_121, clients: 6, say, hasRules: true });
+  t.diagnostic(`${balance.acknowledged} acknowledged, ${balance.duplicatesAtSink} duplicates outside the store`);
+  assert.deepEqual(balance.faults, []);
+  for (const [recipient, count] of balance.ruled) assert.ok(count > 0, `nothing for ${recipient}`);
+  assert.ok(balance.acknowledged > 30, `only ${balance.acknowledged} messages were acknowledged`);
+});
+
 test('a log cut behind what was synced opens, checks, and holds what was acknowledged', async (t) => {
   const result = await runPowerCuts(t, { snapshots: 6, cutsEach: 5, seed: 20_261_120, say });
   assert.deepEqual(result.faults, []);

@@ -1,7 +1,8 @@
 /**
- * npm run torture -- [--kills 50] [--snapshots 30] [--seed N] [--clients 10] [--only kills|power]
+ * npm run torture -- [--kills 50] [--snapshots 30] [--seed N] [--clients 10] [--only kills|rules|power]
  *
- * Kills the server at random moments under load and checks that every acknowledged message is in exactly one place;
+ * Kills the server at random moments under load and checks that every acknowledged message is in exactly one place; does the same with Sieve, programs,
+ * forwards and Maildirs in play (what is outside the store may be there twice);
  * then cuts the write-ahead log of copies at random bytes and checks that nothing synced is missing.
  */
 import { parseArgs } from 'node:util';
@@ -26,17 +27,19 @@ const seed = Number(values.seed);
 let faults = 0;
 try {
   say(`seed ${seed}`);
-  if (values.only !== 'power') {
-    const balance = await runKills(owner, { kills: Number(values.kills), seed, clients: Number(values.clients), say });
+  for (const part of ['kills', 'rules'] as const) {
+    if (values.only !== undefined && values.only !== part) continue;
+    const balance = await runKills(owner, { kills: Number(values.kills), seed, clients: Number(values.clients), say, hasRules: part === 'rules' });
     const { acknowledged, pending, refused, duplicatesAtSink } = balance;
     say(
-      `${values.kills} kills: ${acknowledged} acknowledged, ${pending} without an answer, ${refused} refused, ${duplicatesAtSink} duplicates at the remote host`,
+      `${values.kills} kills (${part}): ${acknowledged} acknowledged, ${pending} without an answer, ${refused} refused, ${duplicatesAtSink} duplicates outside the store`,
     );
+    if (part === 'rules') say([...balance.ruled].map(([recipient, count]) => `${recipient} ${count}`).join(', '));
     for (const fault of balance.faults.slice(0, 50)) say(`FAULT ${fault}`);
     faults += balance.faults.length;
+    await owner.end();
   }
-  await owner.end();
-  if (values.only !== 'kills') {
+  if (values.only === undefined || values.only === 'power') {
     const result = await runPowerCuts(owner, { snapshots: Number(values.snapshots), cutsEach: 10, seed, say });
     say(`${result.cuts} cuts of the write-ahead log, ${result.skipped} snapshots skipped`);
     for (const fault of result.faults.slice(0, 50)) say(`FAULT ${fault}`);

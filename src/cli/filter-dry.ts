@@ -5,13 +5,27 @@
 import { closeSync, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type ProgramAnswer, runProgram } from '../deliver/user-agent/program.ts';
-import type { Action, Answers, Command, FileKind, FilterEnd, FilterInput, FilterRequest, FilterRun, Origin, RunAnswer } from '../deliver/filters/filter.ts';
+import type {
+  Action,
+  Answers,
+  Command,
+  FileKind,
+  FilterEnd,
+  FilterInput,
+  FilterRequest,
+  FilterRun,
+  MessageVersion,
+  Origin,
+  RunAnswer,
+} from '../deliver/filters/filter.ts';
 import { actionWords, commandWords } from './filter-words.ts';
 
 /** A run that asks for more goes in circles. */
 const REQUESTS_MAX = 100_000;
 const STEPS_MAX = 10_000;
 const SCRIPT_BYTES_MAX = 1024 * 1024;
+/** Whoever wants so much of a program's output makes it the message. */
+const FILTER_OUTPUT_LEAST = 4 * 1024 * 1024;
 /** For one program of `--run`; scripts may ask for less. */
 const PROGRAM_MS_MAX = 60_000;
 
@@ -63,8 +77,10 @@ export async function dryRun(run: FilterRun, input: FilterInput, options: DryOpt
     const words = commandWords(request.command);
     const command = located(request.command, options.programDirectory);
     if (options.runsPrograms !== true || command === null) {
-      note(request.origin, `(not started: ${words}; it is taken to succeed${request.wantsOutput ? ' and to print nothing' : ''})`, null);
-      return NOT_STARTED;
+      const isFilter = request.input !== null && request.wantsOutput && (request.outputMax >= FILTER_OUTPUT_LEAST || options.programDirectory !== undefined);
+      const printed = isFilter ? ' and to change nothing' : request.wantsOutput ? ' and to print nothing' : '';
+      note(request.origin, `(not started: ${words}; it is taken to succeed${printed})`, null);
+      return isFilter ? { ...NOT_STARTED, output: request.input! } : NOT_STARTED;
     }
     const done = await runProgram({
       command,
@@ -86,7 +102,12 @@ export async function dryRun(run: FilterRun, input: FilterInput, options: DryOpt
   function answer(request: FilterRequest): Answers[FilterRequest['kind']] | Promise<Answers[FilterRequest['kind']]> {
     switch (request.kind) {
       case 'act':
-        note(request.action.origin, actionWords(request.action), request.action);
+        // The usual recipe against doublets would end every test here.
+        if (request.action.kind === 'pipe' && isDoubletTest(request.action.command)) {
+          note(request.action.origin, `(not started: ${commandWords(request.action.command)}; it is taken not to have seen the message before)`, null);
+          return { isDone: false, problem: null, exit: 1 };
+        }
+        note(request.action.origin, actionWords(request.action, isChanged(request.action.message, input)), request.action);
         return { isDone: true, problem: null, exit: 0, stored: request.action.kind === 'store' ? request.action.path : undefined };
       case 'bytes':
         return bytesOf(input, request.from, request.to);
@@ -148,11 +169,25 @@ export async function dryRun(run: FilterRun, input: FilterInput, options: DryOpt
 
 const NOT_STARTED: RunAnswer = { exit: 0, signal: null, isTimedOut: false, output: new Uint8Array(0), isTruncated: false, isInputRefused: false };
 
+/** "formail -D 8192 cache": succeeds for a message that was seen before. */
+const isDoubletTest = (command: Command): boolean => /^\s*(?:\S*\/)?formail\b[^|;&]*\s-D\b/.test(commandWords(command));
+
 /** null: a bare name, and there is no folder for such programs. Shells and paths are found as they are. */
 function located(command: Command, programDirectory: string | undefined): Command | null {
   if (command.kind === 'shell' || programDirectory === undefined) return command;
   const [name = '', ...rest] = command.argv;
   return programDirectory === '' || name === '' || name.includes('/') ? null : { kind: 'argv', argv: [join(programDirectory, name), ...rest] };
+}
+
+/** Filters that change nothing give back what they got, perhaps with a blank line at the end. */
+function isChanged(version: MessageVersion, input: FilterInput): 'header' | 'header and body' | null {
+  if (version === null) return null;
+  const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1').trimEnd();
+  // The From_ line that mailboxes begin with is no part of the message.
+  const isSameHeader = text(version.header).replace(/^From .*\n/, '') === text(input.header);
+  const isSameBody = version.body === null || text(version.body) === text(input.body ?? new Uint8Array(0));
+  if (!isSameBody) return 'header and body';
+  return isSameHeader ? null : 'header';
 }
 
 function endWords({ exit, signal, isTimedOut, startError }: ProgramAnswer): string {

@@ -14,8 +14,10 @@ export type Begun =
       readonly remarks: readonly FilterProblem[];
       /** What `environment` requests are answered from. */
       readonly environment: Readonly<Record<string, string>>;
-      /** The script's variables, once it has run; empty where the language has none, or they are nobody's business. */
+      /** The script's variables, once it has run; empty where the language has none. */
       readonly variables: Readonly<Record<string, string>>;
+      /** What they are before it runs. */
+      readonly initial: Readonly<Record<string, string>>;
     }
   | { readonly problems: readonly FilterProblem[] };
 
@@ -67,7 +69,9 @@ interface Given {
   readonly variables: Record<string, string>;
 }
 
-type Beginning = { readonly run: FilterRun; readonly remarks?: readonly FilterProblem[] } | { readonly problems: readonly FilterProblem[] };
+type Beginning =
+  | { readonly run: FilterRun; readonly remarks?: readonly FilterProblem[]; readonly presets?: readonly (readonly [string, string])[] }
+  | { readonly problems: readonly FilterProblem[] };
 
 const BEGIN: Readonly<Record<FilterLanguage, (given: Given) => Promise<Beginning>>> = {
   sieve: async ({ text, file, input, settings, around }) => {
@@ -81,9 +85,10 @@ const BEGIN: Readonly<Record<FilterLanguage, (given: Given) => Promise<Beginning
     return { run: runSieve(scripts, input, { kind: 'delivery' }, scripts[0]!.limits) };
   },
   maildrop: async ({ text, file, input, environment, around, variables }) => {
-    const [{ parseMaildropBytes }, { runMaildrop }] = await Promise.all([
+    const [{ parseMaildropBytes }, { runMaildrop }, { DEFAULTS }] = await Promise.all([
       import('../deliver/filters/maildrop/parse.ts'),
       import('../deliver/filters/maildrop/run.ts'),
+      import('../deliver/filters/maildrop/state.ts'),
     ]);
     const before: MaildropScript[] = [];
     for (const shared of [...around.before, { text, file }]) {
@@ -92,7 +97,7 @@ const BEGIN: Readonly<Record<FilterLanguage, (given: Given) => Promise<Beginning
       before.push(parsed.script);
     }
     const script = before.pop()!;
-    return { run: runMaildrop({ script, before, environment, variables }, input) };
+    return { run: runMaildrop({ script, before, environment, variables }, input), presets: DEFAULTS };
   },
   forward: async ({ text, file, input, home, settings }) => {
     const { runForward } = await import('../deliver/filters/forward/run.ts');
@@ -110,7 +115,7 @@ const BEGIN: Readonly<Record<FilterLanguage, (given: Given) => Promise<Beginning
     return { run: runQmail({ name: basename(file), text: text.toString('utf8'), isForwardOnly: false, defaultPart: null }, context, input) };
   },
   procmail: async ({ text, file, input, environment, around, variables }) => {
-    const [{ parseProcmail }, { runProcmail }] = await Promise.all([
+    const [{ parseProcmail }, { PRESETS, runProcmail }] = await Promise.all([
       import('../deliver/filters/procmail/parse.ts'),
       import('../deliver/filters/procmail/run.ts'),
     ]);
@@ -118,7 +123,11 @@ const BEGIN: Readonly<Record<FilterLanguage, (given: Given) => Promise<Beginning
     const sender = input.envelope.sender === null ? 'MAILER-DAEMON' : formatAddress(input.envelope.sender);
     const fromLine = `From ${sender} ${asctime(input.at)}`;
     // Procmail goes on after what it does not understand, and so does the run: the problems are told beside it.
-    return { run: runProcmail({ rcFiles: scripts, environment, arguments: [], fromLine, variables }, input), remarks: scripts.flatMap(({ problems }) => problems) };
+    return {
+      run: runProcmail({ rcFiles: scripts, environment, arguments: [], fromLine, variables }, input),
+      remarks: scripts.flatMap(({ problems }) => problems),
+      presets: PRESETS,
+    };
   },
 };
 
@@ -149,5 +158,7 @@ export async function begin(
   };
   const variables: Record<string, string> = {};
   const begun = await BEGIN[language]({ text, file, input, home, settings, environment, around, variables });
-  return 'problems' in begun ? begun : { run: begun.run, remarks: begun.remarks ?? [], environment, variables };
+  return 'problems' in begun
+    ? begun
+    : { run: begun.run, remarks: begun.remarks ?? [], environment, variables, initial: { ...Object.fromEntries(begun.presets ?? []), ...environment } };
 }

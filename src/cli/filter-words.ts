@@ -73,7 +73,12 @@ function what(action: Action): string {
   }
 }
 
-export function actionWords(action: Action): string {
-  if (action.message === null) return what(action);
-  return `${what(action)} [the message is changed: ${action.message.body === null ? 'header' : 'header and body'}]`;
+/** `changed`: what of the message is not as it came. */
+export function actionWords(action: Action, changed: 'header' | 'header and body' | null = changedOf(action)): string {
+  return changed === null ? what(action) : `${what(action)} [the message is changed: ${changed}]`;
+}
+
+function changedOf({ message }: Action): 'header' | 'header and body' | null {
+  if (message === null) return null;
+  return message.body === null ? 'header' : 'header and body';
 }

@@ -95,7 +95,9 @@ function scored(message: Uint8Array, text: string, settings: AllSettings): { mes
 /** Programs that a user's file names get the rights of who tries it: not those of root, unless the file is root's own. */
 function mayRun(script: string, user: string | undefined): void {
   if (process.geteuid?.() !== 0 || (statSync(script).uid === 0 && (user === undefined || user === 'root'))) return;
-  throw new Error(`--run would start what ${script} says with the rights of root. Please try it as its owner: runuser -u ${user ?? 'USER'} -- posthorn filter test …`);
+  throw new Error(
+    `--run would start what ${script} says with the rights of root. Please try it as its owner: runuser -u ${user ?? 'USER'} -- posthorn filter test …`,
+  );
 }
 
 function tell(io: CliIo, { file, line, text }: FilterProblem): void {
@@ -132,6 +134,8 @@ async function testFilter(script: string, messageFile: string, options: TestOpti
       process.exitCode = 1;
       return;
     }
+    if (language !== 'sieve' && (statSync(script).mode & 0o002) !== 0)
+      tell(io, { file: script, line: 0, text: 'everybody may write to this file, so mail would not be sorted by it' });
     for (const remark of begun.remarks) tell(io, remark);
     const done = await dryRun(begun.run, input, {
       directory: home,
@@ -165,9 +169,9 @@ function report(io: CliIo, script: string, { steps, logged, end }: DryRun, begun
 }
 
 /** Those that are not what they were at the start. */
-function printVariables(io: CliIo, { variables, environment }: Extract<Begun, { run: FilterRun }>, isJson: boolean): void {
+function printVariables(io: CliIo, { variables, initial }: Extract<Begun, { run: FilterRun }>, isJson: boolean): void {
   const names = Object.keys(variables)
-    .filter((name) => variables[name] !== environment[name])
+    .filter((name) => variables[name] !== initial[name])
     .sort();
   if (isJson) io.print(JSON.stringify({ kind: 'variables', variables: Object.fromEntries(names.map((name) => [name, variables[name]])) }));
   else for (const name of names) io.print(printable(`${name}=${variables[name]!.replaceAll('\n', '\\n')}`));

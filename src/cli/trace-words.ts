@@ -17,6 +17,7 @@ const SOURCES: Readonly<Record<string, string>> = {
 const MADE_HERE: Readonly<Record<string, string>> = {
   bounce: 'a report made here',
   forward: 'sent on',
+  alias: 'sent on by an alias',
   reply: 'an automatic answer made here',
 };
 
@@ -175,7 +176,7 @@ export function messageWords(message: JourneyMessage): string {
   const lines: string[] = [];
   const messageId = message.events.map((event) => event.fields.messageId).find((id) => id !== undefined);
   lines.push(`Message ${message.id}${messageId === undefined ? '' : `  ${messageId}`}`);
-  for (const event of message.events) {
+  for (const event of inOrder(message.events)) {
     const words = WORDS.get(event.event)?.(event.fields, event.at) ?? [`${event.stage}: ${event.event}${rest(event.fields)}`];
     let time = clock(event.at, lines.length === 1 ? undefined : first);
     for (const text of words) {
@@ -184,6 +185,22 @@ export function messageWords(message: JourneyMessage): string {
     }
   }
   return lines.map(printable).join('\n');
+}
+
+/** How far apart what was written in one transaction may be. */
+const TOGETHER_MS = 1000;
+
+/** As it happened to a person: a report comes after the failure that it tells of, though it was written down first. */
+function inOrder(events: JourneyMessage['events']): JourneyMessage['events'] {
+  if (!events.some(({ event }) => event === 'bounced')) return events;
+  const sorted = [...events];
+  for (let i = sorted.length - 2; i >= 0; i -= 1) {
+    const report = sorted[i]!;
+    if (report.event !== 'bounced') continue;
+    const failure = sorted.findIndex(({ event, at }, j) => j > i && (event === 'failed' || event === 'expired') && at - report.at < TOGETHER_MS);
+    if (failure !== -1) sorted.splice(failure, 0, ...sorted.splice(i, 1));
+  }
+  return sorted;
 }
 
 function rest(fields: Fields): string {

@@ -148,3 +148,32 @@ test('a new configuration quotes what it is given', () => {
   assert.match(text, /^user = "mail"$/m);
   assert.match(text, /^smtp = \["\[::\]:2525"\]$/m);
 });
+
+test('deliveries on this machine are told as what they were, and a report after the failure it tells of', () => {
+  const event = (name: string, fields: Record<string, unknown>) => ({
+    at: AT,
+    stage: 'deliver' as const,
+    event: name,
+    fields: { to: ['bob@example.org'], ...fields },
+  });
+  const here = (reply: string) => event('delivered', { host: 'local', code: 250, reply });
+  const words = (...events: JourneyMessage['events']) =>
+    messageWords({ id: 'x', events })
+      .split('\n')
+      .slice(1)
+      .map((line) => line.slice(23));
+  assert.deepEqual(words(here('delivered to command (thanks)'), here('forwarded'), here('stored in /home/bob/Maildir/new/1'), here('taken in again as 0m1')), [
+    'given to a program for bob@example.org (thanks)',
+    'sent on for bob@example.org',
+    'delivered to the mailbox of bob@example.org',
+    'done with bob@example.org: all else is told of message 0m1',
+  ]);
+  assert.deepEqual(
+    words(
+      event('bounced', { to: ['anna@example.net'] }),
+      event('filtered', { actions: ['a step'] }),
+      event('failed', { code: 554, enhanced: '5.4.6', reply: 'a loop' }),
+    ),
+    ['what was done for bob@example.org:', '  a step', 'failed for bob@example.org: 554 5.4.6 a loop', 'a report of the failure was sent to anna@example.net'],
+  );
+});

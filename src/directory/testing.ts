@@ -1,9 +1,7 @@
 /** For tests only: the directory's tables in a real SQLite database in memory, with reader, writer and announcements over it. */
+import { MIGRATIONS } from '../store/schema/migrate.ts';
 import { DatabaseSync } from 'node:sqlite';
 import type { Announcement, Announcements, StoreReader, StoreWriter } from '../ports.ts';
-import { SCHEMA_0001 } from '../store/schema/0001.ts';
-import { SCHEMA_0007 } from '../store/schema/0007.ts';
-import { SCHEMA_0008 } from '../store/schema/0008.ts';
 import type { IdKind, Operations, SqlValue, Transaction } from '../store/transaction.ts';
 import { DIRECTORY_OPERATIONS } from './operations.ts';
 import { DIRECTORY_SETTINGS, type DirectorySettings } from './settings.ts';
@@ -24,7 +22,7 @@ export interface TestStore {
 /** An empty database. Only `rows` and `run` (and what `extra` brings) work; everything else is undefined. */
 export function testStore(extra: Operations = {}): TestStore {
   const db = new DatabaseSync(':memory:');
-  for (const schema of [SCHEMA_0001, SCHEMA_0007, SCHEMA_0008]) db.exec(schema);
+  for (const schema of MIGRATIONS) db.exec(schema);
   db.exec('PRAGMA foreign_keys=ON');
   const operations = new Map<string, (tx: Transaction, input: any) => unknown>(Object.entries({ ...DIRECTORY_OPERATIONS, ...extra }));
   const listeners: { kind: string; listener: (a: Announcement) => void }[] = [];

@@ -508,31 +508,28 @@ export class SmtpJudge implements JudgeSession {
     for (const line of this.#effects.prepend) before.push(Buffer.from(`${line.replace(/[\r\n\0]+/g, ' ')}\r\n`, 'utf8'));
     const spam = authenticity === null ? null : { score: sum.score, threshold: limits.addHeader, isSpam, symbols };
     const orders: Orders = { ...this.#orders(judged, isSpam, isQuarantined, milters), spam };
-    const recipients = changedRecipients(
-      envelope.recipients,
-      {
-        redirect: this.#effects.redirect,
-        bcc: this.#effects.bcc,
-        added: milters.addedRecipients.map((added) => added.address),
-        removed: milters.removedRecipients,
-      },
-      this.#context,
-      envelope.id,
-    );
-    if (recipients?.length === 0) return this.#discarded('the last recipient was taken away', judged);
-    const ruling: Ruling = {
-      reply: null,
-      discard: null,
-      orders,
-      before: null,
-      message,
-      ...(milters.sender === null ? {} : { sender: milters.sender.address }),
-      ...(recipients === undefined ? {} : { recipients }),
+    const changes = {
+      redirect: this.#effects.redirect,
+      bcc: this.#effects.bcc,
+      added: milters.addedRecipients.map((added) => added.address),
+      removed: milters.removedRecipients,
     };
-    return after(this.#endorse(message ?? view, authenticity, recipients ?? envelope.recipients), ({ signatures, seal }) => {
-      for (const value of signatures) before.push(fieldBytes('DKIM-Signature', value));
-      before.unshift(...seal);
-      return before.length === 0 ? ruling : { ...ruling, before: before.length === 1 ? before[0]! : Buffer.concat(before) };
+    return after(changedRecipients(envelope.recipients, changes, this.#context, envelope.id), (recipients): Soon<Ruling> => {
+      if (recipients?.length === 0) return this.#discarded('the last recipient was taken away', judged);
+      const ruling: Ruling = {
+        reply: null,
+        discard: null,
+        orders,
+        before: null,
+        message,
+        ...(milters.sender === null ? {} : { sender: milters.sender.address }),
+        ...(recipients === undefined ? {} : { recipients }),
+      };
+      return after(this.#endorse(message ?? view, authenticity, recipients ?? envelope.recipients), ({ signatures, seal }) => {
+        for (const value of signatures) before.push(fieldBytes('DKIM-Signature', value));
+        before.unshift(...seal);
+        return before.length === 0 ? ruling : { ...ruling, before: before.length === 1 ? before[0]! : Buffer.concat(before) };
+      });
     });
   }
 

@@ -1,6 +1,6 @@
 /** Mail of programs on this machine: no stranger to be judged, but the content patterns apply to it, and it is signed. */
 import { fieldBytes } from '../mail/edit.ts';
-import type { ContentFilter, Envelope, JudgeSubmission, MessageView, Orders, Ruling } from '../ports.ts';
+import type { ContentFilter, Envelope, JudgeSubmission, MessageView, Orders, Recipient, Ruling } from '../ports.ts';
 import type { JudgeParts } from './compile.ts';
 import type { JudgeContext } from './judge.ts';
 import { PatternFilter } from './patterns/filter.ts';
@@ -46,7 +46,11 @@ export class SubmittedJudge implements JudgeSubmission {
       ...(effects.filter === null || effects.redirect !== null ? {} : { nexthop: effects.filter }),
     };
     const changes = { redirect: effects.redirect, bcc: effects.bcc, added: [], removed: [] };
-    const recipients = changedRecipients(this.#envelope.recipients, changes, this.#context, this.#envelope.id);
+    const changed = changedRecipients(this.#envelope.recipients, changes, this.#context, this.#envelope.id);
+    return changed instanceof Promise ? changed.then((recipients) => this.#ruling(view, orders, recipients)) : this.#ruling(view, orders, changed);
+  }
+
+  #ruling(view: MessageView, orders: Orders, recipients: readonly Recipient[] | undefined): Soon<Ruling> {
     const ruling: Ruling = { ...AS_IT_IS, orders, ...(recipients === undefined ? {} : { recipients }) };
     const signed = (signatures: readonly string[]): Ruling =>
       signatures.length === 0 ? ruling : { ...ruling, before: Buffer.concat(signatures.map((value) => fieldBytes('DKIM-Signature', value))) };

@@ -31,6 +31,7 @@ import type { Generic } from '../route/generic.ts';
 import { filterHop, nexthop, readRoutes, type Routes } from '../route/transport.ts';
 import type { AcceptInput } from '../store/operations/accept.types.ts';
 import { Failure } from '../system/failure.ts';
+import { isResolved, leadsToItself } from './again.ts';
 import { type Notice, noticesFor } from './bounce.ts';
 import { addressOf, type QueuedRecipient, type QueueEntry } from './entry.ts';
 import { byHand, type HandsContext } from './hands.ts';
@@ -329,7 +330,7 @@ class QueueCourier implements Courier {
   }
 
   #hopOf(resolution: Resolution, entry: QueueEntry, recipient: QueuedRecipient): Hop | Promise<Hop> {
-    if (isOurs(resolution, recipient.address)) return REENTER_HOP;
+    if (isOurs(resolution, entry, recipient.address)) return REENTER_HOP;
     const only = resolution.kind === 'deliver' ? resolution.remote[0] : undefined;
     if (only?.nexthop !== undefined) {
       const hop = this.#context.namedHop?.(only.nexthop, addressOf(recipient.address)) ?? filterHop(only.nexthop);
@@ -702,8 +703,10 @@ class Slot implements JobSource {
 }
 
 /** Not only another host's address under another name: something of it is delivered, expanded or refused here. */
-function isOurs(resolution: Resolution, address: string): boolean {
+function isOurs(resolution: Resolution, entry: QueueEntry, address: string): boolean {
   if (resolution.kind === 'foreign') return false;
+  // The others that it leads to have had their copies.
+  if (isResolved(entry) && leadsToItself(resolution, address)) return false;
   if (resolution.kind !== 'deliver' || resolution.local.length > 0 || resolution.remote.length !== 1) return true;
   const only = resolution.remote[0]!;
   return only.task !== undefined || formatAddress(only) !== address;

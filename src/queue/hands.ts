@@ -3,9 +3,11 @@ import { type Outcome, outcome } from '../deliver/agent.ts';
 import { headerEnd } from '../mail/view.ts';
 import { formatAddress } from '../mail/address.ts';
 import type { Action, MessageVersion, Origin } from '../deliver/filters/filter.ts';
+import { extensionAt } from '../directory/tables/search.ts';
+import { mailboxObjectId } from '../deliver/mailroom/drive.ts';
 import { Planner, type PlannerContext } from '../deliver/mailroom/plan.ts';
 import type { FilterStep } from '../deliver/mailroom/types.ts';
-import type { Changed, DeliveryAnswer, DeliveryTask, LocalConfiguration, MessageSource, PipeJob } from '../deliver/user-agent/types.ts';
+import type { Changed, DeliveryAnswer, DeliveryTask, LocalConfiguration, MessageSource, PipeJob, StoreMailbox } from '../deliver/user-agent/types.ts';
 import type {
   Account,
   Address,
@@ -21,13 +23,14 @@ import type {
   Staging,
   StoreReader,
 } from '../ports.ts';
-import { pipeArguments } from '../route/pipe-arguments.ts';
+import { namesOption, pipeArguments } from '../route/pipe-arguments.ts';
 import type { AcceptInput } from '../store/operations/accept.types.ts';
+import { isResolved, leadsToItself, nextTurn, TURNS_MAX, turnsOf } from './again.ts';
 import { addressOf, type QueuedRecipient, type QueueEntry } from './entry.ts';
 import type { HandHop } from './hop.ts';
 import { filteredEvent, type StoreIntake, tracePrefix } from './intake.ts';
 import type { SettledEffects } from './operations.ts';
-import { restage } from './local.ts';
+import { acceptOf, restage } from './local.ts';
 
 /** The user agent as the courier sees it (`deliver/user-agent/client.ts`). */
 export interface UserAgent {
@@ -35,11 +38,18 @@ export interface UserAgent {
   deliver(task: DeliveryTask, message: MessageSource, signal: AbortSignal): Promise<DeliveryAnswer>;
 }
 
+export interface LocalPlace {
+  readonly configuration: LocalConfiguration;
+  readonly transport: string | null;
+  /** The mailbox of the user that is no mailbox of the store: its path, a maildir's with "/" at the end. Left out: in the store. */
+  readonly file?: string | null;
+}
+
 export interface HandsContext {
   settings(): { readonly 'directory.recipientDelimiters': string };
   readonly log: Log;
   readonly journey: Journey;
-  readonly reader: Pick<StoreReader, 'openBlob'>;
+  readonly reader: Pick<StoreReader, 'openBlob' | 'mailboxes'>;
   readonly staging: Staging;
   readonly intake: Pick<StoreIntake, 'prepare'>;
   readonly directory: Directory;
@@ -47,7 +57,7 @@ export interface HandsContext {
   /** null: there is none (the server may not run programs for users). */
   readonly userAgent: UserAgent | null;
   /** How a user's mail is handed over; `transport`: what goes to the mailbox goes there instead. Rejects with TableError. */
-  localFor(user: string | null): Promise<{ readonly configuration: LocalConfiguration; readonly transport: string | null }>;
+  localFor(user: string | null): Promise<LocalPlace>;
   /** The store's account of a system user; made when it is missing. */
   systemAccount(user: string): Promise<Account | null>;
   readonly planner: PlannerContext;
@@ -76,8 +86,10 @@ export async function byHand(
   signal: AbortSignal,
 ): Promise<HandResult[]> {
   if (hop.kind === 'pipe') {
-    const result = await guarded(entry, context, () => throughPipe(hop, entry, recipients, context, signal));
-    return recipients.map((_, i) => (i === 0 ? result : only(result.fate)));
+    const isRefused = recipients.map((one) => namesOption(hop.transport, argumentsOf(hop, entry, [one], context)));
+    const run = recipients.filter((_, i) => !isRefused[i]);
+    const result = run.length === 0 ? null : await guarded(entry, context, () => throughPipe(hop, entry, run, context, signal));
+    return recipients.map((one, i) => (isRefused[i] ? OPTION : one === run[0] ? result! : only(result!.fate)));
   }
   const results: HandResult[] = [];
   for (const recipient of recipients)
@@ -117,6 +129,10 @@ async function reenter(entry: QueueEntry, recipient: QueuedRecipient, context: H
   } catch (error) {
     return only(outcome('deferred', 451, '4.3.0', `a lookup table does not answer: ${(error as Error).message}`, ''));
   }
+  const arrival = nextTurn(entry.arrival);
+  if (turnsOf(arrival) > TURNS_MAX) return only(outcome('failed', 554, '5.4.6', 'mail loop: forwards or tables of this server lead in a circle', ''));
+  if (resolution.kind === 'foreign' || (isResolved(entry) && leadsToItself(resolution, recipient.address)))
+    return only(outcome('deferred', 451, '4.3.5', `a transport says that ${recipient.address} is a mailbox of this machine, and nothing else does`, ''));
   const known: Recipient = { address, resolution, notify: notifyOf(recipient.notify), orcpt: recipient.orcpt };
   const id = context.newId();
   const envelope: Envelope = {
@@ -134,8 +150,9 @@ async function reenter(entry: QueueEntry, recipient: QueuedRecipient, context: H
     tls: null,
   };
   const message = await restage(entry, context);
-  const prepared = await context.intake.prepare(envelope, message, { isJunk: entry.isJunk, spam: entry.arrival?.spam ?? null });
+  const prepared = await context.intake.prepare(envelope, message, { isJunk: entry.isJunk, spam: arrival.spam }, arrival);
   if (prepared.kind === 'refused') {
+    context.staging.discard?.(message);
     const reply = prepared.perRecipient[0] ?? prepared.reply;
     return only(outcome(reply.code >= 500 ? 'failed' : 'deferred', reply.code, reply.enhanced, reply.text, ''));
   }
@@ -149,7 +166,8 @@ async function reenter(entry: QueueEntry, recipient: QueuedRecipient, context: H
     ...input,
     source: entry.source,
     whenFull: 'queue',
-    arrival: entry.arrival,
+    arrival,
+    also: input.also?.map((other) => ({ ...other, source: entry.source, arrival })),
     journey: {
       id,
       at,
@@ -172,11 +190,15 @@ async function byUserAgent(entry: QueueEntry, recipient: QueuedRecipient, work: 
   // Before anything is done in the user's name: what is done twice cannot be taken back.
   const account = user === null ? null : await context.systemAccount(user);
   if (user !== null && account === null) return only(outcome('deferred', 451, '4.3.5', `there is no account for the user ${user}`, ''));
-  const { configuration, transport } = await context.localFor(user);
-  const task = taskOf(entry, [recipient], work, work.kind === 'user' ? work.detail : null, configuration);
+  const place = await context.localFor(user);
+  const { configuration } = place;
+  const task: DeliveryTask = {
+    ...taskOf(entry, [recipient], work, work.kind === 'user' ? work.detail : detailOf(recipient, configuration), configuration),
+    storeMailboxes: account === null || configuration.mailbox !== 'store' ? null : storeMailboxes(account, context),
+  };
   const answer = await ask(entry, task, context, signal);
-  if (answer.outcome !== 'delivered' && answer.problem === null) return only(fateOf(answer));
-  return commit(entry, recipient, account, task, answer, transport, context);
+  if (answer.outcome === 'deferred' && answer.problem === null) return only(fateOf(answer));
+  return commit(entry, recipient, account, task, answer, place, context);
 }
 
 function fateOf(answer: DeliveryAnswer): Outcome {
@@ -192,6 +214,19 @@ async function ask(entry: QueueEntry, task: DeliveryTask, context: HandsContext,
   } finally {
     reader.close();
   }
+}
+
+/** Programs of an alias are told the extension that the alias was used with. */
+function detailOf({ address }: QueuedRecipient, { recipientDelimiter }: LocalConfiguration): string | null {
+  const { local } = addressOf(address);
+  const at = extensionAt(local, recipientDelimiter);
+  return at === -1 ? null : local.slice(at + 1);
+}
+
+/** For the tests of a Sieve script. */
+function storeMailboxes(account: Account, context: HandsContext): StoreMailbox[] {
+  const rows = context.reader.mailboxes(account.id).filter(({ isSelectable }) => isSelectable);
+  return rows.map((row) => ({ name: row.name, role: row.role, objectId: mailboxObjectId(row) }));
 }
 
 function taskOf(
@@ -219,6 +254,7 @@ function taskOf(
     spam: arrival?.spam ?? null,
     virus: 0,
     configuration,
+    dsn: { notify: recipients[0]!.notify, ret: entry.ret as 'FULL' | 'HDRS' | null, envid: entry.envid },
   };
 }
 
@@ -235,9 +271,10 @@ async function commit(
   account: Account | null,
   task: DeliveryTask,
   answer: DeliveryAnswer,
-  transport: string | null,
+  place: LocalPlace,
   context: HandsContext,
 ): Promise<HandResult> {
+  const { transport } = place;
   const steps: FilterStep[] = answer.steps.map(({ origin, text }) => ({ what: text, by: by(origin) }));
   const isPlain = answer.forwards.length + answer.keeps.length + answer.replies.length === 0 && answer.problem === null;
   if (isPlain) {
@@ -272,27 +309,30 @@ async function commit(
     );
     for (const { what, by: where } of steps) planner.step(what, where);
     let passed = false;
-    if (answer.outcome === 'delivered') {
+    // One target that failed is reported; what the others are owed is theirs all the same.
+    if (answer.outcome !== 'deferred') {
       const inbox = entry.isJunk ? ({ role: 'junk' } as const) : ({ role: 'inbox' } as const);
       for (const action of actionsOf(answer)) {
         if (transport !== null && action.kind === 'keep') passed = true;
         else await planner.act(action, inbox);
       }
     }
-    if (answer.problem !== null) await planner.problem(answer.problem, `${answer.problem.file}:${answer.problem.line}:${answer.problem.text}`, null);
+    if (answer.problem !== null) {
+      const keptIn = answer.outcome === 'deferred' ? 'the queue, to be tried again,' : 'INBOX';
+      await planner.problem(answer.problem, `${answer.problem.file}:${answer.problem.line}:${answer.problem.text}`, null, keptIn);
+    }
     if (passed) planner.step(`handed on by ${transport}`, 'the mailbox transport');
     const plan = planner.plan();
     if (plan.steps.length > 0) context.journey.write(filteredEvent(entry.id, context.now(), recipient.address, plan.steps));
-    const effects: SettledEffects[] = plan.effects === null ? [] : [{ accountId: account.id, effects: plan.effects }];
+    const effects: SettledEffects[] = [];
+    if (plan.effects !== null) {
+      const items = plan.effects.items.map((item) => (item.accept === null ? item : { ...item, accept: toOwner(item.accept, recipient, task, place) }));
+      effects.push({ accountId: account.id, effects: { ...plan.effects, items } });
+    }
     const accepts: AcceptInput[] = [];
     if (plan.copies.length > 0)
       accepts.push({
-        id: entry.id,
-        at: entry.createdAt,
-        source: entry.source,
-        sender: entry.sender,
-        accountId: entry.accountId,
-        message,
+        ...acceptOf(entry, message),
         deliveries: [
           {
             accountId: account.id,
@@ -306,33 +346,23 @@ async function commit(
             notify: recipient.notify,
           },
         ],
-        remote: [],
-        envid: entry.envid,
-        ret: entry.ret,
-        smtputf8: entry.smtputf8,
-        whenFull: 'queue',
-        journey: null,
       });
     if (passed)
       accepts.push({
-        id: entry.id,
-        at: entry.createdAt,
-        source: entry.source,
-        sender: entry.sender,
-        accountId: entry.accountId,
-        message,
-        deliveries: [],
+        ...acceptOf(entry, message),
         remote: [{ address: recipient.address, domain: recipient.domain, orcpt: recipient.orcpt, notify: recipient.notify, nexthop: transport }],
-        envid: entry.envid,
-        ret: entry.ret,
-        smtputf8: entry.smtputf8,
-        whenFull: 'queue',
-        journey: null,
       });
     return { fate: fateOf(answer), accepts, effects };
   } finally {
     reader.close();
   }
+}
+
+/** What the owner is told of a filter goes where the owner reads: into the mailbox on disk, or to the mailbox transport. */
+function toOwner(accept: AcceptInput, { address, domain }: QueuedRecipient, { work }: DeliveryTask, { transport, file = null }: LocalPlace): AcceptInput {
+  if (accept.deliveries.length === 0 || work.kind !== 'user' || (transport === null && file === null)) return accept;
+  const way = transport !== null ? { nexthop: transport } : { task: { kind: 'file' as const, path: file!, user: work.user } };
+  return { ...accept, deliveries: [], remote: [{ address, domain, orcpt: null, notify: 'never', ...way }] };
 }
 
 function by(origin: Origin): string {
@@ -341,26 +371,25 @@ function by(origin: Origin): string {
 
 function* actionsOf(answer: DeliveryAnswer): Iterable<Action> {
   for (const { address, sender, dsn, message, origin } of answer.forwards) yield { kind: 'redirect', address, sender, dsn, message: version(message), origin };
-  for (const { mailbox, flags, isCreated, specialUse, message, origin } of answer.keeps)
-    yield mailbox === 'INBOX' && specialUse === null
+  for (const { mailbox, flags, isCreated, specialUse, mailboxId = null, message, origin } of answer.keeps)
+    yield mailbox === 'INBOX' && specialUse === null && mailboxId === null
       ? { kind: 'keep', flags, isImplicit: false, message: version(message), origin }
-      : { kind: 'fileInto', mailbox, flags, isCreated, specialUse, message: version(message), origin };
+      : { kind: 'fileInto', mailbox, flags, isCreated, specialUse, mailboxId, message: version(message), origin };
   for (const { action, message } of answer.replies) yield { ...action, message: version(message) };
 }
 
 // ── Pipe transports ──────────────────────────────────────────────────────────────────────────────────
 
-async function throughPipe(
+const OPTION = only(outcome('failed', 550, '5.1.3', 'an address that begins with "-" cannot be given to a program', ''));
+
+function argumentsOf(
   hop: Extract<HandHop, { kind: 'pipe' }>,
   entry: QueueEntry,
   recipients: readonly QueuedRecipient[],
   context: HandsContext,
-  signal: AbortSignal,
-): Promise<HandResult> {
-  if (context.userAgent === null) return only(NO_AGENT);
-  const { transport } = hop;
+): Parameters<typeof pipeArguments>[1] {
   const { arrival } = entry;
-  const argv = pipeArguments(transport, {
+  return {
     sender: entry.sender === null ? null : addressOf(entry.sender),
     recipients: recipients.map(({ address, orcpt }) => ({
       address: addressOf(address),
@@ -373,7 +402,19 @@ async function throughPipe(
     clientAddress: arrival?.ip ?? '',
     clientHelo: arrival?.helo ?? '',
     clientHostname: arrival?.name ?? '',
-  });
+  };
+}
+
+async function throughPipe(
+  hop: Extract<HandHop, { kind: 'pipe' }>,
+  entry: QueueEntry,
+  recipients: readonly QueuedRecipient[],
+  context: HandsContext,
+  signal: AbortSignal,
+): Promise<HandResult> {
+  if (context.userAgent === null) return only(NO_AGENT);
+  const { transport } = hop;
+  const argv = pipeArguments(transport, argumentsOf(hop, entry, recipients, context));
   const job: PipeJob = {
     kind: 'pipe',
     name: transport.name,
@@ -386,6 +427,7 @@ async function throughPipe(
     eol: transport.eol === '\r\n' ? '\r\n' : '\n',
     sizeMax: transport.sizeMax,
     timeLimitMs: transport.timeLimitMs,
+    nullSender: transport.nullSender,
   };
   return only(fateOf(await ask(entry, taskOf(entry, recipients, job, null, (await context.localFor(null)).configuration), context, signal)));
 }

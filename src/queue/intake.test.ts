@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Address, LocalTarget, Recipient } from '../ports.ts';
-import { expand } from './intake.ts';
+import type { Address, Envelope, LocalTarget, Recipient, Reply, Resolution, Router } from '../ports.ts';
+import { createStaging } from '../store/blobs/staging.ts';
+import type { AcceptInput } from '../store/operations/accept.types.ts';
+import { createIntake, expand, type IntakeContext } from './intake.ts';
 
 const at = (local: string, domain = 'example.org'): Address => ({ local, domain });
 const target = (accountId: number, local: string): LocalTarget => ({ accountId, address: at(local), detail: null });
@@ -31,4 +33,62 @@ test('two recipients that lead to one account are one delivery, and both hear of
     outcomes.map(({ local }) => local),
     [[0], [0, 1]],
   );
+});
+
+test('a recipient that a table refuses for now is not refused for ever', () => {
+  const later: Reply = { code: 450, enhanced: '4.2.0', text: 'moving house' };
+  const { outcomes } = expand([{ address: at('anna'), resolution: { kind: 'unknown', reply: later }, notify: null, orcpt: null }], null, []);
+  assert.deepEqual(outcomes[0]!.refusal, later);
+});
+
+// ── Copies ───────────────────────────────────────────────────────────────────────────────────────────
+
+const staging = createStaging({ blobDir: '/nonexistent', inlineBytesMax: 1 << 20 });
+
+/** Mail for anna with a copy for `archive`, which leads where the test says. */
+async function withCopy(archive: Resolution, text = 'Subject: x\r\n\r\n'): Promise<{ reply: Reply; accounts: number[] | null; logs: string[] }> {
+  const logs: string[] = [];
+  let input: AcceptInput | null = null;
+  const log = (name: string): void => void logs.push(name);
+  const intake = createIntake({
+    directory: { account: () => null } as unknown as IntakeContext['directory'],
+    reader: {} as IntakeContext['reader'],
+    writer: {
+      run: (_: string, given: AcceptInput) => {
+        input = given;
+        return Promise.resolve({ entryId: null, deliveries: given.deliveries.map(() => ({ kind: 'delivered', mailboxId: 1, uid: 1 })) });
+      },
+    } as unknown as IntakeContext['writer'],
+    journey: { write: () => {} },
+    log: { debug: log, info: log, warn: log, error: log },
+    metrics: { count: () => {}, gauge: () => {} },
+    receivedMax: () => 50,
+    router: { copies: () => [at('archive')], resolve: () => archive } as unknown as Router,
+  });
+  const envelope: Envelope = {
+    ...{ id: '0123456789abcdef', source: 'smtp', sender: at('s', 'sender.test'), recipients: [recipient('anna', target(1, 'anna'))] },
+    ...{ client: null, helo: null, auth: null, dsn: { envid: null, ret: null }, smtputf8: false, body: '7BIT', at: 0, tls: null },
+  };
+  const { reply, perRecipient } = await intake.accept(envelope, staging.stage(Buffer.from(text)));
+  assert.equal(perRecipient.length, 1);
+  const taken = input as AcceptInput | null;
+  return { reply, accounts: taken === null ? null : taken.deliveries.map(({ accountId }) => accountId), logs };
+}
+
+test('an archive that is not there costs nobody his mail', async () => {
+  for (const archive of [{ kind: 'unknown' }, { kind: 'loop' }, { kind: 'disabled' }] as const) {
+    const { reply, accounts, logs } = await withCopy(archive);
+    assert.equal(reply.code, 250, archive.kind);
+    assert.deepEqual(accounts, [1]);
+    assert.deepEqual(logs, ['route.copy.failed']);
+  }
+});
+
+test('what comes out of the archive is not a loop for those it is sent to', async () => {
+  const archive = { kind: 'deliver', local: [target(2, 'archive')], remote: [] } as Resolution;
+  assert.deepEqual((await withCopy(archive)).accounts, [1, 2]);
+  const { reply, accounts, logs } = await withCopy(archive, 'Delivered-To: archive@example.org\r\nSubject: x\r\n\r\n');
+  assert.equal(reply.code, 250);
+  assert.deepEqual(accounts, [1]);
+  assert.deepEqual(logs, []);
 });

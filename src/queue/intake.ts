@@ -4,19 +4,23 @@
  */
 import { formatAddress } from '../mail/address.ts';
 import type {
+  Address,
   Directory,
   Envelope,
   Intake,
   Journey,
   LocalTarget,
   Log,
+  MessageId,
   Metrics,
   Orders,
   Recipient,
   RemoteTarget,
   Reply,
+  Resolution,
   Router,
   StagedMessage,
+  Staging,
   StoreReader,
   StoreWriter,
 } from '../ports.ts';
@@ -24,6 +28,7 @@ import type { FilterPlan, FilterStep, Mailroom } from '../deliver/mailroom/types
 import type { AcceptInput, AcceptOutput, Arrival, LocalDelivery, RemoteRecipient } from '../store/operations/accept.types.ts';
 import { FAILURES, Failure } from '../system/failure.ts';
 import type { FailureCode } from '../ports.ts';
+import { discardUnused } from './unused.ts';
 
 export interface IntakeContext {
   readonly directory: Directory;
@@ -36,8 +41,14 @@ export interface IntakeContext {
   receivedMax(): number;
   /** Where addresses lead that come only now: copies for always_bcc and the like. Left out: nobody asks for copies. */
   readonly router?: Router;
+  /** Where messages that rules make are staged. Left out: nothing of what comes to nothing is removed before the next start. */
+  readonly staging?: Pick<Staging, 'discard'>;
   /** The accounts' own rules. Left out: everything goes to the inbox (or junk). */
   readonly mailroom?: Mailroom;
+  /** The sender under which a stranger's mail leaves by an alias (SRS), or null: it stays. Left out: it always stays. */
+  onwardSender?(sender: Address): Address | null | Promise<Address | null>;
+  /** Ids for entries of the queue beside the message's own. Left out: nothing is taken that needs them. */
+  newId?(): MessageId;
   /** Told of local deliveries whose sender asked for NOTIFY=SUCCESS, after the commit. */
   onDelivered?(envelope: Envelope, message: StagedMessage, recipients: readonly Recipient[]): void;
   /** Told of every local delivery, after the commit: for mail that is for the server itself. */
@@ -91,9 +102,17 @@ export function tracePrefix(sender: string | null, deliveredTo: string): Uint8Ar
   return encoder.encode(`Return-Path: <${sender ?? ''}>\r\nDelivered-To: ${deliveredTo}\r\n`);
 }
 
+const isSentTo = (recipient: Recipient, address: string): boolean => formatAddress(recipient.address) === address;
+
 const NOBODY_ELSE: ReadonlyMap<string, RemoteRecipient[]> = new Map();
 
-export function expand(recipients: readonly Recipient[], sender: string | null, deliveredToBefore: readonly string[], orders: Orders = NO_ORDERS): Expansion {
+export function expand(
+  recipients: readonly Recipient[],
+  sender: string | null,
+  deliveredToBefore: readonly string[],
+  orders: Orders = NO_ORDERS,
+  onwardSender: Address | null = null,
+): Expansion {
   const deliveries: LocalDelivery[] = [];
   const remote: RemoteRecipient[] = [];
   const causes: { recipient: Recipient; target: LocalTarget }[] = [];
@@ -107,8 +126,11 @@ export function expand(recipients: readonly Recipient[], sender: string | null, 
     const key = task === undefined ? text : `${text} ${JSON.stringify(task)}`;
     if (addresses.has(key)) return;
     addresses.add(key);
-    const one: RemoteRecipient = { address: text, domain: target.domain, orcpt: recipient.orcpt, notify: notifyText(recipient), nexthop, task };
-    const owner = target.sender === undefined ? sender : target.sender === null ? null : formatAddress(target.sender);
+    // Where an alias led to work on this machine, X-Original-To and the filters are told how the message was addressed.
+    const orcpt = recipient.orcpt ?? (task === undefined || isSentTo(recipient, text) ? null : `rfc822;${formatAddress(recipient.address)}`);
+    const one: RemoteRecipient = { address: text, domain: target.domain, orcpt, notify: notifyText(recipient), nexthop, task };
+    const named = target.sender === undefined && onwardSender !== null && isSentOn(target, recipient) ? onwardSender : target.sender;
+    const owner = named === undefined ? sender : named === null ? null : formatAddress(named);
     if (owner === sender) remote.push(one);
     else {
       inNameOf ??= new Map();
@@ -124,8 +146,7 @@ export function expand(recipients: readonly Recipient[], sender: string | null, 
       addRemote(recipient.address, recipient);
       return { local: [], isRemote: true, refusal: null };
     }
-    if (resolution.kind !== 'deliver')
-      return { local: [], isRemote: false, refusal: resolution.kind === 'loop' ? LOOP : resolution.kind === 'disabled' ? DISABLED : UNKNOWN };
+    if (resolution.kind !== 'deliver') return { local: [], isRemote: false, refusal: refusalOf(resolution) };
     // Before any target is added: a recipient that is refused must not be delivered to in part.
     if (seenBefore.size > 0 && resolution.local.some((target) => seenBefore.has(formatAddress(target.address).toLowerCase())))
       return { local: [], isRemote: false, refusal: LOOP };
@@ -157,8 +178,26 @@ export function expand(recipients: readonly Recipient[], sender: string | null, 
   return { deliveries, remote, inNameOf: inNameOf ?? NOBODY_ELSE, outcomes, causes };
 }
 
+/** In the words of a table, where it has some: they may say "later". */
+function refusalOf(resolution: Exclude<Resolution, { kind: 'deliver' | 'foreign' }>): Reply {
+  if (resolution.kind === 'unknown') return resolution.reply ?? UNKNOWN;
+  return resolution.kind === 'loop' ? LOOP : DISABLED;
+}
+
 /** What the rules of the accounts say, in the order of the expansion's deliveries. */
 type Plans = (FilterPlan | null)[];
+
+/** An entry of its own for the recipients that hear of the message in another name; its journey leads back to the message. */
+function underOwnId(input: AcceptInput, id: MessageId): AcceptInput {
+  const to = input.remote.map(({ address }) => address);
+  const fields = { source: 'alias', from: input.sender ?? '<>', to, recipients: to.length, size: input.message.size, about: input.id };
+  return { ...input, id, journey: { id, at: input.at, stage: 'receive', event: 'accepted', keys: [...to, input.id], fields } };
+}
+
+/** Within one domain nothing is sent on: it is the same user on another host. */
+function isSentOn({ task, domain }: RemoteTarget, { address }: Recipient): boolean {
+  return task === undefined && domain !== address.domain;
+}
 
 /** A message ready for the writer, or why it is refused. */
 export type Prepared =
@@ -185,45 +224,75 @@ export class StoreIntake implements Intake {
     return isFull ? failureReply('overQuota') : null;
   }
 
-  async accept(envelope: Envelope, message: StagedMessage, orders: Orders = NO_ORDERS): Promise<{ reply: Reply; perRecipient: Reply[] }> {
-    if (this.#context.router !== undefined) {
-      const copies = await this.#copies(envelope, this.#context.router);
-      if (copies === null) return this.#refuse(envelope, TABLE_DOWN);
-      if (copies.length > 0) {
-        const answer = await this.#acceptAll({ ...envelope, recipients: [...envelope.recipients, ...copies] }, message, orders);
-        return { reply: answer.reply, perRecipient: answer.perRecipient.slice(0, envelope.recipients.length) };
-      }
-    }
-    return this.#acceptAll(envelope, message, orders);
-  }
-
-  /** Further recipients, resolved; null when a table cannot answer. Nobody is told of theirs. */
-  async #copies(envelope: Envelope, router: Router): Promise<Recipient[] | null> {
+  accept(envelope: Envelope, message: StagedMessage, orders: Orders = NO_ORDERS): Promise<{ reply: Reply; perRecipient: Reply[] }> {
+    const { router } = this.#context;
+    if (router === undefined) return this.#acceptAll(envelope, message, orders);
+    let asked: readonly Address[] | Promise<readonly Address[]>;
     try {
-      const asked = router.copies(
+      asked = router.copies(
         envelope.sender,
         envelope.recipients.map(({ address }) => address),
       );
-      const addresses = asked instanceof Promise ? await asked : asked;
-      if (addresses.length === 0) return [];
-      return await Promise.all(
-        addresses.map(async (address) => ({ address, resolution: await router.resolve(address, envelope.sender), notify: 'never' as const, orcpt: null })),
-      );
     } catch (error) {
-      this.#context.log.error('route.unavailable', { id: envelope.id, cause: (error as Error).message });
+      asked = Promise.reject(error);
+    }
+    // The usual case: nobody else gets a copy.
+    if (!(asked instanceof Promise) && asked.length === 0) return this.#acceptAll(envelope, message, orders);
+    return this.#acceptWithCopies(envelope, message, orders, asked, router);
+  }
+
+  async #acceptWithCopies(
+    envelope: Envelope,
+    message: StagedMessage,
+    orders: Orders,
+    asked: readonly Address[] | Promise<readonly Address[]>,
+    router: Router,
+  ): Promise<{ reply: Reply; perRecipient: Reply[] }> {
+    const copies = await this.#copies(envelope, message, asked, router);
+    if (copies === null) return this.#refuse(envelope, TABLE_DOWN);
+    const answer = await this.#acceptAll({ ...envelope, recipients: [...envelope.recipients, ...copies] }, message, orders);
+    return { reply: answer.reply, perRecipient: answer.perRecipient.slice(0, envelope.recipients.length) };
+  }
+
+  /** Further recipients, resolved; null when a table cannot answer. Nobody is told of theirs, and none of them costs the message. */
+  async #copies(
+    envelope: Envelope,
+    message: StagedMessage,
+    asked: readonly Address[] | Promise<readonly Address[]>,
+    router: Router,
+  ): Promise<Recipient[] | null> {
+    const { log } = this.#context;
+    try {
+      const addresses = await asked;
+      const seenBefore = new Set(message.digest.deliveredTo.map((address) => address.toLowerCase()));
+      const copies: Recipient[] = [];
+      for (const address of addresses) {
+        const resolution = await router.resolve(address, envelope.sender);
+        const isLoop = resolution.kind === 'deliver' && resolution.local.some((target) => seenBefore.has(formatAddress(target.address).toLowerCase()));
+        if ((resolution.kind === 'deliver' && !isLoop) || resolution.kind === 'foreign') copies.push({ address, resolution, notify: 'never', orcpt: null });
+        // A message that was in the archive before is there; an archive that is not is the administrator's mistake, not the sender's.
+        else if (!isLoop) log.warn('route.copy.failed', { id: envelope.id, to: formatAddress(address), cause: resolution.kind });
+      }
+      return copies;
+    } catch (error) {
+      log.error('route.unavailable', { id: envelope.id, cause: (error as Error).message });
       return null;
     }
   }
 
-  async prepare(envelope: Envelope, message: StagedMessage, orders: Orders = NO_ORDERS): Promise<Prepared> {
+  async prepare(
+    envelope: Envelope,
+    message: StagedMessage,
+    orders: Orders = NO_ORDERS,
+    arrival: Arrival | null = arrivalOf(envelope, orders),
+  ): Promise<Prepared> {
     const digest = message.digest;
     if (digest.receivedCount > this.#context.receivedMax())
       return { kind: 'refused', reply: TOO_MANY_HOPS, perRecipient: envelope.recipients.map(() => TOO_MANY_HOPS) };
     const sender = envelope.sender === null ? null : formatAddress(envelope.sender);
-    const expansion = expand(envelope.recipients, sender, digest.deliveredTo, orders);
+    const expansion = expand(envelope.recipients, sender, digest.deliveredTo, orders, await this.#onwardSender(envelope));
     // SMTP has one reply: a recipient that cannot be (a loop) must not vanish behind the 250 for the others. LMTP and pickup hear of each.
     const hearsOfEach = envelope.source === 'lmtp' || envelope.source === 'pickup';
-    const arrival = arrivalOf(envelope, orders);
     const planning = this.#sort(envelope, message, orders, expansion, arrival, hearsOfEach);
     const plans = planning instanceof Promise ? await planning : planning;
     const deliveries = plans === null ? expansion.deliveries : applyPlans(expansion, plans);
@@ -261,10 +330,23 @@ export class StoreIntake implements Intake {
     };
     if (others.length > 0) {
       const base: AcceptInput = { ...input, deliveries: [], sharesMessage: true };
-      const also = others.map(([name, remote]): AcceptInput => ({ ...base, sender: name === '' ? null : name, remote }));
+      // One entry of the queue for each sender, and an id for each entry: the first goes by that of the message where nothing else is queued.
+      const isFree = deliveries.length === 0 && expansion.remote.length === 0;
+      const also = others.map(([name, remote], i): AcceptInput => {
+        const one = { ...base, sender: name === '' ? null : name, remote };
+        return (isFree && i === 0) || this.#context.newId === undefined ? one : underOwnId(one, this.#context.newId());
+      });
       return { kind: 'ready', input: { ...input, also }, expansion, plans };
     }
     return { kind: 'ready', input, expansion, plans };
+  }
+
+  /** SPF of the next host asks about the sender: a stranger's mail that an alias sends elsewhere leaves in our name. */
+  async #onwardSender({ sender, recipients }: Envelope): Promise<Address | null> {
+    const { onwardSender } = this.#context;
+    if (sender === null || onwardSender === undefined) return null;
+    const goesOn = recipients.some((one) => one.resolution.kind === 'deliver' && one.resolution.remote.some((target) => isSentOn(target, one)));
+    return goesOn ? onwardSender(sender) : null;
   }
 
   async #acceptAll(envelope: Envelope, message: StagedMessage, orders: Orders): Promise<{ reply: Reply; perRecipient: Reply[] }> {
@@ -286,7 +368,10 @@ export class StoreIntake implements Intake {
     }
     metrics.count('intake.accepted', 1, envelope.source);
     this.#record(envelope, message, input, expansion, output, orders);
-    if (plans !== null) this.#recordPlans(envelope, input, plans);
+    if (plans !== null) {
+      this.#recordPlans(envelope, input, plans);
+      if (this.#context.staging !== undefined) discardUnused(this.#context.staging, input.deliveries, output.deliveries);
+    }
     // Whom an account writes to is no stranger to it.
     const { mailroom } = this.#context;
     if (envelope.auth !== null && mailroom?.asksStrangers?.(envelope.auth.id) === true) mailroom.wroteTo?.(envelope.auth.id, envelope.recipients);

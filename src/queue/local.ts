@@ -8,6 +8,7 @@ import { FAILURES, Failure } from '../system/failure.ts';
 import type { QueuedRecipient, QueueEntry } from './entry.ts';
 import { filteredEvent, tracePrefix } from './intake.ts';
 import type { DeliverLocalInput } from './operations.ts';
+import { discardAll } from './unused.ts';
 
 export interface LocalContext {
   readonly mailroom?: Mailroom;
@@ -25,12 +26,7 @@ export async function deliverLocal(entry: QueueEntry, recipient: QueuedRecipient
     const message = await restage(entry, context);
     const plan = await rulesOf(entry, recipient, recipient.accountId, message, context);
     const accept: AcceptInput = {
-      id: entry.id,
-      at: entry.createdAt,
-      source: entry.source,
-      sender: entry.sender,
-      accountId: entry.accountId,
-      message,
+      ...acceptOf(entry, message),
       deliveries: [
         {
           accountId: recipient.accountId,
@@ -44,12 +40,7 @@ export async function deliverLocal(entry: QueueEntry, recipient: QueuedRecipient
           notify: recipient.notify,
         },
       ],
-      remote: [],
-      envid: entry.envid,
-      ret: entry.ret,
-      smtputf8: entry.smtputf8,
       whenFull: 'refuse',
-      journey: null,
     };
     const input: DeliverLocalInput = { epoch, entryId: entry.entryId, n: recipient.n, accept };
     const result = await context.writer.run<AcceptOutput['deliveries'][number]>('queue.deliverLocal', input);
@@ -57,12 +48,34 @@ export async function deliverLocal(entry: QueueEntry, recipient: QueuedRecipient
       if (plan !== null && plan.steps.length > 0) context.journey.write(filteredEvent(entry.id, entry.createdAt, recipient.address, plan.steps));
       return null;
     }
+    discardAll(context.staging, accept);
     return refusal(result.failure === 'held' ? 'cannot' : result.failure);
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     if (error.code === 'staleLease' || error.code === 'noSuchEntry') throw error;
     return refusal(error.code);
   }
+}
+
+/** The entry's message for somebody else, in the same envelope; without recipients yet. */
+export function acceptOf(entry: QueueEntry, message: StagedMessage): AcceptInput {
+  return {
+    id: entry.id,
+    at: entry.createdAt,
+    source: entry.source,
+    sender: entry.sender,
+    accountId: entry.accountId,
+    message,
+    deliveries: [],
+    remote: [],
+    envid: entry.envid,
+    ret: entry.ret,
+    smtputf8: entry.smtputf8,
+    whenFull: 'queue',
+    journey: null,
+    isJunk: entry.isJunk,
+    arrival: entry.arrival,
+  };
 }
 
 /** What the account's rules make of it, now that there is room. */

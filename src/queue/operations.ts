@@ -135,10 +135,18 @@ function deliverLocal(tx: Transaction, input: DeliverLocalInput): AcceptOutput['
   checkEpoch(tx, input.epoch);
   if (tx.get('SELECT 1 FROM queue_recipient WHERE entry_id=? AND n=?', input.entryId, input.n) === undefined) throw new Failure('noSuchEntry');
   const result = acceptInto(tx, input.accept).deliveries[0]!;
-  if (result.kind === 'delivered') {
+  // 'handled' is an end as well: its effects are part of this transaction, and would be had again with each further try.
+  if (result.kind === 'delivered' || result.kind === 'handled') {
     tx.run('DELETE FROM queue_recipient WHERE entry_id=? AND n=?', input.entryId, input.n);
     settleEntry(tx, input.entryId);
-    tx.journey({ id: input.accept.id, at: tx.now, stage: 'deliver', event: 'delivered', fields: { to: [input.accept.deliveries[0]!.address], host: 'local' } });
+    if (result.kind === 'delivered')
+      tx.journey({
+        id: input.accept.id,
+        at: tx.now,
+        stage: 'deliver',
+        event: 'delivered',
+        fields: { to: [input.accept.deliveries[0]!.address], host: 'local' },
+      });
   }
   return result;
 }

@@ -149,7 +149,14 @@ export interface House {
   start(): Courier;
 }
 
-export function house(t: TestContext, settings: Record<string, unknown> = {}, directory: Partial<Directory> = {}, dns?: Partial<Dns>): House {
+/** `more`: of the courier's context, made of what the house has. */
+export function house(
+  t: TestContext,
+  settings: Record<string, unknown> = {},
+  directory: Partial<Directory> = {},
+  dns?: Partial<Dns>,
+  more: (context: CourierContext) => Partial<CourierContext> = () => ({}),
+): House {
   const dataDir = mkdtempSync(join(tmpdir(), 'posthorn-queue-'));
   const clock = { now: 1_000_000_000_000 };
   const now = (): number => clock.now;
@@ -196,7 +203,7 @@ export function house(t: TestContext, settings: Record<string, unknown> = {}, di
     maySendAs: () => false,
     ...directory,
   };
-  const context: CourierContext = {
+  const base: CourierContext = {
     settings: () => values as ReturnType<CourierContext['settings']>,
     log,
     metrics: { count: () => {}, gauge: () => {} },
@@ -212,6 +219,7 @@ export function house(t: TestContext, settings: Record<string, unknown> = {}, di
     random: () => 0.5,
     ...(dns === undefined ? {} : { dns: dns as Dns }),
   };
+  const context: CourierContext = { ...base, ...more(base) };
   const couriers: Courier[] = [];
   t.after(async () => {
     for (const courier of couriers) await courier.stop(100);

@@ -172,7 +172,8 @@ export function luserAddress(template: string, address: Address, user: string, d
     ['domain', address.domain],
     ['recipient', `${address.local}@${address.domain}`],
   ];
-  const values = new Map(pairs.map(([name, value]) => [name, unsafe === null ? value : value.replaceAll(unsafe, '_')]));
+  // A word that begins with "-" would be an option of the command.
+  const values = new Map(pairs.map(([name, value]) => [name, unsafe === null ? value : value.replaceAll(unsafe, '_').replace(/^-/, '_')]));
   return template.replaceAll(
     /\$(?:\{(\w+)(?:([?:])([^}]*))?\}|\((\w+)\)|(\w+))/g,
     (_, braced?: string, sign?: string, text?: string, parens?: string, plain?: string) => {

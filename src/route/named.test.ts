@@ -18,7 +18,7 @@ test('a pipe transport is read as master.cf has it', () => {
   assert.deepEqual(
     { ...vac },
     {
-      ...{ kind: 'pipe', name: 'vac', user: 'vmail', group: 'mail', directory: '/srv', chroot: null, flags: 'DRhu', eol: '\n', sizeMax: 1_000_000 },
+      ...{ kind: 'pipe', name: 'vac', user: 'vmail', group: 'mail', directory: '/srv', flags: 'DRhu', eol: '\n', sizeMax: 1_000_000 },
       ...{ timeLimitMs: 1_800_000, nullSender: '', concurrency: null, rateDelayMs: null, recipientsMax: 1 },
       // biome-ignore lint/suspicious/noTemplateCurlyInString: Postfix's macro syntax
       argv: ['/usr/bin/vac', '-f', '${sender}', '--', 'a b', '$(recipient)', '$$'],

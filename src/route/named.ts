@@ -34,7 +34,6 @@ export interface PipeTransport {
   /** null: the user's own group. */
   readonly group: string | null;
   readonly directory: string | null;
-  readonly chroot: string | null;
   /** Letters of "BDFORXhqu.>". */
   readonly flags: string;
   /** With macros still in them; `pipeArguments` expands them. */
@@ -217,7 +216,7 @@ export function parsePipeTransport(line: string): PipeTransport | string {
 }
 
 const PIPE_ATTRIBUTES: ReadonlySet<string> = new Set([
-  ...['flags', 'user', 'directory', 'chroot', 'size', 'timeLimit', 'nullSender', 'eol', 'concurrency', 'rateDelay', 'recipients'],
+  ...['flags', 'user', 'directory', 'size', 'timeLimit', 'nullSender', 'eol', 'concurrency', 'rateDelay', 'recipients'],
 ]);
 
 function pipeOf(name: string, values: ReadonlyMap<string, string>, argv: readonly string[] | null): PipeTransport | string {
@@ -234,10 +233,8 @@ function pipeOf(name: string, values: ReadonlyMap<string, string>, argv: readonl
   if (user === 'root') return 'user=root: programs are never run as root';
   const flags = values.get('flags') ?? '';
   for (const letter of flags) if (!PIPE_FLAGS.includes(letter)) return `flags=${flags}: there is no flag "${letter}"`;
-  for (const key of ['directory', 'chroot']) {
-    const path = values.get(key);
-    if (path !== undefined && !path.startsWith('/')) return `${key}=${path} must be a full path`;
-  }
+  const directory = values.get('directory');
+  if (directory !== undefined && !directory.startsWith('/')) return `directory=${directory} must be a full path`;
   const numbers = new Map<string, number | null>();
   for (const [key, read] of PIPE_NUMBERS) {
     const value = values.get(key);
@@ -251,8 +248,7 @@ function pipeOf(name: string, values: ReadonlyMap<string, string>, argv: readonl
   if (isSingle && (numbers.get('recipients') ?? 1) > 1) return 'with the flags D and O a program gets one recipient at a time';
   return {
     ...{ kind: 'pipe', name, user, group: group ?? null, flags, argv, eol },
-    directory: values.get('directory') ?? null,
-    chroot: values.get('chroot') ?? null,
+    directory: directory ?? null,
     sizeMax: numbers.get('size') ?? 0,
     timeLimitMs: numbers.get('timeLimit') ?? DEFAULT_TIME_LIMIT_MS,
     nullSender: values.get('nullSender') ?? 'MAILER-DAEMON',

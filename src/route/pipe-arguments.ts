@@ -50,6 +50,16 @@ export function pipeArguments(transport: PipeTransport, job: PipeJob): string[] 
   return words;
 }
 
+/**
+ * Would an address (or another thing that a stranger chose) stand where the program reads its options? Postfix takes no address that begins
+ * with "-" at all (allow_min_user); here only such a command line is not run.
+ */
+export function namesOption(transport: PipeTransport, job: PipeJob): boolean {
+  for (const word of transport.argv)
+    if (!word.startsWith('-') && word.includes('$') && pipeArguments({ ...transport, argv: [word] }, job).some((made) => made.startsWith('-'))) return true;
+  return false;
+}
+
 function expand(word: string, value: (name: string) => string): string {
   if (!word.includes('$')) return word;
   return word.replaceAll(PIPE_MACRO, (_, braced?: string, parens?: string, plain?: string) => {

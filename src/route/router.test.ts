@@ -45,6 +45,14 @@ describe('an address leads to', () => {
     [{}, 'nobody@own.test', 'unknown'],
     [{}, 'bob@own.test', 'disabled'],
     [{}, 'a@far.test', 'foreign'],
+    // A member that is switched off, or leads nowhere, is reported and does not vanish behind the others.
+    [MAPS('{team@own.test=ann@own.test, bob@own.test}'), 'team@own.test', '1:ann@own.test | bob@own.test>error:5.2.1 This mailbox is switched off'],
+    [
+      MAPS('{team@own.test=ann@own.test, circle@own.test}'),
+      'team@own.test',
+      '1:ann@own.test | circle@own.test>error:5.4.6 The aliases of this address lead in a circle',
+    ],
+    [MAPS('team@own.test=bob@own.test'), 'team@own.test', 'disabled'],
     // Address classes.
     [LOCAL, 'rita@local.test', 'rita@local.test user rita'],
     [LOCAL, 'Rita+Lists@local.test', 'Rita+Lists@local.test user rita+Lists'],
@@ -58,6 +66,7 @@ describe('an address leads to', () => {
     [{ ...LOCAL, 'route.luserRelay': '|/bin/who $user' }, '"no;rm $x"@local.test', '"no;rm $x"@local.test command /bin/who no_rm__x'],
     [{ ...LOCAL, 'route.luserRelay': '/srv/$user' }, '"../etc"@local.test', '"../etc"@local.test file /srv/.._etc'],
     [{ ...LOCAL, 'route.luserRelay': '|/bin/who $user' }, 'nobody@local.test', 'nobody@local.test command /bin/who nobody'],
+    [{ ...LOCAL, 'route.luserRelay': '|/bin/who $user' }, '-rf@local.test', '-rf@local.test command /bin/who _rf'],
     [{ ...LOCAL, 'route.fallbackTransport': 'smtp:[10.0.0.9]' }, 'nobody@local.test', 'nobody@local.test>smtp:[10.0.0.9]'],
     [{ ...LOCAL, 'route.fallbackTransportMaps': ['inline:{nobody=lmtp:unix:/x}'] }, 'nobody@local.test', 'nobody@local.test>lmtp:unix:/x'],
     [{ ...LOCAL, 'route.mailboxTransport': 'lmtp:unix:/run/lmtp' }, 'nobody@local.test', 'nobody@local.test>lmtp:unix:/run/lmtp'],
@@ -148,6 +157,11 @@ test('aliases of local names lead to users, other addresses, programs and files'
 test('a member of an alias who is nobody bounces, the others have their mail', (t) => {
   const settings = aliasFile(t, 'both: rita, ghost\n');
   assert.equal(resolveSync(settings, 'both@local.test'), 'rita@local.test user rita | ghost@local.test>error:5.1.1 User unknown: ghost');
+});
+
+test('an alias that leads to a user with the delimiter in the name', (t) => {
+  const settings = { ...aliasFile(t, 'web: www-data, rita-lists\n'), 'directory.recipientDelimiters': '-' };
+  assert.equal(resolveSync(settings, 'web@local.test'), 'www-data@local.test user www-data | rita-lists@local.test user rita+lists');
 });
 
 test('tables that answer later are waited for, with the same outcome', async () => {

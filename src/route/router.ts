@@ -27,6 +27,7 @@ const UNKNOWN: Resolution = { kind: 'unknown' };
 const DISABLED: Resolution = { kind: 'disabled' };
 const LOOP: Resolution = { kind: 'loop' };
 const FOREIGN: Resolution = { kind: 'foreign' };
+const CIRCLE = '5.4.6 The aliases of this address lead in a circle';
 
 /** Throws RouteProblem and TableProblem for settings that are wrong from the start. */
 export function createRouter(context: RouterContext): Router {
@@ -168,6 +169,7 @@ class Resolving {
     }
     if (outcome.kind === 'loop') {
       this.#isLoop = true;
+      this.#memberFails(next, CIRCLE);
       return this.#trail?.add(next.depth + 1, 'refused: aliases lead back to themselves', 'virtualAliasMaps', next.address);
     }
     for (const { address, depth, refusal } of outcome.targets) {
@@ -235,7 +237,11 @@ class Resolving {
   /** A member of an alias who is nobody bounces when there are others; alone it is the recipient that is unknown. */
   #unknown(next: Waiting): void {
     this.#isUnknown = true;
-    if (next.depth > 0) this.#bounced.push({ ...next.address, ...owner(next), nexthop: 'error:5.1.1 User unknown' });
+    this.#memberFails(next, '5.1.1 User unknown');
+  }
+
+  #memberFails(next: Waiting, words: string): void {
+    if (next.depth > 0) this.#bounced.push({ ...next.address, ...owner(next), nexthop: `error:${words}` });
   }
   readonly #bounced: RemoteTarget[] = [];
 
@@ -262,9 +268,11 @@ class Resolving {
         return;
       case 'disabled':
         this.#isDisabled = true;
+        this.#memberFails(next, '5.2.1 This mailbox is switched off');
         return this.#trail?.add(depth + 1, 'the account is switched off', 'the directory', address);
       case 'loop':
         this.#isLoop = true;
+        this.#memberFails(next, CIRCLE);
         return this.#trail?.add(depth + 1, 'refused: aliases lead back to themselves', 'the directory', address);
       default:
         this.#trail?.add(depth + 1, 'no such address', 'the directory', address);

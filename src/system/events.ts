@@ -50,6 +50,10 @@ export const EVENTS: ReadonlyMap<string, string> = new Map([
   ['domain.removed', 'A domain was removed.'],
   ['apppassword.added', 'An app password was made.'],
   ['apppassword.removed', 'An app password was removed.'],
+  ['mirror.failed', "A system user's Maildir or mbox could not be looked at; sessions see the mailbox as it was. Told once, until it works again."],
+  ['mirror.recovered', "A system user's Maildir or mbox can be looked at again."],
+  ['mirror.folder.failed', 'One folder of a system user could not be made, renamed or removed as the mailbox was, or the other way round.'],
+  ['mirror.message.refused', "A file in a system user's Maildir or mbox is no message that this server takes: too large, or not to be read."],
   // mail comes in
   ['message.refused', 'A message could not be accepted for a reason of ours.'],
   ['smtp.staging.failed', 'The bytes of a message could not be written.'],
@@ -140,6 +144,8 @@ export const EVENTS: ReadonlyMap<string, string> = new Map([
   ['deliver.unexpected', 'A bug: a delivery ended in a way that nobody foresaw.'],
   // rules of accounts, system users
   ['filter.failed', 'A bug: the rules of an account could not be followed; the message went to its mailbox without them.'],
+  ['imapsieve.failed', 'What a script at an IMAP event wanted could not be done; the message is left as it is.'],
+  ['imapsieve.many', 'More messages of an account wait for their scripts after IMAP commands than may (sieve.imapWaitingMax); `messages` got none.'],
   ['filter.script.failed', 'A Sieve script failed while it ran; the message is kept and the owner is told once.'],
   ['challenge.wrote.failed', 'Whom an account wrote to could not be noted; they may be asked to confirm.'],
   ['filter.log', 'What a Sieve script has to say (debug_log).'],
@@ -176,6 +182,7 @@ export const EVENTS: ReadonlyMap<string, string> = new Map([
   ['face.milter.failed', 'A bug: a connection of the milter face ended in a way that nobody foresaw.'],
   // lookup tables on servers
   ['table.reloaded', 'The file of a lookup table had changed and was read again.'],
+  ['route.copy.failed', 'An address that gets copies (always_bcc and the like) cannot be delivered to; the message was taken without that copy.'],
   ['route.settings.failed', 'The options of routing changed but cannot be made to work; what was in force before stays.'],
   ['table.reload.failed', 'The file of a lookup table has changed but cannot be read or makes no sense; what was read before stays in force.'],
   ['table.warning', 'A line in the file of a lookup table is passed over or may mean something else than was meant.'],

@@ -25,6 +25,9 @@ export const METRICS: ReadonlyMap<string, MetricDeclaration> = new Map<string, M
   ['net.tls.failed', { type: 'counter', help: 'TLS handshakes that failed.', label: 'protocol' }],
   ['auth.ok', { type: 'counter', help: 'Sign-ins.', label: 'protocol' }],
   ['auth.refused', { type: 'counter', help: 'Sign-ins refused.', label: 'protocol' }],
+  ['mirror.pulled', { type: 'counter', help: 'Messages taken into the store from folders of system users.' }],
+  ['mirror.pushed', { type: 'counter', help: 'Messages written, changed or removed in folders of system users.' }],
+  ['mirror.failed', { type: 'counter', help: 'Looks at folders of system users that failed.' }],
   // mail comes in
   ['smtp.messages', { type: 'counter', help: 'Messages received by SMTP, submission and LMTP.', label: 'protocol' }],
   ['smtp.mail.refused', { type: 'counter', help: 'Senders refused at MAIL.', label: 'reason' }],
@@ -42,6 +45,7 @@ export const METRICS: ReadonlyMap<string, MetricDeclaration> = new Map<string, M
   ['pickup.messages', { type: 'counter', help: 'Messages taken from the sendmail command.' }],
   ['pickup.bad', { type: 'counter', help: 'Files in the pickup folder that made no sense.' }],
   ['filter.runs', { type: 'counter', help: 'Runs of Sieve scripts, by how they ended.', label: 'end' }],
+  ['imapsieve.runs', { type: 'counter', help: 'Messages for which scripts ran after IMAP commands, by how they ended.', label: 'end' }],
   ['filter.failed', { type: 'counter', help: 'Messages whose rules could not be followed because of a bug.' }],
   ['intake.accepted', { type: 'counter', help: 'Messages made durable and acknowledged.', label: 'source' }],
   ['intake.refused', { type: 'counter', help: 'Messages refused by the store or by routing.', label: 'reason' }],

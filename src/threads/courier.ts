@@ -1,11 +1,12 @@
 /** The courier's thread: the queue's scheduler and everything that goes out. */
+import { mailboxPath } from '../deliver/user-agent/mailbox.ts';
 import { localConfiguration } from '../deliver/user-agent/settings.ts';
-import type { LocalConfiguration } from '../deliver/user-agent/types.ts';
 import { createDirectory } from '../directory/embedded.ts';
 import { createTables } from '../directory/tables/open.ts';
 import { SERVER_TABLES } from '../directory/tables/servers/index.ts';
 import { formatAddress } from '../mail/address.ts';
 import { type Courier, startCourier } from '../queue/courier.ts';
+import type { LocalPlace } from '../queue/hands.ts';
 import { createIntake } from '../queue/intake.ts';
 import { startJudgeChores } from './judge-chores.ts';
 import { createRouting } from './routing.ts';
@@ -45,7 +46,10 @@ const routing = createRouting({
 });
 thread.onSettings(() => routing.forget());
 const intake = createIntake({
+  newId: thread.newId,
   router: routing.router,
+  staging: store.staging,
+  onwardSender: (sender) => routing.onwardSender(sender),
   mailroom: routing.mailroom,
   directory,
   reader: store.reader,
@@ -96,7 +100,7 @@ const courier: Courier = startCourier({
 });
 
 /** Where the mailbox of a user is, with the options as they are now; `transport`: what goes to the mailbox goes there instead. */
-async function localFor(user: string | null): Promise<{ configuration: LocalConfiguration; transport: string | null }> {
+async function localFor(user: string | null): Promise<LocalPlace> {
   const settings = thread.settings();
   const choice = user === null ? null : await routing.transports.mailbox(user);
   const configuration = localConfiguration(settings, {
@@ -108,7 +112,9 @@ async function localFor(user: string | null): Promise<{ configuration: LocalConf
     filePlaces: settings['aliases.files'],
   });
   if (choice?.kind === 'transport') return { configuration: { ...configuration, mailbox: 'store', filters: [] }, transport: choice.nexthop };
-  return { configuration: choice?.kind === 'command' ? { ...configuration, mailboxCommand: choice.command } : configuration, transport: null };
+  const owner = user === null ? null : await routing.users.find(user);
+  const file = owner === null ? null : mailboxPath({ configuration, home: owner.home, user: owner.name });
+  return { configuration: choice?.kind === 'command' ? { ...configuration, mailboxCommand: choice.command } : configuration, transport: null, file };
 }
 const chores = startJudgeChores({
   ...thread,

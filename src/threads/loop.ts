@@ -1,6 +1,8 @@
 /** A protocol loop: all network protocols, each on its own listening socket. */
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Mirror } from '../access/mirror/mirror.ts';
+import { mirroredWriter } from '../access/mirror/mirrored-writer.ts';
 import { createAuthenticator } from '../directory/authenticator.ts';
 import { createDirectory } from '../directory/embedded.ts';
 import { createCallout } from '../deliver/callout.ts';
@@ -23,6 +25,7 @@ import { createTlsProvider, type TlsMaterial, type TlsOptionsOfThread } from '..
 import { createRouting } from './routing.ts';
 import { accountSources } from './sources.ts';
 import { connectStore, journeyTo, start, startThread } from './start.ts';
+import { userAgentOfThread } from './user-agent.ts';
 
 const listeners = new Map<Protocol, Listener>();
 let pickup: Pickup | null = null;
@@ -60,6 +63,7 @@ const thread = startThread({
   },
   stop: async () => {
     await judge.close();
+    mirror?.close();
     callout.close();
     tables.close();
     accounts.close();
@@ -111,6 +115,7 @@ const routing = createRouting({
   accountForTable: accounts.sources.accountFor,
 });
 const intake = createIntake({
+  newId: thread.newId,
   directory,
   reader: store.reader,
   writer: store.writer,
@@ -118,6 +123,8 @@ const intake = createIntake({
   log: thread.log,
   metrics: thread.metrics,
   router: routing.router,
+  staging: store.staging,
+  onwardSender: (sender) => routing.onwardSender(sender),
   mailroom: routing.mailroom,
   receivedMax: () => thread.settings()['smtp.receivedMax'],
   onLocal: reportTaker({ ...thread, directory, reader: store.reader, writer: store.writer }),
@@ -173,11 +180,18 @@ const context: LoopContext<AllSettings> = {
   staging: store.staging,
   intake,
   router: routing.router,
+  imapSieve: routing.imapEvents(journey),
   judge,
   tls,
   newId: thread.newId,
   now: thread.now,
 };
+
+const userAgent = userAgentOfThread();
+const mirror =
+  userAgent === null ? null : new Mirror({ ...thread, reader: store.reader, writer: store.writer, staging: store.staging, directory, agent: userAgent });
+/** Of the protocols that show mailboxes: those of system users may be their Maildir or mbox as well. */
+const mailboxContext: LoopContext<AllSettings> = mirror === null ? context : { ...context, writer: mirroredWriter(store.writer, mirror), mirror };
 
 /** One factory for each kind of session: views, counts and rates are shared between a protocol's ports. */
 const factories = new Map<string, Promise<SessionFactory>>();
@@ -196,9 +210,9 @@ function factory(protocol: Protocol): Promise<SessionFactory> {
 async function makeFactory(kind: 'smtp' | 'submission' | 'lmtp' | 'imap' | 'pop3' | 'sieve'): Promise<SessionFactory> {
   switch (kind) {
     case 'imap':
-      return (await import('../access/imap/session.ts')).createImapSession(context);
+      return (await import('../access/imap/session.ts')).createImapSession(mailboxContext);
     case 'pop3':
-      return (await import('../access/pop3/session.ts')).createPop3Session(context);
+      return (await import('../access/pop3/session.ts')).createPop3Session(mailboxContext);
     case 'sieve': {
       const { sieveEngine } = await import('../deliver/scripts/engine.ts');
       return (await import('../access/managesieve/create.ts')).createManageSieveSession(context, sieveEngine(thread.settings));

@@ -1,7 +1,9 @@
 /** The writer operations of the rooms that keep their own tables. */
+import { MIRROR_OPERATIONS } from '../access/mirror/operations.ts';
 import { POP3_OPERATIONS } from '../access/pop3/operations.ts';
 import { CHALLENGE_OPERATIONS } from '../deliver/challenge/operations.ts';
 import { FORWARDING_OPERATIONS } from '../deliver/forwarding/operations.ts';
+import { MAILROOM_OPERATIONS } from '../deliver/mailroom/operations.ts';
 import { REPLY_OPERATIONS } from '../deliver/reply/operations.ts';
 import { SCRIPT_OPERATIONS } from '../deliver/scripts/operations.ts';
 import { SORTING_OPERATIONS } from '../deliver/sorting/operations.ts';
@@ -20,12 +22,14 @@ const { 'queue.report': queueReport, ...queueOperations } = QUEUE_OPERATIONS;
 /** Those that change nothing the writer counts in memory, or only through `acceptInto`: they run among deliveries without disturbing them. */
 export const LIGHT_OPERATIONS: Operations = {
   ...POP3_OPERATIONS,
+  ...MIRROR_OPERATIONS,
   ...DOOR_OPERATIONS,
   ...GREYLIST_OPERATIONS,
   ...POLICY_OPERATIONS,
   ...HABIT_OPERATIONS,
   ...REPORTS_OPERATIONS,
   ...SCRIPT_OPERATIONS,
+  ...MAILROOM_OPERATIONS,
   ...REPLY_OPERATIONS,
   ...FORWARDING_OPERATIONS,
   ...SORTING_OPERATIONS,

@@ -1,16 +1,32 @@
 /** Where mail goes, for every thread that takes or brings it: the router, the accounts' own rules, and the intake over both. */
 import { createSieveEngine, type SieveEngine } from '../deliver/mailroom/sieve.ts';
+import { createImapEvents, type ImapEventsHandle } from '../deliver/mailroom/imap-events.ts';
 import { createMailroom } from '../deliver/mailroom/mailroom.ts';
 import type { PlannerContext } from '../deliver/mailroom/plan.ts';
+import type { SieveScript } from '../deliver/filters/sieve/sieve.ts';
 import { sealForward } from '../deliver/forwarding/seal.ts';
 import { createScriptCache } from '../deliver/scripts/compiled.ts';
 import { includedScript } from '../deliver/scripts/reader.ts';
 import { createKeyRing } from '../judge/signing/ring.ts';
-import type { AccountId, Address, Announcements, Directory, Log, Metrics, Resolution, Router, Staging, StoreReader, StoreWriter, Tables } from '../ports.ts';
+import type {
+  AccountId,
+  Address,
+  Announcements,
+  Directory,
+  Journey,
+  Log,
+  Metrics,
+  Resolution,
+  Router,
+  Staging,
+  StoreReader,
+  StoreWriter,
+  Tables,
+} from '../ports.ts';
 import { createRouter, createTransports, type Transports } from '../route/router.ts';
 import { ensureSrsKeys } from '../route/srs-keys.ts';
 import { findSrsNote, srsTarget } from '../route/srs-target.ts';
-import type { SrsKeys } from '../route/srs.ts';
+import { rewriteSender, type SrsKeys } from '../route/srs.ts';
 import { createSystemUsers, type SystemUsers } from '../route/system-users.ts';
 import type { AllSettings } from '../settings.ts';
 
@@ -38,6 +54,10 @@ export interface Routing {
   readonly mailroom: ReturnType<typeof createMailroom>;
   readonly planner: PlannerContext;
   readonly sieve: SieveEngine;
+  /** Scripts at IMAP events, for threads with IMAP sessions. */
+  imapEvents(journey: Journey): ImapEventsHandle;
+  /** The sender under which a stranger's mail leaves by an alias; null: as it is. */
+  onwardSender(sender: Address): Promise<Address | null>;
   /** After a reload: scripts are compiled anew. */
   forget(): void;
 }
@@ -105,6 +125,11 @@ export function createRouting(parts: RoutingParts): Routing {
   };
   const sieve = createSieveEngine({ settings, log });
   const scripts = createScriptCache({ reader, announcements, compile: (text, file) => sieve.compile(text, file) });
+  const included = (accountId: AccountId, domain: string, location: 'personal' | 'global', name: string): string | null => {
+    const text = includedScript(reader, accountId, domain, location, name);
+    return text === null ? null : Buffer.from(text).toString('utf8');
+  };
+  let imapEvents: ImapEventsHandle | null = null;
   const mailroom = createMailroom({
     context: planner,
     directory,
@@ -114,10 +139,7 @@ export function createRouting(parts: RoutingParts): Routing {
     metrics,
     scripts,
     sieve,
-    included: (accountId, domain, location, name) => {
-      const text = includedScript(reader, accountId, domain, location, name);
-      return text === null ? null : Buffer.from(text).toString('utf8');
-    },
+    included,
   });
   return {
     router,
@@ -126,7 +148,32 @@ export function createRouting(parts: RoutingParts): Routing {
     mailroom,
     planner,
     sieve,
+    imapEvents: (journey) => {
+      imapEvents ??= createImapEvents<SieveScript>({
+        context: planner,
+        settings,
+        writer: parts.writer,
+        announcements,
+        journey,
+        log,
+        metrics,
+        included,
+        program: sieve.program,
+        run: (compiled, input, cause) => sieve.runAt(compiled, input, cause),
+        compile: (text, file) => sieve.compile(text, file),
+        scriptText: (accountId, domain, location, name) => includedScript(reader, accountId, domain, location, name),
+      });
+      return imapEvents;
+    },
+    onwardSender: async (sender) => {
+      const srs = planner.srs();
+      if (srs === null || (await planner.isOurDomain(sender.domain))) return null;
+      const rewritten = rewriteSender(sender, srs.domain, srs);
+      // An address so long that it needs a note keeps its name: there is no transaction to note it in.
+      return rewritten === null || rewritten.note !== null ? null : rewritten.address;
+    },
     forget: () => {
+      imapEvents?.forget();
       scripts.clear();
       ring.reload();
     },

@@ -37,14 +37,23 @@ export class PrivateMachine {
   homeFile(name: string, path: string, text: string, mode = 0o644): string {
     const full = join('/home', name, path);
     const uid = this.uid(name);
-    if (!existsSync(dirname(full))) {
-      mkdirSync(dirname(full), { recursive: true });
-      chownSync(dirname(full), uid, uid);
-    }
+    this.homeFolder(name, dirname(path));
     writeFileSync(full, text);
     chmodSync(full, mode);
     chownSync(full, uid, uid);
     return full;
+  }
+
+  /** A folder in a home directory, the user's own with all on its way. */
+  homeFolder(name: string, path: string): void {
+    const uid = this.uid(name);
+    let full = join('/home', name);
+    for (const part of path.split('/')) {
+      full = join(full, part);
+      if (existsSync(full)) continue;
+      mkdirSync(full, { mode: 0o755 });
+      chownSync(full, uid, uid);
+    }
   }
 
   /** A file of the administrator's. */

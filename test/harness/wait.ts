@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 const PROBE_EVERY_MS = 25;
 /** Generous: the machine may be running several test files; a passing test never waits it out. */
-export const PATIENCE_MS = Number(process.env["PT"] ?? 45_000);
+export const PATIENCE_MS = 45_000;
 
 /** Calls `probe` until it answers something other than null, undefined or false; answers that. An error counts as "not yet" and is told at the end. */
 export async function eventually<T>(what: string, probe: () => T | Promise<T>, limitMs = PATIENCE_MS): Promise<NonNullable<Exclude<T, false>>> {

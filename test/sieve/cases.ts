@@ -5,10 +5,16 @@ import type { MessageName } from './messages.ts';
 export interface Case {
   readonly script: string;
   readonly message: MessageName;
+  /** Scripts that run before it, one after another. */
+  readonly before?: readonly string[];
+  /** Another message than the one that is named. */
+  readonly text?: string;
+  /** The outcome is another on purpose: the row of docs/filter-differences.md. */
+  readonly differs?: string;
 }
 
 /** Each must give one outcome over the message that is named; a test decides between discard and keep. */
-const SCRIPTS: Readonly<Record<MessageName, readonly string[]>> = {
+const SCRIPTS: Readonly<Partial<Record<MessageName, readonly string[]>>> = {
   plain: [
     // RFC 5228: actions, control, syntax
     '',

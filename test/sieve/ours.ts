@@ -1,38 +1,40 @@
 /** Our reading of a script, told as `original.ts` tells Pigeonhole's. */
-import type { Action, FilterRequest } from '../../src/deliver/filters/filter.ts';
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import type { Action, FilterRequest, RunAnswer } from '../../src/deliver/filters/filter.ts';
 import { EXTENSIONS_ON, inputOf } from '../../src/deliver/filters/sieve/testing.ts';
-import { compileSieve, runSieve, type SieveExtensions } from '../../src/deliver/filters/sieve/sieve.ts';
+import { compileSieve, runSieve, type SieveExtensions, type SieveScript } from '../../src/deliver/filters/sieve/sieve.ts';
 import { FLAG } from '../../src/ports.ts';
-import { INCLUDED } from './messages.ts';
+import type { Case } from './cases.ts';
+import { INCLUDED, JUDGED, MESSAGES } from './messages.ts';
 import { type SieveOutcome, sorted } from './original.ts';
 
-/** What Debian's Pigeonhole has with the configuration of the test. */
+/** What Debian's Pigeonhole does not have. */
 const NOT_THERE = [
-  'ereject',
-  'envelope-dsn',
-  'redirect-dsn',
-  'fcc',
-  'extlists',
-  'vnd.dovecot.pipe',
-  'vnd.dovecot.filter',
-  'vnd.dovecot.execute',
-  'vnd.dovecot.report',
-  'imapsieve',
+  ...['ereject', 'envelope-dsn', 'redirect-dsn', 'fcc', 'extlists', 'imapsieve', 'mailboxid', 'replace', 'enclose', 'convert'],
+  'comparator-i;unicode-casemap',
 ];
 const EXTENSIONS: SieveExtensions = { ...EXTENSIONS_ON, names: new Set([...EXTENSIONS_ON.names].filter((name) => !NOT_THERE.includes(name))) };
 
-export function runOurs(script: string, message: string): SieveOutcome {
-  const compiled = compileSieve(script, { file: 'main', extensions: EXTENSIONS });
-  if ('problems' in compiled) return { compiles: false, fails: false, actions: [], implicit: null };
-  const input = inputOf(message, { input: { zoneMinutes: 0, at: Date.now() } });
-  const run = runSieve([compiled.script], input);
+/** `dir`: as `prepareOriginal` left it, for its programs. */
+export function runOurs(dir: string, { script, message, before = [], text = MESSAGES[message] }: Case): SieveOutcome {
+  const scripts: SieveScript[] = [];
+  for (const one of [...before, script]) {
+    const compiled = compileSieve(one, { file: 'main', extensions: EXTENSIONS });
+    if ('problems' in compiled) return { compiles: false, fails: false, actions: [], implicit: null };
+    scripts.push(compiled.script);
+  }
+  const judged = JUDGED[message];
+  const spam = judged === undefined ? null : { score: judged.score, threshold: 10, isSpam: judged.score >= 10, symbols: [] };
+  const input = inputOf(text, { input: { zoneMinutes: 0, at: Date.now(), spam, virus: judged?.virus ?? 0 } });
+  const run = runSieve(scripts, input);
   const actions: string[] = [];
   let implicit: string | null = null;
   let step = run.next();
   while (step.done !== true) {
     const request = step.value;
     if (request.kind !== 'act') {
-      step = run.next(answerTo(request));
+      step = run.next(request.kind === 'run' ? runProgram(dir, request) : answerTo(request));
       continue;
     }
     const { action } = request;
@@ -40,8 +42,18 @@ export function runOurs(script: string, message: string): SieveOutcome {
     else actions.push(shown(action));
     step = run.next({ isDone: true, problem: null });
   }
-  if (step.value.kind === 'failed') return { compiles: true, fails: true, actions: [], implicit: 'store INBOX' };
+  if (step.value.kind === 'failed') return { compiles: true, fails: true, actions, implicit: 'store INBOX' };
   return { compiles: true, fails: false, actions, implicit };
+}
+
+function runProgram(dir: string, { command, input, environment }: Extract<FilterRequest, { kind: 'run' }>): RunAnswer {
+  const [name = '', ...rest] = command.kind === 'argv' ? command.argv : [];
+  const { status, stdout } = spawnSync(join(dir, 'bin', name), rest, {
+    input: input ?? undefined,
+    env: { PATH: '/usr/bin:/bin', ...environment },
+    timeout: 10_000,
+  });
+  return { exit: status, signal: null, isTimedOut: false, output: stdout ?? new Uint8Array(0), isTruncated: false, isInputRefused: false };
 }
 
 /** sieve-test starts with no mailbox but INBOX, and no memory. */
@@ -70,6 +82,10 @@ function shown(action: Action): string {
       return `reject ${action.text.replaceAll('\r\n', '\n').trim()}`;
     case 'vacation':
       return `vacation ${action.periodSeconds} ${action.text.replaceAll('\r\n', '\n').trim()}`;
+    case 'pipe':
+      return `pipe ${action.command.kind === 'argv' ? action.command.argv[0] : ''}`;
+    case 'send':
+      return `send ${action.to.map(({ local, domain }) => `${local}@${domain}`).join(' ')}`;
     default:
       return action.kind;
   }

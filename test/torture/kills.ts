@@ -1,12 +1,14 @@
 /** The server is killed again and again while mail comes in; afterwards the ledger must balance. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { ImapClient } from '../harness/imap-client.ts';
-import { Posthorn } from '../harness/posthorn.ts';
+import { type Config, Posthorn } from '../harness/posthorn.ts';
+import type { PrivateMachine } from '../harness/private-machine.ts';
 import { atEnd, type Owner, tempDir } from '../harness/temp.ts';
 import { eventually } from '../harness/wait.ts';
 import { type Balance, copyKey, type Findings, Ledger } from './ledger.ts';
 import { BOUNCES_TO, Load, LOCAL_USERS, MARK_HEADER } from './load.ts';
 import { seeded } from './random.ts';
+import { AWAY, makeRuledAccounts, makeSystemUsers, marksOutside, RULED_USERS, RULES_CONFIG, STORE_PLACES } from './rules.ts';
 import { type Sink, startSink } from './sink.ts';
 
 export interface KillOptions {
@@ -14,15 +16,18 @@ export interface KillOptions {
   readonly seed: number;
   readonly clients: number;
   readonly say: (text: string) => void;
+  /** A third of the mail is for recipients with rules (`rules.ts`): Sieve, programs, forwards, Maildirs. */
+  readonly hasRules?: boolean;
 }
 export const PASSWORD = 'torture-password';
 /** Read in pages so that no answer grows with the mailbox. */
 const PAGE = 500;
 
 /** A server for the torture on 127.0.0.1:25 of our own network: relays for loopback, all remote mail goes to the sink. */
-export async function tortureServer(owner: Owner, sinkPort: number | null): Promise<Posthorn> {
+export async function tortureServer(owner: Owner, sinkPort: number | null, more: Config = {}): Promise<Posthorn> {
   const server = new Posthorn(tempDir(owner, 'torture'), {
     config: {
+      ...more,
       listen: { smtp: ['127.0.0.1:25'], imap: ['127.0.0.1:143'], submission: [], submissions: [], lmtp: [], imaps: [], pop3: [], pop3s: [] },
       smtp: { relayFrom: ['127.0.0.1/32'] },
       deliver: sinkPort === null ? {} : { relayHost: `[127.0.0.1]:${sinkPort}` },
@@ -36,13 +41,21 @@ export async function tortureServer(owner: Owner, sinkPort: number | null): Prom
   return server;
 }
 
-export async function runKills(owner: Owner, options: KillOptions): Promise<Balance> {
+export interface KillsResult extends Balance {
+  /** Copies found for each recipient with rules. */
+  readonly ruled: ReadonlyMap<string, number>;
+}
+
+export async function runKills(owner: Owner, options: KillOptions): Promise<KillsResult> {
   const random = seeded(options.seed);
   const ledger = new Ledger();
   const sink = await startSink();
   atEnd(owner, () => sink.close());
-  const server = await tortureServer(owner, sink.port);
-  const load = new Load({ port: 25, clients: options.clients, random: seeded(options.seed + 1), ledger });
+  const machine = options.hasRules === true ? makeSystemUsers(owner) : null;
+  const server = await tortureServer(owner, sink.port, machine === null ? {} : RULES_CONFIG);
+  if (machine !== null) await makeRuledAccounts(server, PASSWORD);
+  const ruled = machine === null ? [] : RULED_USERS;
+  const load = new Load({ port: 25, clients: options.clients, random: seeded(options.seed + 1), ledger, ruled });
   for (let kill = 1; kill <= options.kills; kill += 1) {
     if (random.next() < 0.2) {
       // While it starts and recovers: no waiting for the ready line.
@@ -61,10 +74,22 @@ export async function runKills(owner: Owner, options: KillOptions): Promise<Bala
   await load.stop();
   await drainQueue(server);
   await server.restart();
-  const balance = ledger.balance(await find(server, sink));
+  const findings = await find(server, sink);
+  if (machine !== null) await findRuled(server, machine, findings);
+  const balance = ledger.balance(findings);
   await server.stop();
   await server.admin('store', 'check');
-  return balance;
+  return { ...balance, ruled: countRuled(findings) };
+}
+
+function countRuled({ mailbox, sink }: Findings): Map<string, number> {
+  const counts = new Map<string, number>(RULED_USERS.map((recipient) => [recipient, 0]));
+  for (const [key, count] of [...mailbox, ...sink]) {
+    const recipient = key.slice(key.indexOf(' ') + 1);
+    const before = counts.get(recipient);
+    if (before !== undefined) counts.set(recipient, before + count);
+  }
+  return counts;
 }
 
 async function drainQueue(server: Posthorn): Promise<void> {
@@ -84,8 +109,20 @@ async function queued(server: Posthorn): Promise<Map<string, number>> {
   const text = JSON.stringify(list);
   // An empty list in whatever shape: no recipient of ours is named.
   const found = new Map<string, number>();
-  for (const match of text.matchAll(/[a-z0-9]+@(?:remote|us)\.test/g)) found.set(match[0], (found.get(match[0]) ?? 0) + 1);
+  for (const match of text.matchAll(/[a-z0-9]+@(?:remote|us|host)\.test/g)) found.set(match[0], (found.get(match[0]) ?? 0) + 1);
   return found;
+}
+
+/** What has gone through rules, under the address it was sent to. */
+async function findRuled(server: Posthorn, machine: PrivateMachine, { mailbox, sink }: Findings): Promise<void> {
+  for (const { recipient, account, mailbox: name } of STORE_PLACES)
+    for (const { mark } of await marks(server, account, `BODY.PEEK[HEADER.FIELDS (${MARK_HEADER})]`, name)) add(mailbox, copyKey(mark, recipient));
+  for (const [recipient, found] of marksOutside(machine, MARK_HEADER)) for (const mark of found) add(sink, copyKey(mark, recipient));
+  for (const [key, count] of [...sink])
+    if (key.endsWith(` ${AWAY}`)) {
+      sink.delete(key);
+      sink.set(copyKey(key.slice(0, key.indexOf(' ')), 'away@us.test'), count);
+    }
 }
 
 async function find(server: Posthorn, sink: Sink): Promise<Findings> {
@@ -96,13 +133,14 @@ async function find(server: Posthorn, sink: Sink): Promise<Findings> {
   for (const { mark, text } of await marks(server, BOUNCES_TO, 'BODY.PEEK[]'))
     for (const recipient of new Set(text.match(/^Final-Recipient: *rfc822; *(\S+)/gim)?.map((line) => line.replace(/^.*; */, '')) ?? []))
       add(bounce, copyKey(mark, recipient));
-  return { mailbox, sink: sink.taken, bounce, queue: new Map() };
+  return { mailbox, sink: new Map(sink.taken), bounce, queue: new Map() };
 }
 const add = (map: Map<string, number>, key: string): void => void map.set(key, (map.get(key) ?? 0) + 1);
 
-async function marks(server: Posthorn, user: string, item: string): Promise<{ mark: string; text: string }[]> {
+async function marks(server: Posthorn, user: string, item: string, mailbox = 'INBOX'): Promise<{ mark: string; text: string }[]> {
   const imap = await ImapClient.login(server.port('imap'), user, PASSWORD);
-  const { untagged } = await imap.ok('EXAMINE INBOX');
+  const { status, untagged } = await imap.command(`EXAMINE "${mailbox}"`);
+  if (!status.startsWith('OK')) return [];
   const count = Number(untagged.join('\n').match(/(\d+) EXISTS/)?.[1] ?? 0);
   const found: { mark: string; text: string }[] = [];
   for (let from = 1; from <= count; from += PAGE) {

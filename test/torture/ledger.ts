@@ -8,10 +8,10 @@ export interface Entry {
   /** Order of the acknowledgement, 1, 2, 3 …; 0 before. */
   order: number;
 }
-/** Places where copies were found: how often each (message, recipient) was there. */
+/** Places where copies were found: how often each (message, recipient) was there. `sink`: outside the store, where twice is possible by design. */
 export interface Findings {
-  readonly mailbox: ReadonlyMap<string, number>;
-  readonly sink: ReadonlyMap<string, number>;
+  readonly mailbox: Map<string, number>;
+  readonly sink: Map<string, number>;
   readonly bounce: ReadonlyMap<string, number>;
   readonly queue: ReadonlyMap<string, number>;
 }

@@ -17,6 +17,8 @@ export interface LoadOptions {
   readonly ledger: Ledger;
   /** Only mailboxes of ours as recipients. */
   readonly localOnly?: boolean;
+  /** Further recipients, for a third of the mail. */
+  readonly ruled?: readonly string[];
 }
 
 export class Load {
@@ -95,6 +97,11 @@ export class Load {
     const { random } = this.#options;
     const recipients = new Set<string>();
     for (let count = random.next() < 0.7 ? 1 : random.between(2, 4); count > 0; count -= 1) {
+      const { ruled = [] } = this.#options;
+      if (ruled.length > 0 && random.next() < 0.33) {
+        recipients.add(random.pick(ruled));
+        continue;
+      }
       const dice = random.next();
       if (this.#options.localOnly === true || dice < 0.7) recipients.add(`${random.pick(LOCAL_USERS)}@us.test`);
       else recipients.add(dice < 0.95 ? `r${random.between(1, 20)}@remote.test` : `gone${random.between(1, 3)}@remote.test`);

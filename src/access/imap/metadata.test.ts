@@ -87,7 +87,17 @@ test('DEPTH looks below, MAXSIZE leaves out what is too long and says how long i
 
 test('names that cannot be and arguments that are none are BAD', async () => {
   const client = await server().client();
-  for (const entry of ['comment', '/private', '/private/', '/private//x', '/other/x', '/private/x*', '/private/x%', '/shared/vendor/only', `/private/${'x'.repeat(500)}`]) {
+  for (const entry of [
+    'comment',
+    '/private',
+    '/private/',
+    '/private//x',
+    '/other/x',
+    '/private/x*',
+    '/private/x%',
+    '/shared/vendor/only',
+    `/private/${'x'.repeat(500)}`,
+  ]) {
     assert.match(await client.exchange(`a SETMETADATA INBOX ("${entry}" "x")\r\n`), /^a BAD Entry name /, entry);
     await client.exchange('n NOOP\r\n');
   }

@@ -16,6 +16,7 @@ import type { SaslLogin } from './authenticate.ts';
 import { continueSasl } from './authenticate.ts';
 import { capabilityLine } from './capability.ts';
 import { COMMANDS, type Command } from './commands.ts';
+import { scopeOf } from './folders.ts';
 import { idleLine } from './idle.ts';
 import { MetadataNews } from './metadata-news.ts';
 import { UnknownEncoding } from './open-message.ts';
@@ -72,6 +73,8 @@ export class ImapSession implements Session, Idler {
   state: State = 'notAuthenticated';
   account: Account | null = null;
   selected: Selected | null = null;
+  /** Ends the watch over the selected mailbox's folder, where it has one. */
+  unwatchFolder: (() => void) | null = null;
   isCondstore = false;
   isUtf8 = false;
   isRev2 = false;
@@ -261,10 +264,19 @@ export class ImapSession implements Session, Idler {
       }
       updates = command.updates;
       const args = command.parse(cursor);
-      this.#finish(tag, updates, command.run(this, args, tag));
+      const looking = this.#lookAtFolders(verb, args);
+      this.#finish(tag, updates, looking === null ? command.run(this, args, tag) : looking.then(() => (this.isClosed ? '' : command.run(this, args, tag))));
     } catch (error) {
       this.tagged(tag, this.#refusal(error), updates);
     }
+  }
+
+  /** Mailboxes that are folders of a system user too: what other programs changed is taken in before a command that tells of it. */
+  #lookAtFolders(verb: string, args: unknown): Promise<void> | null {
+    const { mirror } = this.context;
+    if (mirror === undefined || this.account === null) return null;
+    const scope = scopeOf(verb, args, this.selected?.view.mailboxId ?? null);
+    return scope === null ? null : mirror.refresh(this.account.id, scope);
   }
 
   #whyNotNow(verb: string, command: Command): string {
@@ -439,6 +451,8 @@ export class ImapSession implements Session, Idler {
     if (selected === null) return;
     this.selected = null;
     this.state = 'authenticated';
+    this.unwatchFolder?.();
+    this.unwatchFolder = null;
     selected.view.idlers.delete(this);
     this.shared.views.release(selected.view);
   }

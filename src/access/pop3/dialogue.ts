@@ -310,6 +310,7 @@ export class Pop3Session implements Session, IdleWatched {
         context.metrics.count('pop3.inUse');
         return this.err('[IN-USE] Another session has this mailbox open');
       }
+      await context.mirror?.refresh(account.id, { kind: 'mailbox', name: 'INBOX' });
       const maildrop = await openMaildrop(context.reader, account.id, this.settings['pop3.messagesMax']);
       if (this.#isClosed) return;
       if (maildrop === null) {

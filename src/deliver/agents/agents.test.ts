@@ -227,6 +227,30 @@ test('Maildir++ quota: kept in maildirsize, over it is deferred, and counted aga
   assert.deepEqual([maildir(path).kind, maildir(path).kind], ['stored', 'failed']);
 });
 
+test('Maildir++ quota: a message that is there is delivered, whether or not it could be counted', () => {
+  const path = fresh();
+  assert.equal(maildir(path).kind, 'stored');
+  writeFileSync(join(path, 'maildirsize'), '100000S\n           0            0\n');
+  chmodSync(join(path, 'maildirsize'), 0o444);
+  asNobody([folder, path, join(path, 'tmp'), join(path, 'new')], () => {
+    assert.equal(maildir(path).kind, 'stored');
+    assert.equal(readdirSync(join(path, 'new')).length, 2);
+  });
+});
+
+/** Root may write to everything; nobody may not. */
+function asNobody(folders: readonly string[], work: () => void): void {
+  const self = process as unknown as { getuid(): number; seteuid(id: number): void };
+  if (self.getuid() !== 0) return work();
+  for (const one of folders) chmodSync(one, 0o777);
+  self.seteuid(65534);
+  try {
+    work();
+  } finally {
+    self.seteuid(0);
+  }
+}
+
 test('Maildir++ quota: its first line in either order, or nothing', () => {
   assert.deepEqual(parseQuota('10C,2000S'), { bytes: 2000, messages: 10 });
   assert.deepEqual(parseQuota('2000S'), { bytes: 2000, messages: 0 });

@@ -48,12 +48,21 @@ export function deliverMaildir(options: MaildirOptions): StoreResult {
     moveNew(temporary, final);
     isThere = false;
     syncDirectory(join(options.path, folder));
-    chargeQuota(root, options.quota, size, options.at);
+    charge(root, options.quota, size, options.at);
     return stored(final, size);
   } catch (error) {
     return storeFailure(error, `cannot deliver to the maildir ${options.path}`);
   } finally {
     if (isThere) remove(temporary);
+  }
+}
+
+/** The message is there: said not to be, it would come again with each try. */
+function charge(root: string, quota: MaildirQuota | null, size: number, at: number): void {
+  try {
+    chargeQuota(root, quota, size, at);
+  } catch {
+    // The file is of others, or the disk is full: it is counted anew when it is found to be out of date.
   }
 }
 

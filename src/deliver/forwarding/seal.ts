@@ -6,7 +6,7 @@ import { fieldBytes } from '../../mail/edit.ts';
 import { fieldValue } from '../../mail/header.ts';
 import type { MessageView } from '../../ports.ts';
 import { type ArcResult, NO_ARC } from '../../judge/authenticity/arc.ts';
-import { readChain } from '../../judge/authenticity/arc-chain.ts';
+import { bareText, readChain } from '../../judge/authenticity/arc-chain.ts';
 import { sealArc } from '../../judge/authenticity/arc-seal.ts';
 import { MessageHeader } from '../../judge/authenticity/message-header.ts';
 import { SEALED } from '../../judge/seal.ts';
@@ -82,7 +82,7 @@ function chainOf(header: MessageHeader, payload: string): ArcResult {
   const highest = Math.max(header.arcSeals.length, header.arcSignatures.length, header.arcResults.length);
   if (typeof sets === 'string') return { ...NO_ARC, result: 'fail', highest, reason: sets };
   const newest = sets[sets.length - 1]!.seal;
-  const isPass = /;\s*arc=pass\b/i.test(bare(payload)) && newest.cv !== 'fail';
+  const isPass = /;\s*arc=pass\b/i.test(bareText(payload)) && newest.cv !== 'fail';
   return {
     result: isPass ? 'pass' : 'fail',
     sets,
@@ -92,21 +92,4 @@ function chainOf(header: MessageHeader, payload: string): ArcResult {
     sealer: newest.domain,
     reason: isPass ? null : 'not right when it arrived',
   };
-}
-
-/** Without comments and quoted texts: what a sender put there must not speak for us. */
-function bare(text: string): string {
-  let out = '';
-  let depth = 0;
-  let isQuoted = false;
-  for (let i = 0; i < text.length; i += 1) {
-    const c = text[i]!;
-    if (c === '\\' && (isQuoted || depth > 0)) i += 1;
-    else if (isQuoted) isQuoted = c !== '"';
-    else if (c === '"' && depth === 0) isQuoted = true;
-    else if (c === '(') depth += 1;
-    else if (c === ')' && depth > 0) depth -= 1;
-    else if (depth === 0) out += c;
-  }
-  return out;
 }

@@ -12,7 +12,7 @@ import type { ChallengeSettings } from '../challenge/settings.ts';
 import { TOKEN_BYTES } from '../challenge/token.ts';
 import type { FilterInput, FilterProblem, FilterRun } from '../filters/filter.ts';
 import { readHeaderFacts } from '../reply/header-facts.ts';
-import { isRemembered, memoryKey, repliesToday } from '../reply/memory.ts';
+import { repliesToday } from '../reply/memory.ts';
 import { ownAddressesOf } from '../reply/own-addresses.ts';
 import type { CompiledScript, CompiledScripts, ScriptCache } from '../scripts/compiled.ts';
 import { findListed, listKeys } from '../sorting/address-lists.ts';
@@ -20,6 +20,7 @@ import { readPreferences, type SortingPreferences, sortingPreferences } from '..
 import type { SortingSettings } from '../sorting/settings.ts';
 import { proofOf, sortByScore, type Sorted } from '../sorting/sort.ts';
 import { driveRun, type StoreHost } from './drive.ts';
+import { storeHost } from './host.ts';
 import { outgoing, stageBytes } from './outgoing.ts';
 import { Planner, type PlannerContext } from './plan.ts';
 import type { FilterPlan, Mailroom, MailroomInput } from './types.ts';
@@ -241,7 +242,7 @@ class StoreMailroom<S> implements Mailroom {
     planner: Planner,
     inbox: MailboxTarget,
   ): Promise<void> {
-    const { log, metrics, sieve } = this.#parts;
+    const { context, log, metrics, sieve } = this.#parts;
     const runnable: S[] = [];
     const broken: { problem: FilterProblem; state: string; script: CompiledScript<CompiledSieve<S>> }[] = [];
     const all = [...scripts.before, ...(scripts.personal === null ? [] : [scripts.personal]), ...scripts.after];
@@ -254,13 +255,13 @@ class StoreMailroom<S> implements Mailroom {
     for (const { problem, state, script } of broken) await planner.problem(problem, state, script);
     const keep = { kind: 'keep', flags: null, isImplicit: true, message: null, origin: NO_ORIGIN } as const;
     if (runnable.length === 0) return planner.act(keep, inbox);
-    const host = this.#host(account, input, reader, planner);
+    const { host, settle } = storeHost({ context, log, included: this.#parts.included, program: sieve.program }, account, input.id, reader);
     const body = input.message.size - header.length <= BODY_IN_MEMORY_MAX ? await reader.slice(header.length, input.message.size) : null;
-    const driving = driveRun(sieve.run(runnable, this.#input(account, input, header, body)), host.host);
+    const driving = driveRun(sieve.run(runnable, this.#input(account, input, header, body)), host);
     const { actions, end } = driving instanceof Promise ? await driving : driving;
     metrics.count('filter.runs', 1, end.kind);
     for (const action of actions) await planner.act(action, inbox);
-    host.settle();
+    for (const memory of settle()) planner.remember(memory);
     if (end.kind !== 'failed') return;
     log.warn('filter.script.failed', { id: input.id, account: account.login, file: end.problem.file, line: end.problem.line, cause: end.problem.text });
     if (!actions.some(({ kind }) => kind === 'keep')) await planner.act(keep, inbox);
@@ -293,38 +294,6 @@ class StoreMailroom<S> implements Mailroom {
       zoneMinutes: -new Date(input.at).getTimezoneOffset(),
       spam: arrival?.spam ?? null,
       virus: 0,
-    };
-  }
-
-  #host(account: Account, input: MailroomInput, reader: MessageReader, planner: Planner): { host: StoreHost; settle(): void } {
-    const { context, log, sieve, included } = this.#parts;
-    const store = context.reader;
-    const domain = account.login.slice(account.login.lastIndexOf('@') + 1);
-    const seen: { key: string; until: number }[] = [];
-    const host: StoreHost = {
-      accountId: account.id,
-      reader: store,
-      message: () => reader,
-      script: (location, name) => included(account.id, domain, location, name),
-      duplicate: (handle, id, seconds, isLast) => {
-        const now = context.now();
-        const key = memoryKey(handle, id);
-        const isKnown = isRemembered(store, account.id, 'duplicate', key, now);
-        // RFC 7352 section 3.3: without :last the time counts from the first sight.
-        if (!isKnown || isLast) seen.push({ key, until: now + seconds * 1000 });
-        return isKnown;
-      },
-      // There are no annotations on mailboxes yet that somebody could have set.
-      metadata: () => null,
-      run: sieve.program ?? (() => Promise.reject(new Error('programs are switched off (sieve.programs)'))),
-      listed: () => false,
-      log: (text) => log.info('filter.log', { id: input.id, account: account.login, text: text.slice(0, 1000) }),
-    };
-    return {
-      host,
-      settle: () => {
-        for (const { key, until } of seen) planner.remember({ kind: 'duplicate', key, until });
-      },
     };
   }
 }

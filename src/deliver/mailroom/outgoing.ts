@@ -1,7 +1,7 @@
 /** Messages that a filter or a forward sends on its way: staged with new fields on top, and made ready for the transaction of the delivery. */
 import { formatAddress, needsUtf8 } from '../../mail/address.ts';
 import type { Address, MessageId, MessageReader, StagedMessage, Staging } from '../../ports.ts';
-import type { AcceptInput } from '../../store/operations/accept.types.ts';
+import type { AcceptInput, Arrival } from '../../store/operations/accept.types.ts';
 import type { MessageVersion } from '../filters/filter.ts';
 
 /** Bytes of a message from `bodyAt` on are its body. The caller closes `reader`. */
@@ -54,6 +54,11 @@ export interface OutgoingMail {
   readonly accountId: number | null;
   readonly notify?: string | null;
   readonly ret?: 'FULL' | 'HDRS' | null;
+}
+
+/** Of a message that goes on as another: how often it went round inside this server. */
+export function turnsAlone(arrival: Arrival | null): Arrival | null {
+  return arrival?.turns === undefined ? null : { ip: null, name: null, helo: null, spam: null, turns: arrival.turns };
 }
 
 /** Into the queue, from where it is routed: a recipient that turns out to be ours is brought in again by the courier. */

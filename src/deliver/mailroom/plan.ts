@@ -2,6 +2,7 @@
  * From a filter's actions to what the writer commits: copies in mailboxes, messages sent on and back, things remembered. The one place
  * where actions of any language become effects for an account of the store.
  */
+import { join } from 'node:path';
 import { editedMessage, messageInMemory } from '../../mail/edited-message.ts';
 import { fieldBytes } from '../../mail/edit.ts';
 import { addressKey, formatAddress } from '../../mail/address.ts';
@@ -25,11 +26,11 @@ import { planVacation } from '../reply/vacation.ts';
 import { srsNoteMemory } from '../../route/srs-target.ts';
 import { mailboxOfObjectId, roleOfUse } from './drive.ts';
 import { inboxName } from './names.ts';
-import { type Original, outgoing, stageBytes, stageVersion } from './outgoing.ts';
+import { type Original, outgoing, stageBytes, stageVersion, turnsAlone } from './outgoing.ts';
 import type { FilterPlan, FilterStep, MailroomInput } from './types.ts';
 
 export interface PlannerContext {
-  settings(): ReplySettings & ForwardingSettings & { readonly hostname: string; readonly domain: string };
+  settings(): ReplySettings & ForwardingSettings & { readonly hostname: string; readonly domain: string; readonly 'sieve.programDirectory': string };
   readonly reader: Pick<StoreReader, 'rows' | 'mailboxes' | 'mailboxByName'>;
   readonly staging: Staging;
   newId(): MessageId;
@@ -109,7 +110,7 @@ export class Planner {
       case 'send':
         return this.#send(action, by);
       case 'pipe':
-        return this.#pipe(action, by);
+        return this.#pipe(action, by, inbox);
       case 'defer':
         await this.#copy(inbox, null, action.message);
         return this.step(`kept in ${nameOf(inbox)}: "${action.text}"`, by);
@@ -121,7 +122,7 @@ export class Planner {
   }
 
   /** The owner hears of it once; `state`: which form of the script it is; `script`: where it is kept, when it is one of those that are run. */
-  async problem(problem: FilterProblem, state: string, script: { readonly scope: string; readonly name: string } | null): Promise<void> {
+  async problem(problem: FilterProblem, state: string, script: { readonly scope: string; readonly name: string } | null, keptIn = 'INBOX'): Promise<void> {
     const { now, newId, settings, reader, staging } = this.#context;
     this.step(`the filter fails: ${problem.text}`, problem.line > 0 ? `${problem.file}:${problem.line}` : problem.file);
     const at = now();
@@ -129,7 +130,7 @@ export class Planner {
     if (isRemembered(reader, this.#account.id, memory.kind, memory.key, at)) return;
     const id = newId();
     const to = this.#owner();
-    const mail = composeScriptReport(problem, { id, at, hostname: settings().hostname, to, state, keptIn: 'INBOX' });
+    const mail = composeScriptReport(problem, { id, at, hostname: settings().hostname, to, state, keptIn });
     const message = await stageBytes(staging, mail.bytes);
     const operation = script === null ? undefined : { name: 'script.reported', input: { scope: script.scope, name: script.name } };
     this.#items.push({ accept: this.#intoInbox(id, at, message, to), memories: mail.memories, isOnce: true, operation });
@@ -233,7 +234,9 @@ export class Planner {
       notify: action.dsn?.notify ?? null,
       ret: action.dsn?.ret ?? null,
     });
-    this.#items.push({ accept, memories: planned.note === null ? [] : [srsNoteMemory(planned.note)], isOnce: false });
+    // The mark in the header can be filtered away; the count cannot, so that forwards in a circle end.
+    const arrival = turnsAlone(input.arrival);
+    this.#items.push({ accept: { ...accept, arrival }, memories: planned.note === null ? [] : [srsNoteMemory(planned.note)], isOnce: false });
     if (planned.counts !== null) this.#forwards += 1;
     this.step(`sent on to ${to} as message ${id}`, by);
   }
@@ -270,13 +273,18 @@ export class Planner {
       message,
       accountId: this.#account.id,
     });
-    this.#items.push({ accept, memories: [], isOnce: false });
+    this.#items.push({ accept: { ...accept, arrival: turnsAlone(this.#input.arrival) }, memories: [], isOnce: false });
     this.step(`a message ${id} was sent to ${action.to.map(formatAddress).join(', ')}`, by);
   }
 
   /** Programs run from the queue, by the user agent: they are tried again, and hold up no delivery. */
-  async #pipe(action: Extract<Action, { kind: 'pipe' }>, by: string): Promise<void> {
-    const { staging, newId, now } = this.#context;
+  async #pipe(action: Extract<Action, { kind: 'pipe' }>, by: string, inbox: MailboxTarget): Promise<void> {
+    const { staging, newId, now, settings } = this.#context;
+    const command = commandText(action, settings()['sieve.programDirectory']);
+    if (command === null) {
+      await this.#copy(inbox, null, action.message);
+      return this.step(`kept in ${nameOf(inbox)}: there is no folder for programs (option sieve.programDirectory)`, by);
+    }
     const id = newId();
     const message = await stageVersion(staging, NO_BYTES, action.message, this.#original);
     const base = outgoing({
@@ -289,7 +297,6 @@ export class Planner {
       message,
       accountId: this.#account.id,
     });
-    const command = commandText(action);
     const accept: AcceptInput = { ...base, remote: base.remote.map((one) => ({ ...one, task: { kind: 'command', command, user: null } })) };
     this.#items.push({ accept, memories: [], isOnce: false });
     this.step(`given to the program ${command.slice(0, 200)} as message ${id}`, by);
@@ -431,7 +438,10 @@ function nameOf(target: MailboxTarget): string {
   return target.role === 'inbox' ? 'INBOX' : `the ${target.role} mailbox`;
 }
 
-function commandText(action: Extract<Action, { kind: 'pipe' }>): string {
+/** For the shell. Programs named by scripts are those of the administrator's folder and no others; null: there is no such folder. */
+function commandText(action: Extract<Action, { kind: 'pipe' }>, directory: string): string | null {
   if (action.command.kind === 'shell') return action.command.line;
-  return action.command.argv.map((word) => (/^[A-Za-z0-9_./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)).join(' ');
+  const [name, ...rest] = action.command.argv;
+  if (name === undefined || name.includes('/') || name.startsWith('.') || directory === '') return null;
+  return [join(directory, name), ...rest].map((word) => (/^[A-Za-z0-9_./:=@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)).join(' ');
 }

@@ -1,15 +1,17 @@
 /** Sieve as the mailroom runs it: compiled under the options in force, with the administrator's programs where they are switched on. */
-import { execFile } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import type { Log } from '../../ports.ts';
-import type { Answers, FilterRequest } from '../filters/filter.ts';
+import type { Answers, FilterInput, FilterRequest, FilterRun } from '../filters/filter.ts';
 import { sieveLimits, type SieveSettings } from '../filters/sieve/settings.ts';
-import { runSieve, type SieveLimits, type SieveScript } from '../filters/sieve/sieve.ts';
+import { runSieve, type SieveCause, type SieveLimits, type SieveScript } from '../filters/sieve/sieve.ts';
 import { sieveEngine } from '../scripts/engine.ts';
+import { NO_SESSIONS, runProgram as startProgram } from '../user-agent/program.ts';
 import type { CompiledSieve, SieveRunner } from './mailroom.ts';
 
 export interface SieveEngine extends SieveRunner<SieveScript> {
+  /** For an IMAP event. */
+  runAt(scripts: readonly SieveScript[], input: FilterInput, cause: SieveCause): FilterRun;
   compile(text: Uint8Array, file: string): CompiledSieve<SieveScript>;
 }
 
@@ -28,6 +30,7 @@ export function createSieveEngine({ settings, log }: SieveEngineParts): SieveEng
   };
   return {
     compile: (text, file) => engine.compile(text, file),
+    runAt: (scripts, input, cause) => runSieve(scripts, input, cause, limits()),
     run: (scripts, input) => runSieve(scripts, input, { kind: 'delivery' }, limits()),
     program: (request) => runProgram(request, settings()['sieve.programDirectory'], log),
   };
@@ -37,45 +40,34 @@ export function createSieveEngine({ settings, log }: SieveEngineParts): SieveEng
  * A program of the administrator's folder (vnd.dovecot.filter, execute), as the server's own user. Its name has no slash (the compiler sees
  * to that), so nothing outside the folder can be started.
  */
-function runProgram(request: Extract<FilterRequest, { kind: 'run' }>, directory: string, log: Log): Promise<Answers['run']> {
-  const { command, input, outputMax, environment, timeoutMs } = request;
+async function runProgram(request: Extract<FilterRequest, { kind: 'run' }>, directory: string, log: Log): Promise<Answers['run']> {
+  const { command, input, outputMax, environment, timeoutMs, umask } = request;
   if (command.kind !== 'argv' || directory === '' || command.argv.length === 0 || command.argv[0]!.includes('/'))
-    return Promise.reject(new Error('there is no folder for programs (sieve.programDirectory)'));
-  const path = join(directory, command.argv[0]!);
+    throw new Error('there is no folder for programs (sieve.programDirectory)');
+  const [name, ...words] = command.argv as [string, ...string[]];
+  const path = join(directory, name);
   try {
     accessSync(path, constants.X_OK);
   } catch {
-    return Promise.reject(new Error(`there is no program "${command.argv[0]}"`));
+    throw new Error(`there is no program "${name}"`);
   }
-  return new Promise((resolve) => {
-    let isInputRefused = false;
-    const child = execFile(
-      path,
-      command.argv.slice(1),
-      {
-        encoding: 'buffer',
-        maxBuffer: outputMax,
-        timeout: timeoutMs ?? 10_000,
-        killSignal: 'SIGKILL',
-        env: { PATH: '/usr/bin:/bin', ...environment },
-        cwd: '/',
-      },
-      (error, stdout, stderr) => {
-        if (stderr.length > 0) log.info('filter.program.said', { program: command.argv[0], text: stderr.toString('utf8', 0, 500) });
-        const code = error === null ? 0 : typeof error.code === 'number' ? error.code : null;
-        resolve({
-          exit: code,
-          signal: error?.signal ?? null,
-          isTimedOut: error?.killed === true && error.signal === 'SIGKILL',
-          output: stdout,
-          isTruncated: (error as NodeJS.ErrnoException | null)?.code === 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER',
-          isInputRefused,
-        });
-      },
-    );
-    child.stdin?.on('error', () => {
-      isInputRefused = true;
-    });
-    child.stdin?.end(input ?? undefined);
+  // In a session of its own: what it leaves behind neither holds up the message nor outlives its time.
+  const { text, startError, ...answer } = await startProgram({
+    command: { kind: 'argv', argv: [path, ...words] },
+    input: input === null ? null : [input],
+    directory: '/',
+    environment: { PATH: '/usr/bin:/bin', ...environment },
+    timeoutMs: timeoutMs ?? PROGRAM_MS,
+    outputMax: Math.max(1, outputMax),
+    umask,
+    waits: true,
+    signal: NEVER,
+    sessions: NO_SESSIONS,
   });
+  const said = startError === null ? text : `it could not be started (${startError})`;
+  if (said !== '') log.info('filter.program.said', { program: name, text: said.slice(0, 500) });
+  return answer;
 }
+
+const PROGRAM_MS = 10_000;
+const NEVER = new AbortController().signal;

@@ -1,25 +1,11 @@
 /** Options of automatic replies: table `[reply]` in posthorn.toml. */
-import { choice, count, DAY, duration, HOUR, list, MINUTE, type SettingsOf } from '../../system/declare.ts';
+import { choice, count, list, type SettingsOf } from '../../system/declare.ts';
 
 export const REPLY_SETTINGS = {
   'reply.perDay': count({
     default: 500,
     most: 100_000,
     doc: 'Automatic replies and notifications that one account sends in a day (UTC); 0 switches them off.',
-  }),
-  'reply.vacationPeriodMin': duration({
-    default: HOUR,
-    least: MINUTE,
-    most: 7 * DAY,
-    doc: 'Shortest time between two vacation notices to one sender; scripts that ask for less get this.',
-    see: 'RFC 6131 section 2; Pigeonhole sieve_vacation_min_period',
-  }),
-  'reply.vacationPeriodMax': duration({
-    default: 90 * DAY,
-    least: 8 * DAY,
-    most: 366 * DAY,
-    doc: 'Longest time between two vacation notices to one sender.',
-    see: 'RFC 5230 section 4.1; Pigeonhole sieve_vacation_max_period',
   }),
   'reply.never': list({
     default: [],

@@ -137,9 +137,8 @@ test('nobody is told twice in the period; another handle or sender is another ma
   );
 });
 
-test('the period is kept within the bounds of the options', () => {
-  assert.equal(send({ periodSeconds: 0 }).memories[0]!.until, AT + settings['reply.vacationPeriodMin']);
-  assert.equal(send({ periodSeconds: 1e9 }).memories[0]!.until, AT + settings['reply.vacationPeriodMax']);
+test('the period is the one that the engine asks for', () => {
+  assert.equal(send({ periodSeconds: 3600 }).memories[0]!.until, AT + 3_600_000);
 });
 
 test('an account has a limit for the day', () => {

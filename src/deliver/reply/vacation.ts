@@ -24,10 +24,10 @@ export interface VacationInput extends Replier {
   readonly recipient: Address;
   readonly header: HeaderFacts;
   readonly isSpam: boolean;
-  readonly settings: Pick<ReplySettings, 'reply.perDay' | 'reply.vacationPeriodMin' | 'reply.vacationPeriodMax' | 'reply.never'>;
+  readonly settings: Pick<ReplySettings, 'reply.perDay' | 'reply.never'>;
 }
 
-/** `remembered` is asked about kind 'vacation' (`isRemembered`). */
+/** The period is what the engine made of the script's under its own bounds. `remembered` is asked about kind 'vacation' (`isRemembered`). */
 export function planVacation(action: VacationAction, input: VacationInput, remembered: (key: string) => boolean): ReplyPlan {
   const { settings, sender } = input;
   const ownAddresses = [...input.ownAddresses, addressKey(input.recipient), addressKey(input.owner), ...action.addresses];
@@ -44,13 +44,12 @@ export function planVacation(action: VacationAction, input: VacationInput, remem
   const key = vacationKey(action.handle, sender!);
   if (remembered(key)) return { kind: 'skip', reason: 'repeated' };
   if (input.repliesToday >= settings['reply.perDay']) return { kind: 'skip', reason: 'limit' };
-  const period = Math.min(Math.max(action.periodSeconds * 1000, settings['reply.vacationPeriodMin']), settings['reply.vacationPeriodMax']);
   return {
     kind: 'send',
     to: [sender!],
     sender: null,
     bytes: composeVacation(action, input, sender!),
-    memories: [{ kind: 'vacation', key, until: input.at + period }, countedReply(input.id, input.at)],
+    memories: [{ kind: 'vacation', key, until: input.at + action.periodSeconds * 1000 }, countedReply(input.id, input.at)],
     fcc: action.fcc,
   };
 }

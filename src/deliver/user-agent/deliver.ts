@@ -15,9 +15,12 @@ import { isDirectory } from './files.ts';
 import { prepareFilter, prepareForward, prepareQmail, type Prepared, type PreparedFor } from './languages.ts';
 import { deliverToMbox, isInStore, type MailboxHost, type SpoolWriter } from './mailbox.ts';
 import { deliveredTo, type MessageForms, messageForms, traceLines } from './message.ts';
-import { runProgram, type Sessions } from './program.ts';
+import { runLine, runProgram, type Sessions } from './program.ts';
 import { type DeliveryAnswer, type DeliveryTask, type PipeJob, simpleAnswer, type SystemUser } from './types.ts';
 import { endOf, UserHost } from './user-host.ts';
+
+/** EX_CANTCREAT: how procmail ends when it has nowhere to put a message. */
+const CANNOT_CREATE = 73;
 
 export interface DeliveryPlace {
   readonly user: SystemUser;
@@ -79,8 +82,7 @@ class Delivery {
   /** A program of an alias (local(8), EXTERNAL COMMAND DELIVERY). */
   async command(line: string): Promise<DeliveryAnswer> {
     const { header, body } = this.#forms.lf;
-    const result = await runProgram({
-      command: { kind: 'shell', line },
+    const result = await runLine(line, {
       input: [fromLine(this.#mailbox.envelopeSender, this.#task.at), header, body],
       directory: this.#isHome && isDirectory(this.#place.user.home) ? this.#place.user.home : '/',
       environment: this.#environment,
@@ -167,16 +169,18 @@ class Delivery {
     if (prepared === null) return null;
     if (prepared.kind === 'defer') return simpleAnswer('deferred', 451, '4.3.0', prepared.text);
     if (prepared.kind === 'problem') {
-      if (prepared.then === 'mailbox') return this.#failedRun(prepared.problem, prepared.problem.file);
+      if (prepared.instead === 'mailbox') return this.#failedRun(prepared.problem, prepared.problem.file);
       this.#effects.problem ??= prepared.problem;
-      const { text } = prepared.problem;
-      this.#effects.step(prepared.problem, prepared.then === 'defer' ? text : `passed over: ${text}`);
-      return prepared.then === 'defer' ? this.#told(simpleAnswer('deferred', 451, '4.3.0', `the ${language} file of ${this.#place.user.name} has mistakes`)) : null;
+      return prepared.instead === 'defer'
+        ? this.#told(simpleAnswer('deferred', 451, '4.3.0', `the ${language} file of ${this.#place.user.name} has mistakes`))
+        : null;
     }
     const end = await this.#drive(prepared.run, language);
     if (end.kind === 'failed') return this.#failedRun(end.problem, end.problem.file || prepared.file);
     const effects = this.#effects;
-    if (end.exitCode !== null && end.exitCode !== 0)
+    // Nothing could take the message: a full disk will have room again, and the sender cannot make any.
+    if (end.exitCode === CANNOT_CREATE && effects.passing !== null) effects.fail(effects.passing);
+    else if (end.exitCode !== null && end.exitCode !== 0)
       effects.fail(answerOfExit({ exit: end.exitCode, signal: null, isTimedOut: false, text: '', command: prepared.file }));
     // A script that came to its end without a word about the message: it must not be lost.
     else if (effects.isNothingDone) return this.#toMailbox({ file: prepared.file, line: 0 });
@@ -211,7 +215,6 @@ class Delivery {
   /** A script with mistakes: what it did stands, the message goes to the mailbox, and its owner is told. */
   #failedRun(problem: FilterProblem, file: string): Promise<DeliveryAnswer> {
     this.#effects.problem = { file, line: problem.line, text: problem.text };
-    this.#effects.step({ file, line: problem.line }, problem.text);
     return this.#toMailbox({ file, line: problem.line });
   }
 
@@ -239,6 +242,7 @@ class Delivery {
         helo: task.helo,
         clientIp: task.clientIp,
         clientName: task.clientName,
+        ...(task.dsn === undefined ? {} : { dsn: task.dsn }),
       },
       user: user.name,
       home: user.home,
@@ -257,12 +261,12 @@ class Delivery {
 async function deliverPipe(task: DeliveryTask, job: PipeJob, message: Uint8Array, place: DeliveryPlace): Promise<DeliveryAnswer> {
   if (job.sizeMax > 0 && message.length > job.sizeMax)
     return simpleAnswer('failed', 552, '5.2.3', `message size ${message.length} exceeds the limit of ${job.sizeMax} bytes of ${job.name}`);
-  const forms = messageForms(message, traceLines(task.sender, task.recipient, task.final, job.flags));
+  const forms = messageForms(message, traceLines(task.sender, task.recipient, task.final, job.flags, job.nullSender));
   if (job.flags.includes('D')) {
     const address = formatAddress(task.final).toLowerCase();
     if (deliveredTo(forms.crlf.header).includes(address)) return simpleAnswer('failed', 554, '5.4.6', `mail forwarding loop for ${address}`);
   }
-  const from = job.flags.includes('F') ? fromLine(task.sender === null ? null : formatAddress(task.sender), task.at) : Buffer.alloc(0);
+  const from = job.flags.includes('F') ? fromLine(task.sender === null ? job.nullSender : formatAddress(task.sender), task.at) : Buffer.alloc(0);
   const result = await runProgram({
     command: { kind: 'argv', argv: job.argv },
     input: pipeInput(from, forms, job),
@@ -275,7 +279,7 @@ async function deliverPipe(task: DeliveryTask, job: PipeJob, message: Uint8Array
     signal: place.signal,
     sessions: place.sessions,
   });
-  const answer = endOf(result, job.argv.join(' '));
+  const answer = endOf(result, job.argv[0] ?? '');
   return answer.outcome === 'delivered' ? { ...answer, text: answer.text.replace('delivered to command', `delivered via ${job.name} service`) } : answer;
 }
 

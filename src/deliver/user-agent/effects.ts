@@ -8,7 +8,8 @@ export class Effects {
   readonly forwards: Forward[] = [];
   readonly keeps: Keep[] = [];
   readonly replies: Reply[] = [];
-  readonly steps: DeliveryStep[] = [];
+  /** Of those that are `isPlanned` the courier tells what came of them, once it has. */
+  readonly #steps: (DeliveryStep & { readonly isPlanned: boolean })[] = [];
   readonly logged: string[] = [];
   problem: FilterProblem | null = null;
   /** The address of this mailbox, once something was sent on. */
@@ -17,6 +18,8 @@ export class Effects {
   isHandled = false;
   /** How it was delivered, for the reply. */
   words = '';
+  /** A full disk and the like that a script was told of. */
+  passing: DeliveryAnswer | null = null;
   readonly #failures: DeliveryAnswer[] = [];
   #actions = 0;
 
@@ -31,8 +34,13 @@ export class Effects {
     return !this.isHandled && this.#failures.length === 0 && this.forwards.length === 0;
   }
 
-  step(origin: Origin, text: string): void {
-    if (this.steps.length < STEPS_MAX) this.steps.push({ origin: { file: origin.file, line: origin.line }, text: printable(text).slice(0, STEP_CHARS_MAX) });
+  step(origin: Origin, text: string, isPlanned = false): void {
+    if (this.#steps.length < STEPS_MAX)
+      this.#steps.push({ origin: { file: origin.file, line: origin.line }, text: printable(text).slice(0, STEP_CHARS_MAX), isPlanned });
+  }
+
+  get steps(): DeliveryStep[] {
+    return this.#steps.map(({ origin, text }) => ({ origin, text }));
   }
 
   log(text: string): void {
@@ -64,6 +72,8 @@ export class Effects {
     const base = worst ?? simpleAnswer('delivered', 250, '2.0.0', this.words || (this.forwards.length > 0 ? 'forwarded' : 'delivered'));
     const { steps, logged, problem, deliveredTo } = this;
     if (deferred !== undefined) return { ...base, steps, logged, problem, deliveredTo };
-    return { ...base, forwards: this.forwards, keeps: this.keeps, replies: this.replies, steps, logged, problem, deliveredTo };
+    const { forwards, keeps, replies } = this;
+    const done = this.#steps.filter(({ isPlanned }) => !isPlanned || worst !== undefined).map(({ origin, text }) => ({ origin, text }));
+    return { ...base, forwards, keeps, replies, steps: done, logged, problem, deliveredTo };
   }
 }

@@ -36,8 +36,10 @@ export function answerOfExit(end: ProgramEnd): DeliveryAnswer {
   if (end.isTimedOut) return failed('5.3.0', `Command time limit exceeded: "${printable(end.command)}"${suffix}`);
   if (end.signal !== null) return failed('4.3.0', `Command died with signal ${end.signal}: "${printable(end.command)}"${suffix}`);
   if (end.exit === 0) return simpleAnswer('delivered', 250, '2.0.0', output === '' ? 'delivered to command' : `delivered to command (${output})`);
-  const told = /^([45])\.(\d{1,3})\.(\d{1,3})(?=\s|$)\s*/.exec(output);
-  if (told !== null) return failed(`${told[1]}.${Number(told[2])}.${Number(told[3])}`, output.slice(told[0].length) || 'no reason given');
+  const told = /^([245])\.(\d{1,3})\.(\d{1,3})(?=\s|$)\s*/.exec(output);
+  // "2.…" with an exit code that says otherwise is a failure all the same.
+  if (told !== null)
+    return failed(`${told[1] === '2' ? '5' : told[1]}.${Number(told[2])}.${Number(told[3])}`, output.slice(told[0].length) || 'no reason given');
   const row = end.exit === null ? undefined : SYSEXITS.get(end.exit);
   if (row !== undefined) return failed(row[0], `${row[1]}${suffix}`);
   return failed('5.3.0', `Command died with status ${end.exit}: "${printable(end.command)}"${suffix}`);
@@ -53,7 +55,8 @@ function failed(enhanced: string, text: string): DeliveryAnswer {
 /** One line of at most 500 characters without control characters: it goes into replies and reports. */
 export function printable(text: string): string {
   return text
-    .replace(/[\0-\x1f\x7f]+/g, ' ')
+    .replace(/[\t-\r]+/g, ' ')
+    .replace(/[\0-\x1f\x7f]/g, '_')
     .trim()
     .slice(0, 500);
 }

@@ -1,9 +1,9 @@
-/** Files of the user's that decide where mail goes: read only when nobody else can have written them. */
-import { closeSync, constants, fstatSync, openSync, readSync, statSync } from 'node:fs';
+/** Files of the user's: those that decide where mail goes are read only when nobody else can have written them; logs are appended to. */
+import { closeSync, constants, fchmodSync, fstatSync, openSync, readSync, statSync, writeSync } from 'node:fs';
 import { isNullDevice } from '../agents/mbox.ts';
 import { errnoOf } from '../agents/result.ts';
 
-const { O_NOCTTY, O_NONBLOCK, O_RDONLY } = constants;
+const { O_APPEND, O_CREAT, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
 
 /**
  * null: not there (or not for us). 'unsafe': no regular file, writable by everyone, of another user's (root's is taken), or longer than `bytesMax`.
@@ -40,5 +40,34 @@ export function isDirectory(path: string): boolean {
     return !path.includes('\0') && statSync(`${path}/.`).isDirectory();
   } catch {
     return false;
+  }
+}
+
+/** Procmail's mark of new mail, on a mailbox that was there before: it is executable for others. */
+export function markNew(path: string): void {
+  const fd = openSync(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+  try {
+    const stat = fstatSync(fd);
+    if (stat.isFile() && (stat.mode & 0o001) === 0) fchmodSync(fd, (stat.mode & 0o777) | 0o001);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Never waits and never writes to what is no file; null for /dev/null and the like, for that is how users silence a log. */
+export function openLog(path: string): number | null {
+  const fd = openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY, 0o600);
+  if (fstatSync(fd).isFile()) return fd;
+  closeSync(fd);
+  return null;
+}
+
+export function appendLine(path: string, text: string): void {
+  const fd = openLog(path);
+  if (fd === null) return;
+  try {
+    writeSync(fd, text);
+  } finally {
+    closeSync(fd);
   }
 }

@@ -3,8 +3,9 @@
  * main gave out, looks users up, and passes tasks to workers and their answers back. It reads nothing of any user's.
  */
 import { timingSafeEqual } from 'node:crypto';
-import { chmodSync, chownSync, rmSync } from 'node:fs';
+import { lchownSync, rmSync, statSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
+import { dirname } from 'node:path';
 import { FolderTask, WatchTask } from './folders/task.ts';
 import { FrameParser, frameHead } from './frame.ts';
 import { WORKER_GRACE_MS } from './limits.ts';
@@ -67,16 +68,37 @@ export function serveUserAgent(options: HelperOptions, environment: Readonly<Rec
     rooms.spoolPool.close();
     rooms.watchPool.close();
   });
-  rmSync(options.socketPath, { force: true });
-  // Nobody else must be able to connect in the moment before its mode is set.
-  const umask = process.umask(0o177);
-  server.listen(options.socketPath, () => {
-    chmodSync(options.socketPath, 0o600);
-    if (options.owner !== null && process.getuid?.() === 0) chownSync(options.socketPath, options.owner.uid, options.owner.gid);
-    resolve(server);
+  // At the first start the folder is still root's: the server's user gets it once all ports are open.
+  const isRoots = process.getuid?.() === 0 && statSync(dirname(options.socketPath)).uid === 0;
+  inRightsOf(isRoots ? null : options.owner, () => {
+    rmSync(options.socketPath, { force: true });
+    // Nobody else must ever be able to connect: the socket has this mode from the start.
+    const umask = process.umask(0o177);
+    server.listen(options.socketPath, () => {
+      if (isRoots && options.owner !== null) lchownSync(options.socketPath, options.owner.uid, options.owner.gid);
+      resolve(server);
+    });
+    process.umask(umask);
   });
-  process.umask(umask);
   return promise;
+}
+
+/** The socket lies in a folder of the server's user: whatever that user may have put there under its name, root neither removes nor changes. */
+function inRightsOf(owner: HelperOptions['owner'], work: () => void): void {
+  const self = process as unknown as { getuid(): number; getegid(): number; geteuid(): number; setegid(id: number): void; seteuid(id: number): void };
+  if (owner === null || self.getuid() !== 0) {
+    work();
+    return;
+  }
+  const group = self.getegid();
+  self.setegid(owner.gid);
+  self.seteuid(owner.uid);
+  try {
+    work();
+  } finally {
+    self.seteuid(0);
+    self.setegid(group);
+  }
 }
 
 /** One client connection: hello, then one request after the other. */

@@ -1,5 +1,6 @@
 /** What the worker knows of forward files and filter languages: where their files are and how a run begins. */
 import { lstatSync, statSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { fromLine } from '../agents/mbox.ts';
 import { errnoOf } from '../agents/result.ts';
@@ -23,8 +24,8 @@ import type { DeliveryTask, SystemUser } from './types.ts';
 /** What an administrator's and a user's file came to. 'defer': nothing is delivered now. */
 export type Prepared =
   | { readonly kind: 'run'; readonly run: FilterRun; readonly file: string }
-  /** `then`: the file is passed over as if it were not there, the mailbox gets the message, or the message waits until the file is mended. */
-  | { readonly kind: 'problem'; readonly problem: FilterProblem; readonly then: 'passOver' | 'mailbox' | 'defer' }
+  /** `instead`: the file is passed over as if it were not there, the mailbox gets the message, or the message waits until the file is mended. */
+  | { readonly kind: 'problem'; readonly problem: FilterProblem; readonly instead: 'passOver' | 'mailbox' | 'defer' }
   | { readonly kind: 'defer'; readonly text: string };
 
 export interface PreparedFor {
@@ -40,7 +41,7 @@ const FILE_BYTES_MAX = 1024 * 1024;
 const CACHE_MAX = 32;
 export const GLOBAL_FILES = { procmail: '/etc/procmailrc', maildrop: '/etc/maildroprc' } as const;
 
-const passedOver = (file: string, text: string): Prepared => ({ kind: 'problem', problem: { file, line: 0, text }, then: 'passOver' });
+const passedOver = (file: string, text: string): Prepared => ({ kind: 'problem', problem: { file, line: 0, text }, instead: 'passOver' });
 const UNSAFE = 'it is not used: others may write to it, it belongs to another user, or it is too long';
 
 // ── .forward and .qmail ──────────────────────────────────────────────────────────────────────────────
@@ -184,8 +185,18 @@ function prepareProcmail(texts: readonly Text[], given: PreparedFor): Prepared {
   const rcFiles = texts.map(({ file, text }) => once(`procmail ${file} ${text.toString('latin1')}`, () => parseProcmail(text, file)));
   const context = {
     rcFiles,
-    environment: { ...environment, SHELL: user.shell, MAILDIR: user.home, DEFAULT: inbox, ORGMAIL: inbox, HOST: task.configuration.hostname },
-    arguments: task.detail === null ? [] : [task.detail],
+    environment: {
+      ...environment,
+      PATH: `${user.home}/bin:/usr/local/bin:/usr/bin:/bin`,
+      SHELL: user.shell || '/bin/sh',
+      MAILDIR: user.home,
+      DEFAULT: inbox,
+      ORGMAIL: inbox,
+      // Rc files that serve several machines look which one this is.
+      HOST: hostname(),
+    },
+    // As with mailbox_command = procmail -a "$EXTENSION".
+    arguments: environment['EXTENSION'] === undefined ? [] : [environment['EXTENSION']],
     fromLine: fromLine(task.sender === null ? null : formatAddress(task.sender), task.at).toString('latin1'),
     inbox: isInStore(task.configuration) ? inbox : null,
     processId: process.pid,
@@ -199,11 +210,18 @@ function prepareMaildrop(texts: readonly Text[], given: PreparedFor): Prepared {
   for (const { file, text } of texts) {
     const result = once(`maildrop ${file} ${text.toString('latin1')}`, () => parseMaildropBytes(text.toString('latin1'), file));
     // As maildrop does: nothing is delivered by a filter that cannot be read.
-    if ('problem' in result) return { kind: 'problem', problem: result.problem, then: 'defer' };
+    if ('problem' in result) return { kind: 'problem', problem: result.problem, instead: 'defer' };
     scripts.push(result.script);
   }
   const before = scripts.slice(0, -1);
-  const context = { script: scripts.at(-1)!, before, environment: { ...environment, SHELL: user.shell, DEFAULT: inboxFile(given) } };
+  const own = {
+    PATH: '/bin:/usr/bin:/usr/local/bin',
+    SHELL: user.shell || '/bin/sh',
+    DEFAULT: inboxFile(given),
+    HOSTNAME: hostname(),
+    MAILFILTER: USER_FILES.maildrop,
+  };
+  const context = { script: scripts.at(-1)!, before, environment: { ...environment, ...own } };
   return { kind: 'run', run: runMaildrop(context, input), file: texts.at(-1)!.file };
 }
 
@@ -216,6 +234,6 @@ function prepareSieve({ file, text }: Text, given: PreparedFor): Prepared {
   if (sieveFor?.key !== key) sieveFor = { key, extensions: sieveExtensions(sieve), limits: sieveLimits(sieve) };
   const { extensions, limits } = sieveFor;
   const compiled = once(`sieve ${key} ${text.toString('latin1')}`, () => compileSieve(text.toString('utf8'), { file, extensions, limits }));
-  if ('problems' in compiled) return { kind: 'problem', problem: compiled.problems[0] ?? { file, line: 0, text: 'it has mistakes' }, then: 'mailbox' };
+  if ('problems' in compiled) return { kind: 'problem', problem: compiled.problems[0] ?? { file, line: 0, text: 'it has mistakes' }, instead: 'mailbox' };
   return { kind: 'run', run: runSieve([compiled.script], given.input, { kind: 'delivery' }, limits), file };
 }

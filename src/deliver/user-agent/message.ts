@@ -53,11 +53,11 @@ export interface MessageForms {
   readonly trace: Uint8Array;
 }
 
-/** Return-Path, X-Original-To and Delivered-To, in the order and spelling of Postfix's local(8). Line ends LF. */
-export function traceLines(sender: Address | null, original: Address, final: Address, which = 'ROD'): string {
+/** Return-Path, X-Original-To and Delivered-To, in the order and spelling of Postfix's local(8). `nullSender` is what Return-Path has for `<>`. Line ends LF. */
+export function traceLines(sender: Address | null, original: Address, final: Address, which = 'ROD', nullSender = ''): string {
   const clean = (text: string): string => text.replace(/[\0\r\n]/g, ' ');
   let lines = '';
-  if (which.includes('R')) lines += `Return-Path: <${sender === null ? '' : clean(formatAddress(sender))}>\n`;
+  if (which.includes('R')) lines += `Return-Path: <${clean(sender === null ? nullSender : formatAddress(sender))}>\n`;
   if (which.includes('O')) lines += `X-Original-To: ${clean(formatAddress(original))}\n`;
   if (which.includes('D')) lines += `Delivered-To: ${clean(formatAddress(final))}\n`;
   return lines;

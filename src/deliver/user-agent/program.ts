@@ -69,13 +69,14 @@ export async function runProgram(options: ProgramOptions): Promise<ProgramAnswer
     };
   } catch (error) {
     // A full disk, mostly: the program was not started, and trying again later is right.
-    return { ...NOTHING, startError: (error as NodeJS.ErrnoException).code ?? String(error) };
+    return { ...NOTHING_RAN, startError: (error as NodeJS.ErrnoException).code ?? String(error) };
   } finally {
     for (const fd of files) closeSync(fd);
   }
 }
 
-const NOTHING: ProgramAnswer = {
+/** With a `startError`: it was not started. */
+export const NOTHING_RAN: ProgramAnswer = {
   exit: null,
   signal: null,
   isTimedOut: false,
@@ -145,6 +146,23 @@ function start(options: ProgramOptions, input: number | null, output: number, er
     }
   }
   return promise;
+}
+
+/** Characters that mean nothing to a shell: a line of them alone is a program and its words (as with Postfix's local(8)). */
+const PLAIN = /^[\w!@%=+:,./ \t-]+$/;
+
+/**
+ * A command line of a .forward file, an alias or `local.mailboxCommand`. Where no shell is needed none is started, and the program's own end is
+ * seen: a shell would make an exit code of a signal.
+ */
+export async function runLine(line: string, options: Omit<ProgramOptions, 'command'>): Promise<ProgramAnswer> {
+  const argv = PLAIN.test(line) ? line.split(/[ \t]+/).filter((word) => word !== '') : [];
+  if (argv.length > 0) {
+    const answer = await runProgram({ ...options, command: { kind: 'argv', argv } });
+    // It may be a word of the shell's own.
+    if (answer.startError !== 'ENOENT' || argv[0]!.includes('/')) return answer;
+  }
+  return runProgram({ ...options, command: { kind: 'shell', line } });
 }
 
 export function commandLine(command: Command): [string, string[]] {

@@ -88,6 +88,11 @@ export const LOCAL_SETTINGS = {
   'local.workerIdle': duration({ default: MINUTE, least: SECOND, takes: 'restart', doc: "How long a user's process is kept for the next message." }),
   'local.quotaBytes': bytes({ default: 0, doc: "Most bytes in a user's Maildir++; 0 for no limit of ours (a maildirsize file of the user's counts)." }),
   'local.quotaMessages': count({ default: 0, doc: "Most messages in a user's Maildir++; 0 for no limit of ours." }),
+  'local.folderPoll': duration({
+    default: 30 * SECOND,
+    least: SECOND,
+    doc: "How often a user's Maildir or mbox is looked at while a session has it open, beside what the system tells of changes.",
+  }),
 } as const;
 export type LocalSettings = SettingsOf<typeof LOCAL_SETTINGS>;
 

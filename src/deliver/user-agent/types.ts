@@ -1,7 +1,7 @@
 /** What the courier asks of the user agent and what it hears back. All of it is plain data: it travels over a socket as JSON, bytes apart. */
-import type { Address, JudgeSymbol, LocalTask, MessageId, Milliseconds } from '../../ports.ts';
+import type { Address, JudgeSymbol, LocalTask, MessageId, Milliseconds, Role } from '../../ports.ts';
 import type { SieveSettings } from '../filters/sieve/settings.ts';
-import type { Action, FilterProblem, FlagSet, Origin, RedirectDsn } from '../filters/filter.ts';
+import type { Action, FilterInput, FilterProblem, FlagSet, Origin, RedirectDsn } from '../filters/filter.ts';
 
 /** A pipe transport (Postfix pipe(8)); `argv` and the rest are expanded already. */
 export interface PipeJob {
@@ -23,6 +23,8 @@ export interface PipeJob {
   /** Messages above are not given to it (5.2.3); 0 = no limit. */
   readonly sizeMax: number;
   readonly timeLimitMs: number;
+  /** What From_ line and Return-Path have for the null sender. */
+  readonly nullSender: string;
 }
 
 /** The options that decide how a system user's mail is handed over: `local.*` in one object (`localConfiguration`). */
@@ -71,8 +73,17 @@ export interface DeliveryTask {
   readonly spam: { readonly score: number; readonly threshold: number; readonly isSpam: boolean; readonly symbols: readonly JudgeSymbol[] } | null;
   readonly virus: number;
   readonly configuration: LocalConfiguration;
-  /** Names of the mailboxes the account has in the store, for Sieve's mailboxexists; not given: every one is taken to be there. */
-  readonly storeMailboxes?: readonly string[] | null;
+  /** The mailboxes the account has in the store, for Sieve's tests; not given: every one is taken to be there. */
+  readonly storeMailboxes?: readonly StoreMailbox[] | null;
+  /** What RCPT and MAIL said of delivery reports (RFC 3461). */
+  readonly dsn?: FilterInput['envelope']['dsn'];
+}
+
+export interface StoreMailbox {
+  readonly name: string;
+  readonly role: Role | null;
+  /** RFC 8474. */
+  readonly objectId: string;
 }
 
 /** The message as stored, CRLF; read once, while the task is handed over. */
@@ -101,6 +112,8 @@ export interface Keep {
   readonly flags: FlagSet | null;
   readonly isCreated: boolean;
   readonly specialUse: string | null;
+  /** RFC 9042. */
+  readonly mailboxId?: string | null;
   readonly message: Changed;
   readonly origin: Origin;
 }

@@ -400,4 +400,5 @@ const PIPE: PipeJob = {
   eol: '\n',
   sizeMax: 0,
   timeLimitMs: 20_000,
+  nullSender: 'MAILER-DAEMON',
 };

@@ -1,24 +1,25 @@
 /** Answers a filter's requests with real effects, in the rights of the user this process has become. */
-import { closeSync, constants, fstatSync, openSync, statSync, writeSync } from 'node:fs';
+import { closeSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { formatAddress } from '../../mail/address.ts';
-import { releaseDotLock, sleep, takeDotLock } from '../agents/dot-lock.ts';
 import { fromLine, mboxMessage, startsWithFrom } from '../agents/mbox.ts';
 import { NO_KERNEL_LOCKS } from '../agents/kernel-lock.ts';
 import { deliverFolder, folderKind } from '../agents/mh.ts';
 import { errnoOf, notStored, type Stored, type StoreResult, storeFailure } from '../agents/result.ts';
 import type { ActAnswer, Action, Command, FilterLanguage, FilterRequest, FlagSet, MessageVersion, RunAnswer } from '../filters/filter.ts';
+import { type AccountMailboxes, mailboxExists, mailboxIdExists, specialUseExists } from './account-mailboxes.ts';
 import type { FilterHost } from './driver.ts';
 import type { Effects } from './effects.ts';
 import { answerOfExit } from './exit-codes.ts';
-import { isDirectory, readTrusted } from './files.ts';
+import { appendLine, isDirectory, markNew, openLog, readTrusted } from './files.ts';
+import { HostLocks } from './host-locks.ts';
 import { deliverToMailbox, deliverToMbox, isInStore, type MailboxHost, writeMbox } from './mailbox.ts';
 import { changedBytes, type MessageForms, toLf, withoutFromLine } from './message.ts';
-import { commandText, type ProgramAnswer, runProgram, type Sessions } from './program.ts';
+import { commandText, NOTHING_RAN, type ProgramAnswer, runLine, runProgram, type Sessions } from './program.ts';
 import { SeenBefore } from './seen.ts';
 import { type DeliveryAnswer, simpleAnswer } from './types.ts';
 
-export interface UserHostOptions extends MailboxHost {
+export interface UserHostOptions extends MailboxHost, AccountMailboxes {
   readonly uid: number;
   /** Where relative paths begin. */
   readonly directory: string;
@@ -29,8 +30,6 @@ export interface UserHostOptions extends MailboxHost {
   readonly language: FilterLanguage | 'mailbox';
   readonly effects: Effects;
   readonly sessions: Sessions;
-  /** Names of the account's mailboxes in the store; null: not known, every name is taken to be there. */
-  readonly storeMailboxes: readonly string[] | null;
 }
 
 const originKey = ({ origin }: Action): string => `${origin.line} ${origin.file}`;
@@ -38,12 +37,10 @@ const done = (stored?: string): ActAnswer => ({ isDone: true, problem: null, sto
 const failed = (problem: string): ActAnswer => ({ isDone: false, problem });
 const DEFAULT_UMASK = 0o077;
 const NOTHING = new Uint8Array(0);
-const { O_APPEND, O_CREAT, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_WRONLY } = constants;
 
 export class UserHost implements FilterHost {
   readonly #o: UserHostOptions;
-  readonly #dotLocks = new Set<string>();
-  readonly #kernelLocks = new Set<string>();
+  readonly #locks: HostLocks;
   readonly #isCrlf: boolean;
   /** A target that fails fails the delivery; in the other languages the script sees it and goes on, and its end decides. */
   readonly #isEachItsOwn: boolean;
@@ -54,6 +51,12 @@ export class UserHost implements FilterHost {
   constructor(options: UserHostOptions) {
     this.#o = options;
     this.#directory = options.directory;
+    this.#locks = new HostLocks({
+      kernelLocks: options.kernelLocks,
+      signal: options.signal,
+      patienceMs: options.configuration.commandTimeLimitMs,
+      log: (text) => options.effects.log(text),
+    });
     this.#isCrlf = options.language === 'sieve';
     this.#isEachItsOwn = options.language === 'forward' || options.language === 'mailbox';
   }
@@ -77,15 +80,17 @@ export class UserHost implements FilterHost {
       case 'environment':
         return this.#o.environment[request.name] ?? null;
       case 'lock':
-        return this.#lock(this.#path(request.path), request.style, request.sleepSeconds, request.staleSeconds);
+        return this.#locks.take(this.#path(request.path), request.style, request.sleepSeconds, request.staleSeconds);
       case 'unlock':
-        return this.#unlock(this.#path(request.path));
+        return this.#locks.release(this.#path(request.path));
       case 'log':
         return this.#log(request.file, request.text);
       case 'mailboxExists':
-        return this.#o.storeMailboxes === null || request.mailbox.toUpperCase() === 'INBOX' || this.#o.storeMailboxes.includes(request.mailbox);
+        return this.#guarded(() => mailboxExists(this.#o, request.mailbox), false);
       case 'specialUseExists':
+        return specialUseExists(this.#o, request.mailbox, request.uses);
       case 'mailboxIdExists':
+        return mailboxIdExists(this.#o, request.mailboxId);
       case 'listed':
         return false;
       case 'metadata':
@@ -102,10 +107,7 @@ export class UserHost implements FilterHost {
 
   /** Gives back what a run forgot: locks; and remembers what it has seen, when the run's actions stand. */
   async close(isKept: boolean): Promise<void> {
-    for (const path of this.#dotLocks) releaseDotLock(path);
-    for (const path of this.#kernelLocks) await this.#o.kernelLocks.release(path);
-    this.#dotLocks.clear();
-    this.#kernelLocks.clear();
+    await this.#locks.releaseAll();
     if (isKept) this.#guarded(() => this.#seen?.save(), undefined);
   }
 
@@ -126,7 +128,7 @@ export class UserHost implements FilterHost {
           return this.#refuse(action, `more than ${this.#o.configuration.redirectsMax} addresses`);
         const { address, sender, dsn, origin } = action;
         effects.forwards.push({ address, sender, dsn, origin, message: this.#changed(action.message) });
-        effects.step(origin, `to be sent on to ${formatAddress(address)}`);
+        effects.step(origin, `to be sent on to ${formatAddress(address)}`, true);
         return done();
       }
       case 'pipe':
@@ -149,34 +151,50 @@ export class UserHost implements FilterHost {
         }
         // By the user's word: a report or a reply, as the courier composes it.
         effects.reply(action, this.#changed(action.message));
-        effects.step(action.origin, `rejected: ${action.text}`);
+        effects.step(action.origin, `rejected: ${action.text}`, true);
         effects.done('rejected');
         return done();
       case 'vacation':
       case 'notify':
       case 'send':
         effects.reply(action, this.#changed(action.message));
-        effects.step(action.origin, action.kind === 'send' ? `a message to ${action.to.map(formatAddress).join(', ')}` : action.kind);
+        effects.step(action.origin, action.kind === 'send' ? `a message to ${action.to.map(formatAddress).join(', ')}` : action.kind, true);
         return done();
     }
   }
 
-  #keep(action: Action, mailbox: string, where: { flags: FlagSet | null; isCreated: boolean; specialUse: string | null }): ActAnswer | Promise<ActAnswer> {
+  #keep(action: Action, mailbox: string, where: Where): ActAnswer | Promise<ActAnswer> {
     const { effects } = this.#o;
     if (isInStore(this.#o.configuration)) {
-      effects.keeps.push({ mailbox, ...pick(where), message: this.#changed(action.message), origin: action.origin });
-      effects.step(action.origin, `kept in ${mailbox}`);
+      const { flags, isCreated, specialUse, mailboxId = null } = where;
+      effects.keeps.push({ mailbox, flags, isCreated, specialUse, mailboxId, message: this.#changed(action.message), origin: action.origin });
+      effects.step(action.origin, `kept in ${mailbox}`, true);
       effects.done(`kept in ${mailbox}`);
       return done(mailbox);
     }
-    return this.#stored(action, deliverToMailbox(this.#o, mailbox, this.#pieces(action.message, 'both')));
+    return this.#keepOnDisk(action, mailbox, where.flags);
+  }
+
+  async #keepOnDisk(action: Action, mailbox: string, flags: FlagSet | null): Promise<ActAnswer> {
+    const pieces = this.#pieces(action.message, 'both');
+    const first = deliverToMailbox(this.#o, mailbox, pieces, flags);
+    if (this.#o.language !== 'sieve') return this.#stored(action, first);
+    // Sieve does not look at what becomes of its actions: what cannot be filed must not be lost (RFC 5228 section 2.10.6).
+    const result = await first.catch((error: unknown) => storeFailure(error, 'cannot store the message'));
+    if (result.kind === 'failed' && mailbox.toUpperCase() !== 'INBOX') {
+      this.#o.effects.step(action.origin, `not stored in ${mailbox}: ${result.text}`);
+      return this.#keepOnDisk(action, 'INBOX', flags);
+    }
+    if (result.kind === 'failed') this.#failed(action, simpleAnswer(result.isTemporary ? 'deferred' : 'failed', result.code, result.enhanced, result.text));
+    return this.#stored(action, Promise.resolve(result));
   }
 
   #store(action: Extract<Action, { kind: 'store' }>): Promise<ActAnswer> {
     const path = this.#path(action.path);
     const mask = action.umask ?? DEFAULT_UMASK;
-    const mode = 0o666 & ~mask;
     const isProcmail = this.#o.language === 'procmail';
+    // Procmail's mark of new mail, for those whose umask permits it: executable for others.
+    const mode = (isProcmail ? 0o667 : 0o666) & ~mask;
     const write = async (hasLock: boolean): Promise<StoreResult> => {
       const pieces = this.#storePieces(action);
       if (action.format === 'mbox' || action.format === 'file') {
@@ -184,7 +202,9 @@ export class UserHost implements FilterHost {
         if (action.format === 'file') return writeMbox(host, path, pieces, { mode, hasLock });
         if (!isProcmail) return deliverToMbox(host, path, pieces, { mode, hasLock });
         // Its recipes name the lock files they want.
-        return writeMbox(host, path, action.isRaw ? pieces : mboxMessage(pieces, NOTHING, false), { mode, hasLock: true });
+        const result = await writeMbox(host, path, action.isRaw ? pieces : mboxMessage(pieces, NOTHING, false), { mode, hasLock: true });
+        if (result.kind === 'stored' && (mode & 0o001) !== 0) this.#guarded(() => markNew(path), undefined);
+        return result;
       }
       const links = action.links.map((link) => ({ path: this.#path(link.path), format: link.format }));
       // Procmail makes a folder, and none of those above it.
@@ -196,7 +216,7 @@ export class UserHost implements FilterHost {
     const lockFile = action.lockFile === null ? null : this.#path(action.lockFile);
     return this.#stored(
       action,
-      this.#withLock(lockFile, () => write(lockFile === `${path}.lock` || this.#dotLocks.has(`${path}.lock`))),
+      this.#locks.during(lockFile, () => write(lockFile === `${path}.lock` || this.#locks.hasDot(`${path}.lock`))),
     );
   }
 
@@ -212,23 +232,11 @@ export class UserHost implements FilterHost {
 
   /** A lock that the script holds already is not waited for (and the kernel's would be given up by taking it twice). */
   #lockedHost(path: string): MailboxHost {
-    return this.#kernelLocks.has(path) ? { ...this.#o, kernelLocks: NO_KERNEL_LOCKS } : this.#o;
+    return this.#locks.hasKernel(path) ? { ...this.#o, kernelLocks: NO_KERNEL_LOCKS } : this.#o;
   }
 
   #fromLine(pieces: readonly Uint8Array[]): Uint8Array {
     return startsWithFrom(pieces) ? NOTHING : fromLine(this.#o.envelopeSender, this.#o.at);
-  }
-
-  /** Runs `work` while the lock file is held. */
-  async #withLock<T extends StoreResult | ProgramAnswer>(lockFile: string | null, work: () => Promise<T>): Promise<T | StoreResult> {
-    if (lockFile === null || this.#dotLocks.has(lockFile)) return work();
-    if (!(await this.#lock(lockFile, 'dot', LOCK_SLEEP_SECONDS, LOCK_STALE_SECONDS)))
-      return { kind: 'failed', isTemporary: true, code: 451, enhanced: '4.2.0', text: `the lock file ${lockFile} could not be had` };
-    try {
-      return await work();
-    } finally {
-      await this.#unlock(lockFile);
-    }
   }
 
   async #stored(action: Action, writing: Promise<StoreResult>): Promise<ActAnswer> {
@@ -241,6 +249,7 @@ export class UserHost implements FilterHost {
     }
     if (result.kind === 'failed') {
       effects.step(action.origin, `not stored: ${result.text}`);
+      if (result.isTemporary) effects.passing ??= simpleAnswer('deferred', result.code, result.enhanced, result.text);
       if (this.#isEachItsOwn) this.#failed(action, simpleAnswer(result.isTemporary ? 'deferred' : 'failed', result.code, result.enhanced, result.text));
       return failed(result.text);
     }
@@ -264,7 +273,7 @@ export class UserHost implements FilterHost {
     const from = this.#isEachItsOwn ? [this.#fromLine(pieces)] : [];
     const input = language === 'procmail' && !action.isRaw ? ended(pieces) : pieces;
     const lockFile = action.lockFile === null ? null : this.#path(action.lockFile);
-    const result = await this.#withLock(lockFile, () =>
+    const result = await this.#locks.during(lockFile, () =>
       this.#start(action.command, [...from, ...input], action.environment, action.timeoutMs, 0, action.umask, action.waits),
     );
     const text = commandText(action.command);
@@ -326,12 +335,13 @@ export class UserHost implements FilterHost {
     waits: boolean,
   ): Promise<ProgramAnswer> {
     const { signal, sessions, language } = this.#o;
+    const located = language === 'sieve' ? this.#located(command) : command;
+    if (located === null) return { ...NOTHING_RAN, startError: 'ENOENT' };
     const limit = this.#o.configuration.commandTimeLimitMs;
     const log = language === 'procmail' ? environment['LOGFILE'] : undefined;
     const errors = log ? this.#guarded(() => openLog(this.#path(log)), null) : null;
     try {
-      return await runProgram({
-        command,
+      const options = {
         input,
         directory: this.#directory,
         // Procmail and maildrop keep an environment of their own, from which variables may have been taken.
@@ -343,10 +353,20 @@ export class UserHost implements FilterHost {
         waits,
         signal,
         sessions,
-      });
+      };
+      if (this.#isEachItsOwn && located.kind === 'shell') return await runLine(located.line, options);
+      return await runProgram({ ...options, command: located });
     } finally {
       if (errors !== null) closeSync(errors);
     }
+  }
+
+  /** Sieve's programs are those of the administrator's folder, by their names alone. */
+  #located(command: Command): Command | null {
+    const folder = this.#o.configuration.sieve['sieve.programDirectory'];
+    if (command.kind === 'shell' || folder === '') return null;
+    const [name = '', ...rest] = command.argv;
+    return name === '' || name.includes('/') || name.includes('\0') ? null : { kind: 'argv', argv: [join(folder, name), ...rest] };
   }
 
   #bytes(from: number, to: number): Uint8Array {
@@ -361,36 +381,6 @@ export class UserHost implements FilterHost {
     if (!isDirectory(directory)) return false;
     this.#directory = directory;
     return true;
-  }
-
-  async #lock(path: string, style: 'dot' | 'flock', sleepSeconds: number, staleSeconds: number): Promise<boolean> {
-    const sleepMs = Math.max(1, sleepSeconds) * 1000;
-    const attempts = Math.max(1, Math.ceil(this.#o.configuration.commandTimeLimitMs / sleepMs));
-    if (style === 'dot') {
-      try {
-        if ((await takeDotLock(path, { attempts, sleepMs, staleSeconds, signal: this.#o.signal, sleep })) !== 'taken') return false;
-      } catch (error) {
-        this.#o.effects.log(storeFailure(error, `cannot lock ${path}`).text);
-        return false;
-      }
-      this.#dotLocks.add(path);
-      return true;
-    }
-    if (!this.#guarded(() => touch(path), false)) return false;
-    for (let attempt = 1; ; attempt += 1) {
-      const outcome = await this.#o.kernelLocks.take(path);
-      if (outcome === 'taken') this.#kernelLocks.add(path);
-      // Where such locks cannot be had, a script that wants one goes on: dot-locks keep the mailboxes whole.
-      if (outcome !== 'busy') return true;
-      if (attempt >= attempts || this.#o.signal.aborted) return false;
-      await sleep(sleepMs, this.#o.signal);
-    }
-  }
-
-  async #unlock(path: string): Promise<null> {
-    if (this.#dotLocks.delete(path)) releaseDotLock(path);
-    if (this.#kernelLocks.delete(path)) await this.#o.kernelLocks.release(path);
-    return null;
   }
 
   #log(file: string | null, text: string): null {
@@ -452,46 +442,14 @@ function ended(pieces: readonly Uint8Array[]): Uint8Array[] {
   return tail[0] === 0x0a && tail[1] === 0x0a ? [...pieces] : [...pieces, Buffer.from('\n')];
 }
 
-/** Procmail's LOCKSLEEP and LOCKTIMEOUT. */
-const LOCK_SLEEP_SECONDS = 8;
-const LOCK_STALE_SECONDS = 1024;
 const SCRIPT_BYTES_MAX = 1024 * 1024;
 
-const pick = (where: { flags: FlagSet | null; isCreated: boolean; specialUse: string | null }) => ({
-  flags: where.flags,
-  isCreated: where.isCreated,
-  specialUse: where.specialUse,
-});
+type Where = Pick<Extract<Action, { kind: 'fileInto' }>, 'flags' | 'isCreated' | 'specialUse' | 'mailboxId'>;
 
 export function endOf(result: ProgramAnswer, command: string): ReturnType<typeof answerOfExit> {
   if (result.startError !== null) {
-    const isLasting = ['ENOENT', 'EACCES', 'ENOEXEC', 'ENOTDIR', 'E2BIG'].includes(result.startError);
-    const text = `the program could not be started (${result.startError}): "${command.slice(0, 200)}"`;
-    return isLasting ? simpleAnswer('failed', 554, '5.3.0', text) : simpleAnswer('deferred', 451, '4.3.0', text);
+    // A program that is not there, too: it is more likely to be installed than the message is to blame.
+    return simpleAnswer('deferred', 451, '4.3.0', `the program could not be started (${result.startError}): "${command.slice(0, 200)}"`);
   }
   return answerOfExit({ exit: result.exit, signal: result.signal, isTimedOut: result.isTimedOut, text: result.text, command });
-}
-
-/** Something must be there to be locked. */
-function touch(path: string): true {
-  closeSync(openSync(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0o600));
-  return true;
-}
-
-/** Never waits and never writes to what is no file; null for /dev/null and the like, for that is how users silence a log. */
-function openLog(path: string): number | null {
-  const fd = openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY, 0o600);
-  if (fstatSync(fd).isFile()) return fd;
-  closeSync(fd);
-  return null;
-}
-
-function appendLine(path: string, text: string): void {
-  const fd = openLog(path);
-  if (fd === null) return;
-  try {
-    writeSync(fd, text);
-  } finally {
-    closeSync(fd);
-  }
 }

@@ -153,6 +153,7 @@ export function accountRemove(tx: Transaction, input: { id: number; limit: numbe
   tx.run('DELETE FROM expunged WHERE account_id=?', id);
   tx.run('DELETE FROM subscription WHERE account_id=?', id);
   tx.run('DELETE FROM annotation WHERE account_id=?', id);
+  for (const table of ['mirror_place', 'mirror_folder', 'mirror_file']) tx.run(`DELETE FROM ${table} WHERE account_id=?`, id);
   tx.run('DELETE FROM mailbox WHERE account_id=?', id);
   tx.run('DELETE FROM credential WHERE account_id=?', id);
   forgetFilters(tx, id);

@@ -99,8 +99,14 @@ export function saysDmarcPass(payload: string, authorDomain: string): boolean {
   return false;
 }
 
-/** The text without comments, quoted texts left empty, and no blanks around "=". */
-function withoutComments(text: string): string {
+/** The text without comments, and no blanks around "=". */
+const withoutComments = (text: string): string =>
+  bareText(text)
+    .replace(/[ \t]+=/g, '=')
+    .replace(/=[ \t]+/g, '=');
+
+/** Without comments, quoted texts left empty: what a sender put there must not speak for us. */
+export function bareText(text: string): string {
   let out = '';
   let depth = 0;
   let isQuoted = false;
@@ -113,7 +119,7 @@ function withoutComments(text: string): string {
     else if (c === ')' && depth > 0) depth -= 1;
     else if (depth === 0) out += c;
   }
-  return out.replace(/[ \t]+=/g, '=').replace(/=[ \t]+/g, '=');
+  return out;
 }
 
 /** A field as a seal covers it. */

@@ -94,6 +94,19 @@ test('a server that cannot be asked makes the address unknown', async () => {
   assert.deepEqual(await make().probe(a), { status: 'unknown', text: 'connection refused' });
 });
 
+test('"not known" counts for seconds only: a server that is back is asked again', async () => {
+  const { make, answers, at, start, calls } = world();
+  answers.set('a', { code: 0, enhanced: '4.4.1', text: 'connection refused' });
+  const prober = make();
+  assert.equal((await prober.probe(a)).status, 'unknown');
+  answers.set('a', { code: 250, enhanced: '2.1.5', text: 'Ok' });
+  at(start + 5000);
+  assert.equal((await prober.probe(a)).status, 'unknown');
+  assert.equal(calls.length, 1);
+  at(start + 10_000);
+  assert.equal((await prober.probe(a)).status, 'deliverable');
+});
+
 test('a session does not wait for ever, and the answer counts for the next', async () => {
   const { make, answers } = world({ waitMs: 1 });
   const { promise, resolve } = Promise.withResolvers<CalloutAnswer>();

@@ -45,6 +45,8 @@ export interface ProberOptions {
 
 const REMEMBERED_MAX = 10_000;
 const TEXT_CHARACTERS_MAX = 400;
+/** "Not known" is asked again after this: a server that was down for a minute must not cost its users hours of mail. */
+const UNKNOWN_COUNTS_MS = 10_000;
 const IN_PROGRESS: ProbeAnswer = { status: 'unknown', text: 'Address verification in progress' };
 const DELIVERABLE: ProbeAnswer = { status: 'deliverable', text: '' };
 const STATUS: Readonly<Record<number, ProbeAnswer['status']>> = { 1: 'deliverable', 2: 'undeliverable', 3: 'unknown' };
@@ -84,7 +86,8 @@ class Prober implements AddressProber {
     if (record !== null) {
       const age = now - record.checkedAt;
       const isGood = record.status === 1;
-      if (age < (isGood ? settings.positiveExpireMs : settings.negativeExpireMs)) {
+      const isAnswer = record.status !== 3 || age < UNKNOWN_COUNTS_MS;
+      if (isAnswer && age < (isGood ? settings.positiveExpireMs : settings.negativeExpireMs)) {
         if (age >= (isGood ? settings.positiveRefreshMs : settings.negativeRefreshMs)) this.#ask(key, address, settings);
         return { status: STATUS[record.status]!, text: record.text };
       }

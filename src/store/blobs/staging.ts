@@ -206,6 +206,10 @@ export function createStaging(options: StagingOptions): Staging {
   return {
     open: () => new Staged(options),
     read: (message) => openStaged(message, options.blobDir),
+    discard: ({ blob }) => {
+      // One that stays is found by the sweep at the next start.
+      if (blob.kind === 'file') unlink(join(options.blobDir, blob.path)).catch(() => {});
+    },
     stage(message: Uint8Array): StagedMessage {
       if (message.length > FRAME_BYTES) throw new Error('stage() is for messages up to 256 KiB: use open()');
       // Always in the database, even where the compressed form is above the usual limit: these are our own short messages.

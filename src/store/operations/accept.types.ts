@@ -47,6 +47,8 @@ export interface Arrival {
   readonly name: string | null;
   readonly helo: string | null;
   readonly spam: { readonly score: number; readonly threshold: number; readonly isSpam: boolean; readonly symbols: readonly JudgeSymbol[] } | null;
+  /** How often the message, or what it was made of, was taken in again from the queue; left out: never. Bounds circles of forwards and tables. */
+  readonly turns?: number;
 }
 
 export interface LocalDelivery {

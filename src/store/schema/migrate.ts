@@ -8,9 +8,20 @@ import { SCHEMA_0005 } from './0005.ts';
 import { SCHEMA_0006 } from './0006.ts';
 import { SCHEMA_0007 } from './0007.ts';
 import { SCHEMA_0008 } from './0008.ts';
+import { SCHEMA_0009 } from './0009.ts';
 
 /** In order; the index + 1 is the version it leads to. A released entry is never edited. */
-export const MIGRATIONS: readonly string[] = [SCHEMA_0001, SCHEMA_0002, SCHEMA_0003, SCHEMA_0004, SCHEMA_0005, SCHEMA_0006, SCHEMA_0007, SCHEMA_0008];
+export const MIGRATIONS: readonly string[] = [
+  SCHEMA_0001,
+  SCHEMA_0002,
+  SCHEMA_0003,
+  SCHEMA_0004,
+  SCHEMA_0005,
+  SCHEMA_0006,
+  SCHEMA_0007,
+  SCHEMA_0008,
+  SCHEMA_0009,
+];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;
 

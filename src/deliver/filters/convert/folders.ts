@@ -26,7 +26,8 @@ export function mailboxOf(path: string, { directory, inbox }: Places): string {
   // Maildir++: the dots of ".Lists.Foo" part levels.
   const levels = relative.split('/').flatMap((level) => (isMaildir && level.startsWith('.') ? level.slice(1).split('.') : [level]));
   const name = levels.filter((level) => level !== '').join('/');
-  if (levels.includes('..') || name.length > NAME_CHARS_MAX || /[\0-\x1f\x7f]/.test(name)) throw new NoCounterpart(`"${path.slice(0, 100)}" is no name of a mailbox`);
+  if (levels.includes('..') || name.length > NAME_CHARS_MAX || /[\0-\x1f\x7f]/.test(name))
+    throw new NoCounterpart(`"${path.slice(0, 100)}" is no name of a mailbox`);
   return /^inbox$/i.test(name) ? '' : name;
 }
 

@@ -1,7 +1,8 @@
 /** Writes a `.forward` file as Sieve: addresses, the user's own mailbox, and folders. */
-import { formatAddress, parseMailbox } from '../../../mail/address.ts';
+import { formatAddress } from '../../../mail/address.ts';
 import { type Destination, parseDestinations } from '../../../mail/destination.ts';
 import type { Converted, ConvertOptions, Note } from './converted.ts';
+import { parseSieveAddress } from '../sieve/addresses.ts';
 import { mailboxOf } from './folders.ts';
 import { type Statement, writeScript } from './script.ts';
 import { NoCounterpart } from './tests.ts';
@@ -56,7 +57,7 @@ function statementOf(destination: Destination, options: ConvertOptions): Stateme
 
 /** As the compiler of Sieve takes it; addresses it would refuse are left out. */
 export function redirectAddress(text: string): string {
-  if (parseMailbox(text) === null) throw new NoCounterpart(`"${text.slice(0, 80)}" is no address to forward to`);
+  if (parseSieveAddress(text) === null) throw new NoCounterpart(`"${text.slice(0, 80)}" is no address to forward to`);
   return text;
 }
 

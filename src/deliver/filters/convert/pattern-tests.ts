@@ -2,6 +2,7 @@
  * A pattern over a message as tests of Sieve. Procmail looks at "Subject: value" as a line of text, Sieve at the value without the blanks
  * around it; the two mean the same for fields that are written as everybody writes them, with one blank behind the colon.
  */
+import { compilePattern, PatternProblem } from '../../../directory/tables/pattern/compile.ts';
 import { compileExpression } from '../procmail/regex.ts';
 import { expandMacros } from '../procmail/regex-parse.ts';
 import { afterBlank, ANYTHING, isAnything, isBlanks, isDot, type Node, parsePattern, writePosix } from './pattern.ts';
@@ -10,6 +11,8 @@ import { any, leaf, NoCounterpart, quoted, stringList, type Test } from './tests
 /** Sequences, field names and texts that one pattern may come to. */
 const BRANCHES_MAX = 200;
 const TEXTS_MAX = 60;
+/** Characters of a pattern, macros written out. */
+const PATTERN_CHARS_MAX = 8000;
 
 export interface PatternOptions {
   readonly isCaseSensitive: boolean;
@@ -23,11 +26,19 @@ export function headerTest(pattern: string, options: PatternOptions): Test {
   for (const { names, rest } of fields.values()) {
     // What is not anchored at the end may go on with anything.
     const values = afterBlank(rest.at(-1)?.kind === 'edge' ? rest : [...rest, ANYTHING]).map(trimmed);
+    if (values.length > TEXTS_MAX) throw new NoCounterpart('a pattern that comes to too many texts');
     if (values.length === 0) throw new NoCounterpart('a pattern that leaves no room for the blank behind the colon');
     tests.push(valueTest('header', names, values, options));
   }
   if (senders.length > 0) {
-    tests.push(valueTest('envelope', ['from'], senders.map((rest) => senderValue(rest, isMacro)), options));
+    tests.push(
+      valueTest(
+        'envelope',
+        ['from'],
+        senders.map((rest) => senderValue(rest, isMacro)),
+        options,
+      ),
+    );
     // Bounces are from MAILER-DAEMON in the From_ line.
     const { expression } = compileExpression(pattern, options.isCaseSensitive);
     if (expression?.test(Buffer.from('From MAILER-DAEMON Thu Jan  1 00:00:00 1970\n')) === true) tests.push(leaf('envelope :is "from" ""', 'envelope'));
@@ -53,7 +64,7 @@ export function bodyTest(pattern: string, { isCaseSensitive }: PatternOptions): 
 const comparator = (isCaseSensitive: boolean): string => (isCaseSensitive ? ' :comparator "i;octet"' : '');
 
 function tree(source: string): readonly Node[] {
-  const items = parsePattern(source);
+  const items = source.length > PATTERN_CHARS_MAX ? null : parsePattern(source);
   if (items === null) throw new NoCounterpart('a pattern that cannot be read');
   return items;
 }
@@ -213,7 +224,8 @@ function keysOf(values: readonly Value[]): Keys {
   const all = [...texts].map(unicode);
   if (all.includes('*')) return { match: 'exists', texts: [] };
   const parts = all.map(partsOf);
-  if (parts.every(({ middle, isFree, isOpen }) => middle !== null && middle !== '' && isFree && isOpen)) return { match: 'contains', texts: parts.map(({ middle }) => middle!) };
+  if (parts.every(({ middle, isFree, isOpen }) => middle !== null && middle !== '' && isFree && isOpen))
+    return { match: 'contains', texts: parts.map(({ middle }) => middle!) };
   if (parts.every(({ middle, isFree, isOpen }) => middle !== null && !isFree && !isOpen)) return { match: 'is', texts: parts.map(({ middle }) => middle!) };
   return { match: 'matches', texts: all };
 }
@@ -251,7 +263,11 @@ function globsOf(node: Node): readonly string[] | null {
       return [globText(node.char)];
     case 'set':
       if (isDot(node)) return ['?'];
-      return oneLetter(node) !== null ? [globText(oneLetter(node)!)] : node.has.size <= 4 ? [...node.has].map((code) => globText(String.fromCharCode(code))) : null;
+      return oneLetter(node) !== null
+        ? [globText(oneLetter(node)!)]
+        : node.has.size <= 4
+          ? [...node.has].map((code) => globText(String.fromCharCode(code)))
+          : null;
     case 'sequence':
       return globs(node.items);
     case 'choice': {
@@ -275,5 +291,12 @@ function regex({ items, isAtEnd }: Value): string {
   const isFree = isAnything(items[0]);
   const written = writePosix(isFree ? items.slice(1) : items, !isAtEnd);
   if (written === null) throw new NoCounterpart('a pattern over several header fields');
-  return unicode(`${isFree ? '' : '^'}${written}${isAtEnd ? '$' : ''}`);
+  const source = unicode(`${isFree ? '' : '^'}${written}${isAtEnd ? '$' : ''}`);
+  try {
+    compilePattern(source, 'regexp');
+  } catch (error) {
+    if (!(error instanceof PatternProblem)) throw error;
+    throw new NoCounterpart(`a pattern that Sieve cannot search with: ${error.message}`);
+  }
+  return source;
 }

@@ -8,10 +8,11 @@ import type { Condition, ProcmailScript, Recipe, Statement as ProcmailStatement 
 import type { Word } from '../procmail/word.ts';
 import type { Converted, ConvertOptions, Note } from './converted.ts';
 import { mailboxOf } from './folders.ts';
+import { redirectAddress } from './forward.ts';
 import { bodyTest, headerTest } from './pattern-tests.ts';
 import { constant, constantWords, FIRST_VALUES, merge, type Values } from './procmail-values.ts';
-import { alwaysStops, asCopy, type Statement, STOP, writeScript } from './script.ts';
-import { all, any, FALSE, leaf, NoCounterpart, not, type Test, TRUE } from './tests.ts';
+import { alwaysStops, asCopy, nestingOf, type Statement, STOP, writeScript } from './script.ts';
+import { all, any, FALSE, leaf, NoCounterpart, not, sizeOf, type Test, TRUE } from './tests.ts';
 
 /** Set and forgotten: what they change is not where mail goes. */
 const HARMLESS: ReadonlySet<string> = new Set(
@@ -30,6 +31,11 @@ const MEANINGFUL: ReadonlyMap<string, string> = new Map([
   ['SENDMAILFLAGS', 'options of the program that sends mail'],
   ['SHIFT', 'arguments of the script'],
 ]);
+
+/** Tests of one `if`: with A and E together they multiply. */
+const TESTS_MAX = 100;
+/** Blocks and tests within each other; Sieve allows 32 (sieve.nestingMax). */
+const NESTING_MAX = 20;
 
 /** `script` is what parseProcmail gave. */
 export function convertProcmail(script: ProcmailScript, options: ConvertOptions): Converted {
@@ -125,6 +131,11 @@ class Converter {
     }
     const due = all(isChained ? state.lastHeld! : TRUE, flags.has('E') ? not(state.previousHeld!) : TRUE, flags.has('e') ? FALSE : TRUE);
     const holds = all(due, test);
+    if (sizeOf(holds, TESTS_MAX) >= TESTS_MAX) {
+      out.push(this.#leaveOut(recipe.line, 'it depends on too many recipes before it'));
+      this.#unknown(recipe, at, end, state, isChained);
+      return end;
+    }
     const { chain, heldBody } = state;
     const wasPrevious = state.previousHeld;
     const isElse = flags.has('E') && !isChained && chain !== null;
@@ -154,6 +165,8 @@ class Converter {
       state.lastHeld = held;
       state.heldBody = stops ? null : made === null ? (shown.kind === 'true' ? out : null) : body;
     }
+    // Something stands behind that body now, and has to be done after it.
+    if (isChained && !isInside) state.heldBody = null;
     // Behind an `else` one of the branches has held.
     const isWhole = isElse && shown.kind === 'true';
     state.previousHeld = isWhole ? TRUE : flags.has('E') ? any(wasPrevious!, held) : held;
@@ -200,9 +213,12 @@ class Converter {
     }
     const inner: State = { values: new Map(state.values), lastHeld: TRUE, previousHeld: TRUE, chain: null, heldBody: null };
     const body = this.#list(at + 1, end - 1, inner);
+    if (nestingOf(body) > NESTING_MAX) return [this.#leaveOut(recipe.line, 'too many blocks within each other')];
     if (recipe.flags.has('c')) {
       const copy = asCopy(body);
-      return copy ?? [this.#leaveOut(recipe.line, 'a block for a copy of the message that goes on behind the block')];
+      return copy !== null && nestingOf(copy) <= NESTING_MAX
+        ? copy
+        : [this.#leaveOut(recipe.line, 'a block for a copy of the message that goes on behind the block')];
     }
     if (holds.kind === 'true') for (const [name, value] of inner.values) state.values.set(name, value);
     else if (!alwaysStops(body)) merge(state.values, inner.values);
@@ -261,7 +277,10 @@ class Converter {
     const { action, flags } = recipe;
     const isCopy = flags.has('c');
     const end = isCopy ? [] : [STOP];
-    if (action.kind === 'pipe') throw new NoCounterpart(flags.has('f') ? `a program changes the message${hint(action.program.line)}` : `a program gets the message${hint(action.program.line)}`);
+    if (action.kind === 'pipe')
+      throw new NoCounterpart(
+        flags.has('f') ? `a program changes the message${hint(action.program.line)}` : `a program gets the message${hint(action.program.line)}`,
+      );
     if (action.kind === 'capture') {
       state.values.set(action.variable, null);
       throw new NoCounterpart('a program says what a variable is');
@@ -270,7 +289,12 @@ class Converter {
     if (flags.has('h') !== flags.has('b')) throw new NoCounterpart('only a part of the message is delivered');
     const words = constantWords(action.words, state.values);
     if (words === null || words.length === 0) throw new NoCounterpart('where it goes is only known when a message is there');
-    if (action.kind === 'forward') return [...words.flatMap((word) => this.#redirects(unicode(word), isCopy)), ...end];
+    if (action.kind === 'forward') {
+      const redirects = words.flatMap((word) => this.#redirects(unicode(word), isCopy));
+      if (redirects.length > this.#options.redirectsMax)
+        throw new NoCounterpart(`a forward to more than ${this.#options.redirectsMax} addresses (sieve.redirectsMax)`);
+      return [...redirects, ...end];
+    }
     return [...this.#folders(words, isCopy, state.values), ...end];
   }
 
@@ -283,14 +307,15 @@ class Converter {
         const bare = text.replace(/^<(.*)>$/, '$1');
         const address = parseMailbox(bare.includes('@') ? bare : `${bare}@${this.#options.domain}`);
         if (address === null) throw new NoCounterpart(`"${text.slice(0, 80)}" is no address to forward to`);
-        return { kind: 'redirect', address: formatAddress(address), isCopy };
+        return { kind: 'redirect', address: redirectAddress(formatAddress(address)), isCopy };
       });
   }
 
   #folders(words: readonly string[], isCopy: boolean, values: Values): Statement[] {
     const paths = words.map((word) => this.#tilde(unicode(word)));
     if (paths[0] === '/dev/null') return isCopy ? [] : [{ kind: 'discard' }];
-    if (paths.length > 1 && !paths.every((path) => path.endsWith('/') || path.endsWith('/.'))) throw new NoCounterpart('several folders that are not all directories');
+    if (paths.length > 1 && !paths.every((path) => path.endsWith('/') || path.endsWith('/.')))
+      throw new NoCounterpart('several folders that are not all directories');
     const places = { directory: values.get('MAILDIR') ?? null, inbox: values.get('DEFAULT') ?? null };
     return paths.map((path) => {
       const mailbox = mailboxOf(path, places);

@@ -68,5 +68,7 @@ function program(line: string, before: readonly Statement[], options: ConvertOpt
     if (before.length > 0) throw new NoCounterpart('a refusal behind forwards');
     return [{ kind: 'ereject', text: builtin.text.value }, STOP];
   }
-  throw new NoCounterpart(`a program ${builtin === null || builtin.kind === 'preline' ? 'gets the message' : 'decides'}${/\bvacation\b/.test(line) ? ' (Sieve answers by itself: "vacation", RFC 5230)' : ''}`);
+  throw new NoCounterpart(
+    `a program ${builtin === null || builtin.kind === 'preline' ? 'gets the message' : 'decides'}${/\bvacation\b/.test(line) ? ' (Sieve answers by itself: "vacation", RFC 5230)' : ''}`,
+  );
 }

@@ -1,9 +1,9 @@
 /** The Sieve script that a conversion makes, as a tree that can be changed before it is written. */
-import { quoted, requiresOf, stringList, type Test, TRUE, writeTest } from './tests.ts';
+import { depthOf, quoted, requiresOf, stringList, type Test, TRUE, writeTest } from './tests.ts';
 
 export type Statement =
   | { readonly kind: 'if'; readonly branches: Branch[] }
-  | { readonly kind: 'fileinto'; /** '' for the inbox. */ readonly mailbox: string; readonly isCopy: boolean }
+  | { readonly kind: 'fileinto' /** '' for the inbox. */; readonly mailbox: string; readonly isCopy: boolean }
   | { readonly kind: 'redirect'; readonly address: string; readonly isCopy: boolean }
   | { readonly kind: 'ereject'; readonly text: string }
   | { readonly kind: 'keep' | 'discard' | 'stop' }
@@ -16,10 +16,24 @@ export interface Branch {
 
 export const STOP: Statement = { kind: 'stop' };
 export const alwaysStops = (list: readonly Statement[]): boolean =>
-  list.some((statement) => statement.kind === 'stop' || (statement.kind === 'if' && statement.branches.at(-1)?.test.kind === 'true' && statement.branches.every(({ body }) => alwaysStops(body))));
+  list.some(
+    (statement) =>
+      statement.kind === 'stop' ||
+      (statement.kind === 'if' && statement.branches.at(-1)?.test.kind === 'true' && statement.branches.every(({ body }) => alwaysStops(body))),
+  );
 
 const mayStop = (list: readonly Statement[]): boolean =>
   list.some((statement) => statement.kind === 'stop' || (statement.kind === 'if' && statement.branches.some(({ body }) => mayStop(body))));
+
+/** Blocks and tests within each other. */
+export function nestingOf(list: readonly Statement[]): number {
+  let most = 0;
+  for (const statement of list) {
+    if (statement.kind !== 'if') continue;
+    for (const { test, body } of statement.branches) most = Math.max(most, depthOf(test), nestingOf(body));
+  }
+  return 1 + most;
+}
 
 /** Statements of a copy of the message: they end without ending the script. Null when some way through them does not end. */
 export function asCopy(list: readonly Statement[], budget = { left: 500 }): Statement[] | null {
@@ -51,10 +65,14 @@ export function asCopy(list: readonly Statement[], budget = { left: 500 }): Stat
         }
         const rest = list.slice(index + 1);
         const branches: Branch[] = [];
-        for (const { test, body } of [...statement.branches, { test: TRUE, body: [] }]) {
+        const hasElse = statement.branches.at(-1)?.test.kind === 'true';
+        for (const { test, body } of hasElse ? statement.branches : [...statement.branches, { test: TRUE, body: [] }]) {
           const inner = asCopy(alwaysStops(body) ? body : [...body, ...rest], budget);
           if (inner === null) return null;
-          branches.push({ test, body: inner });
+          const [only] = inner;
+          // "else { if … }" is `elsif`.
+          if (test.kind === 'true' && inner.length === 1 && only?.kind === 'if') branches.push(...only.branches);
+          else branches.push({ test, body: inner });
         }
         out.push({ kind: 'if', branches });
         return out;

@@ -58,7 +58,10 @@ function words(actions: readonly Action[], end: FilterEnd, directory: string): r
         break;
       case 'store':
         if (action.path === '/dev/null') break;
-        for (const path of [action.format === 'maildir' ? `${action.path}/` : action.path, ...action.links.map((link) => (link.format === 'maildir' ? `${link.path}/` : link.path))]) {
+        for (const path of [
+          action.format === 'maildir' ? `${action.path}/` : action.path,
+          ...action.links.map((link) => (link.format === 'maildir' ? `${link.path}/` : link.path)),
+        ]) {
           const mailbox = mailboxOf(path.replace(HOME, '~'), { directory: directory.replace(HOME, '~'), inbox: '~/Maildir/' });
           out.add(mailbox === '' ? 'inbox' : `file ${mailbox}`);
         }
@@ -132,17 +135,30 @@ function begin(text: string, language: ConvertibleLanguage, input: FilterInput, 
       return runForward(
         text,
         'forward',
-        { homeDirectory: HOME, origin: 'example.org', isOwn: ({ local, domain }) => local === 'anna' && domain === 'example.org', mayRun: () => true, mayWrite: () => true },
+        {
+          homeDirectory: HOME,
+          origin: 'example.org',
+          isOwn: ({ local, domain }) => local === 'anna' && domain === 'example.org',
+          mayRun: () => true,
+          mayWrite: () => true,
+        },
         input,
       );
     case 'qmail':
-      return runQmail({ name: '.qmail', text, isForwardOnly: false, defaultPart: null }, { local: 'anna', host: 'example.org', extension: '', defaultDelivery: null }, input);
+      return runQmail(
+        { name: '.qmail', text, isForwardOnly: false, defaultPart: null },
+        { local: 'anna', host: 'example.org', extension: '', defaultDelivery: null },
+        input,
+      );
   }
 }
 
 /** What a Sieve script does; throws when it does not compile. */
 export function doneBySieve(sieve: string, letter: Letter): readonly string[] {
   const input = inputFor(letter, '\r\n');
-  const { actions, end } = runScripts([sieve], Buffer.concat([input.header, input.body!]), { envelope: input.envelope, input: { user: 'anna', domain: 'example.org' } });
+  const { actions, end } = runScripts([sieve], Buffer.concat([input.header, input.body!]), {
+    envelope: input.envelope,
+    input: { user: 'anna', domain: 'example.org' },
+  });
   return words(actions, end, HOME);
 }

@@ -27,6 +27,23 @@ function joined(kind: 'all' | 'any', tests: readonly Test[], neutral: 'true' | '
   return flat.length === 1 ? flat[0]! : { kind, tests: flat };
 }
 
+/** Leaves of the test as it is written; counting ends at `most`. */
+export function sizeOf(test: Test, most: number): number {
+  if (test.kind === 'not') return sizeOf(test.test, most);
+  if (test.kind !== 'all' && test.kind !== 'any') return 1;
+  let sum = 0;
+  for (const one of test.tests) {
+    sum += sizeOf(one, most - sum);
+    if (sum >= most) return most;
+  }
+  return sum;
+}
+
+export function depthOf(test: Test): number {
+  if (test.kind === 'not') return 1 + depthOf(test.test);
+  return test.kind === 'all' || test.kind === 'any' ? 1 + Math.max(...test.tests.map(depthOf)) : 1;
+}
+
 export function requiresOf(test: Test): readonly string[] {
   if (test.kind === 'leaf') return test.requires;
   if (test.kind === 'not') return requiresOf(test.test);

@@ -9,7 +9,8 @@ import type { MaildropScript } from './script.ts';
 import { fromUnicode, toUmask, toUnicode } from './values.ts';
 
 /** What maildrop sets itself, unless the driver gives another value. */
-const DEFAULTS: readonly (readonly [string, string])[] = [
+/** What maildrop sets at the start by itself. */
+export const DEFAULTS: readonly (readonly [string, string])[] = [
   ['LOCKEXT', '.lock'],
   ['LOCKSLEEP', '5'],
   ['LOCKTIMEOUT', '60'],

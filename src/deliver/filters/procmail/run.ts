@@ -40,7 +40,8 @@ interface Frame {
   readonly blocks: { readonly lastHeld: boolean; readonly previousHeld: boolean }[];
 }
 
-const PRESETS: readonly (readonly [string, string])[] = [
+/** What procmail sets at the start by itself. */
+export const PRESETS: readonly (readonly [string, string])[] = [
   ['SHELLMETAS', '&|<>~;?*['],
   ['SHELLFLAGS', '-c'],
   ['LOCKEXT', '.lock'],

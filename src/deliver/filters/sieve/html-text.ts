@@ -1,7 +1,25 @@
 /** The text of HTML, for tests of the body: without tags, comments, scripts and styles; the commonest character references decoded. */
 
 const HIDDEN: ReadonlySet<string> = new Set(['script', 'style', 'head', 'title']);
-const BREAKING = /^(?:br|p|div|tr|li|h[1-6]|table|blockquote|hr|ul|ol|pre)$/;
+const BREAKING: ReadonlySet<string> = new Set([
+  'br',
+  'p',
+  'div',
+  'tr',
+  'li',
+  'h1',
+  'h2',
+  'h3',
+  'h4',
+  'h5',
+  'h6',
+  'table',
+  'blockquote',
+  'hr',
+  'ul',
+  'ol',
+  'pre',
+]);
 const REFERENCES: ReadonlyMap<string, string> = new Map([
   ['amp', '&'],
   ['lt', '<'],
@@ -30,9 +48,9 @@ export function htmlText(html: string): string {
     }
     const close = html.indexOf('>', open);
     if (close === -1) break;
-    const name = /^<\/?([A-Za-z][A-Za-z0-9]*)/.exec(html.slice(open, Math.min(open + 40, close)))?.[1]?.toLowerCase() ?? '';
+    const name = tagName(html, open + 1, close);
     at = close + 1;
-    if (BREAKING.test(name)) out.push('\n');
+    if (BREAKING.has(name)) out.push('\n');
     if (!HIDDEN.has(name) || html[open + 1] === '/' || html[close - 1] === '/') continue;
     const end = endOf(html, name, at);
     if (end === -1) break;
@@ -43,6 +61,21 @@ export function htmlText(html: string): string {
     const code = /^#[xX]/.test(reference) ? Number.parseInt(reference.slice(2), 16) : Number(reference.slice(1));
     return code > 0 && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff) ? String.fromCodePoint(code) : whole;
   });
+}
+
+const NAME_CHARS_MAX = 20;
+
+/** The name in a tag whose text starts at `from`, in lower case; '' for what is none. By characters: there can be a million tags. */
+function tagName(html: string, from: number, to: number): string {
+  const start = html.charCodeAt(from) === 0x2f ? from + 1 : from;
+  const most = Math.min(to, start + NAME_CHARS_MAX);
+  let end = start;
+  while (end < most) {
+    const c = html.charCodeAt(end) | 0x20;
+    if (!((c >= 0x61 && c <= 0x7a) || (end > start && c >= 0x30 && c <= 0x39))) break;
+    end += 1;
+  }
+  return html.slice(start, end).toLowerCase();
 }
 
 /** Where "</name" begins, from `at`; -1 when it does not come. */

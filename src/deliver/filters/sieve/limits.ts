@@ -72,6 +72,8 @@ export const INCLUDE_CACHE = 200;
 export const REGEX_PATTERNS = 200;
 /** Loops within each other, those of included scripts too (Pigeonhole has as many). */
 export const LOOP_DEPTH = 4;
+/** Octets of a part, as it is encoded, that extracttext looks at. */
+export const EXTRACTED_BYTES = MiB;
 /** Octets that replace, enclose and convert may add to one message. */
 export const GROWTH_BYTES = 16 * MiB;
 /** Program names and their arguments (vnd.dovecot.pipe, section 3 and 4). */

@@ -1,6 +1,8 @@
 /** The message as it is now: as it came, or changed by editheader, filter and the MIME actions. */
 import { asBuffer } from '../../../mail/header.ts';
 import { MimeParser, type MimePart } from '../../../mail/mime.ts';
+import { contentOf } from '../../../mail/mime-part.ts';
+import { findParam } from '../../../mail/params.ts';
 import { headerEnd } from '../../../mail/view.ts';
 import { ask, type FilterInput, type MessageVersion } from '../filter.ts';
 import { HeaderView } from './header-view.ts';
@@ -10,6 +12,18 @@ export interface Mime {
   readonly root: MimePart;
   /** The bytes that the tree's offsets count in; shorter than the message when that is larger than was asked for. */
   readonly bytes: Buffer;
+}
+
+/** The same part, so many bytes further on. */
+export function movedPart(part: MimePart, by: number): MimePart {
+  return {
+    ...part,
+    headerStart: part.headerStart + by,
+    bodyStart: part.bodyStart + by,
+    bodyEnd: part.bodyEnd + by,
+    children: part.children.map((child) => movedPart(child, by)),
+    message: part.message === null ? null : { ...part.message, part: movedPart(part.message.part, by) },
+  };
 }
 
 export class SieveMessage {
@@ -22,6 +36,9 @@ export class SieveMessage {
   #version: MessageVersion = null;
   #isChanged = false;
   #mime: Mime | null = null;
+  /** The tree before the header was changed, and how long that was: the body's tree is still that. */
+  #former: { readonly mime: Mime; readonly headerBytes: number } | null = null;
+  #work = 0;
   /** What redirect sends once the message was enclosed. */
   #enclosed: { readonly version: MessageVersion } | null = null;
 
@@ -58,8 +75,10 @@ export class SieveMessage {
 
   /** `bytes` with the blank line. */
   replaceHeader(bytes: Uint8Array): void {
+    const former = this.#mime === null ? this.#former : { mime: this.#mime, headerBytes: this.#header.bytes.length };
     this.#header = new HeaderView(bytes);
     this.#changed();
+    this.#former = former;
   }
 
   replaceBody(body: Uint8Array): void {
@@ -75,6 +94,12 @@ export class SieveMessage {
     this.#changed();
   }
 
+  /** The same with one part exchanged, whose tree is known without reading all of it again. */
+  replacePart(mime: Mime): void {
+    this.replace(mime.bytes);
+    this.#mime = mime;
+  }
+
   /** As `replace`, but redirects keep sending what is there now. */
   enclose(message: Uint8Array): void {
     this.#enclosed ??= { version: this.version() };
@@ -85,6 +110,14 @@ export class SieveMessage {
     this.#isChanged = true;
     this.#version = null;
     this.#mime = null;
+    this.#former = null;
+  }
+
+  /** Steps that the trees made since the last call have cost. */
+  takeWork(): number {
+    const work = this.#work;
+    this.#work = 0;
+    return work;
   }
 
   /** The body, its first `most` octets at least where it has as many; asks for it when it is not in memory. */
@@ -106,12 +139,29 @@ export class SieveMessage {
   /** The tree of parts, parsed once for each version of the message. */
   *mime(bodyBytes: number): Steps<Mime> {
     const wanted = Math.min(this.size, this.#header.bytes.length + bodyBytes);
+    if (this.#mime === null) this.#mime = this.#withNewHeader();
     if (this.#mime === null || this.#mime.bytes.length < wanted) {
       const bytes = yield* this.bytes(bodyBytes);
+      this.#work += bytes.length >> 3;
       const parser = new MimeParser();
       parser.push(bytes);
       this.#mime = { root: parser.end(), bytes };
     }
     return this.#mime;
+  }
+
+  /** The former tree under the new header, unless that tells of other content. */
+  #withNewHeader(): Mime | null {
+    if (this.#former === null) return null;
+    const { mime, headerBytes } = this.#former;
+    const header = this.#header.bytes;
+    const root = contentOf(header);
+    const boundary = findParam(root.params, 'boundary');
+    if (root.type !== mime.root.type || root.subtype !== mime.root.subtype || boundary !== findParam(mime.root.params, 'boundary')) return null;
+    const bytes = Buffer.concat([header, mime.bytes.subarray(headerBytes)]);
+    this.#work += bytes.length >> 6;
+    const by = header.length - headerBytes;
+    const { children, message } = movedPart(mime.root, by);
+    return { root: { ...root, bodyStart: header.length, bodyEnd: mime.root.bodyEnd + by, children, message }, bytes };
   }
 }

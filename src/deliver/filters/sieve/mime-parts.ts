@@ -20,6 +20,7 @@ export interface Loop {
 }
 
 const NO_LOOPS: readonly Loop[] = [];
+const NO_PARTS: readonly MimePart[] = [];
 
 /** The loops that are running, the innermost one last. */
 export function loopsOf(run: Run): readonly Loop[] {
@@ -39,8 +40,10 @@ export function currentPath(run: Run): PartPath | null {
   return loopsOf(run).at(-1)?.path ?? null;
 }
 
+/** What is in a part. A multipart without a single delimiter holds nothing, though IMAP is shown its text as one part. */
 export function childrenOf(part: MimePart): readonly MimePart[] {
-  return part.message === null ? part.children : [part.message.part];
+  if (part.message !== null) return [part.message.part];
+  return part.children.length === 1 && part.children[0]!.headerStart === part.bodyStart ? NO_PARTS : part.children;
 }
 
 /** undefined when there is no such part (any more). */
@@ -99,5 +102,7 @@ export function headerOf({ bytes }: Mime, part: MimePart): HeaderView {
 export function* treeOf(run: Run): Steps<Mime> {
   const { required } = run.scope.script;
   const isWhole = required.has('replace') || required.has('convert');
-  return yield* run.message.mime(isWhole ? Number.MAX_SAFE_INTEGER : run.limits.bodyBytes);
+  const mime = yield* run.message.mime(isWhole ? Number.MAX_SAFE_INTEGER : run.limits.bodyBytes);
+  run.charge(run.message.takeWork());
+  return mime;
 }

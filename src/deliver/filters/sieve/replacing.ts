@@ -1,12 +1,12 @@
 /** Putting new content in the place of a part, so that what is around it stays what it was. */
-import { textBody } from '../../../mail/compose.ts';
 import { asBuffer } from '../../../mail/header.ts';
-import type { MimePart } from '../../../mail/mime.ts';
+import { MimeParser, type MimePart } from '../../../mail/mime.ts';
 import { findParam } from '../../../mail/params.ts';
-import { Base64Encoder } from '../../../mail/transfer.ts';
+import { Base64Encoder, QuotedPrintableEncoder } from '../../../mail/transfer.ts';
 import { headerEnd } from '../../../mail/view.ts';
 import { HeaderView } from './header-view.ts';
 import { GROWTH_BYTES } from './limits.ts';
+import { type Mime, movedPart } from './message.ts';
 import { headerOf, loopsOf, partAt, type PartPath, partsAround, treeOf } from './mime-parts.ts';
 import type { Run, Steps } from './run.ts';
 
@@ -28,8 +28,25 @@ const NONE: ReadonlyMap<string, string> = new Map();
 
 /** Text as an entity in UTF-8. */
 export function textEntity(text: string): Entity {
-  const { charset, encoding, body } = textBody(text);
-  return { fields: Buffer.from(`Content-Type: text/plain; charset=${charset}\r\nContent-Transfer-Encoding: ${encoding}\r\n`), body: Buffer.from(body) };
+  // Long texts come out of parts; textBody is made for the short ones that people write.
+  const lines = text.replace(/\r\n|\r|\n/g, '\r\n');
+  if (isAsciiText(lines))
+    return { fields: Buffer.from('Content-Type: text/plain; charset=us-ascii\r\nContent-Transfer-Encoding: 7bit\r\n'), body: Buffer.from(lines, 'latin1') };
+  const encoder = new QuotedPrintableEncoder();
+  const body = Buffer.concat([encoder.push(Buffer.from(lines.toWellFormed())), encoder.end()]);
+  return { fields: Buffer.from('Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n'), body };
+}
+
+/** Nothing but ASCII, in lines of at most 998 characters (RFC 5322 section 2.1.1). */
+function isAsciiText(text: string): boolean {
+  if (/[^\x01-\x7f]/.test(text)) return false;
+  for (let at = 0; at < text.length; ) {
+    const end = text.indexOf('\r\n', at);
+    if ((end === -1 ? text.length : end) - at > 998) return false;
+    if (end === -1) break;
+    at = end + 2;
+  }
+  return true;
 }
 
 /** An entity that a script wrote: header fields, a blank line, content. A sentence when it has no such header. */
@@ -64,23 +81,47 @@ export function* replacePart(run: Run, path: PartPath, entity: Entity, options: 
   const isMessage = path.length === 0 || around.at(-1)!.message !== null;
   const { fields, body } = fitting(run, around, entity);
   const header = [...keptFields(headerOf(mime, part), isMessage, options), ...(isMessage ? [Buffer.from('MIME-Version: 1.0\r\n')] : []), fields, CRLF];
-  if (path.length === 0) {
-    change(run, Buffer.concat([...header, body]), bytes.length);
-    return;
-  }
-  // The last part of a message that was only looked at in part would end where the look ended.
-  if (bytes.length < run.message.size) run.fail('the message is too large to be changed');
-  const rest = bytes.subarray(part.bodyEnd);
-  // An empty part may have no line end of its own before the delimiter that follows.
-  const needsLineEnd = rest.length > 0 && rest[0] !== 13 && rest[0] !== 10 && body[body.length - 1] !== 10;
-  change(run, Buffer.concat([bytes.subarray(0, part.headerStart), ...header, body, ...(needsLineEnd ? [CRLF] : []), rest]), bytes.length);
-}
-
-function change(run: Run, message: Buffer, before: number): void {
-  chargeChange(run, Math.max(before, message.length));
-  run.message.replace(message);
+  const entire = Buffer.concat([...header, body]);
+  if (path.length > 0 && bytes.length < run.message.size) run.fail('the message is too large to be changed');
+  const size = path.length === 0 ? entire.length : bytes.length + entire.length;
+  chargeChange(run, size);
+  if (path.length === 0) run.message.replace(entire);
+  else run.message.replacePart(exchanged(mime, path, entire));
   const loop = loopsOf(run).at(-1);
   if (loop !== undefined) loop.isReplaced = true;
+}
+
+/** The message with other bytes in the place of a part, header and body, and its tree. */
+export function exchanged({ root, bytes }: Mime, path: PartPath, entire: Buffer): Mime {
+  const old = partAt(root, path)!;
+  // Headers without a blank line can end behind the part.
+  const end = Math.max(old.bodyEnd, old.headerStart);
+  const rest = bytes.subarray(end);
+  // An empty part has no line end of its own before the delimiter that follows.
+  const needsLineEnd = rest.length > 0 && rest[0] !== 13 && rest[0] !== 10;
+  const before = bytes.subarray(0, old.headerStart);
+  // A message/rfc822 that ends with its header has no blank line that the message inside could stand behind.
+  const needsBlank = partAt(root, path.slice(0, -1))!.message !== null && !/\n\r?\n$/.test(before.toString('latin1', Math.max(0, before.length - 4)));
+  const after = Buffer.concat([before, ...(needsBlank ? [CRLF] : []), entire, ...(needsLineEnd ? [CRLF] : []), rest]);
+  // Where a line end is put in, more ends with the part than can be told from here.
+  if (needsBlank || needsLineEnd) return { root: treeOfBytes(after), bytes: after };
+  return { root: grafted(root, path, movedPart(treeOfBytes(entire), old.headerStart), after.length - bytes.length), bytes: after };
+}
+
+function treeOfBytes(bytes: Buffer): MimePart {
+  const parser = new MimeParser();
+  parser.push(bytes);
+  return parser.end();
+}
+
+/** The tree with another part at the path; what stands behind it moves, what is around it grows. */
+function grafted(part: MimePart, path: PartPath, fresh: MimePart, by: number): MimePart {
+  const [index, ...inner] = path;
+  if (index === undefined) return fresh;
+  const bodyEnd = part.bodyEnd + by;
+  if (part.message !== null) return { ...part, bodyEnd, message: { ...part.message, part: grafted(part.message.part, inner, fresh, by) } };
+  const children = part.children.map((child, at) => (at < index ? child : at === index ? grafted(child, inner, fresh, by) : movedPart(child, by)));
+  return { ...part, bodyEnd, children };
 }
 
 /** Counts the work of making and reading a message of that size anew, and stops scripts that blow a message up. */

@@ -84,6 +84,13 @@ export class Run {
     if (cause.kind === 'imap') this.flags = cause.flags;
   }
 
+  /** The next script of a chain begins: it knows the message, the flags and what was decided, but no variable of those before it. */
+  nextScript(): void {
+    this.result.nextScript();
+    this.globals.clear();
+    this.included.clear();
+  }
+
   /** Counts work: characters looked at, commands done. Throws when the run has had its share. */
   charge(steps: number): void {
     this.#steps += steps;

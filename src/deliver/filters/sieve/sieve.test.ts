@@ -258,7 +258,7 @@ test('envelope: the null sender is an empty text; reports as they were asked for
 test('nesting, size and numbers have bounds', () => {
   assert.match(problemsOf('if true {'.repeat(5000))[0]!, /nested more than 32/);
   assert.match(problemsOf(`if ${'not '.repeat(5000)}true {}`)[0]!, /nested more than 32/);
-  assert.match(problemsOf(`#${'x'.repeat(2_000_000)}`)[0]!, /more than 1048576 octets/);
+  assert.match(problemsOf(`#${'x'.repeat(2_000_000)}`)[0]!, /more than 262144 octets/);
   assert.match(problemsOf('if size :over 99999999999999999G {}')[0]!, /too large/);
 });
 

@@ -73,7 +73,7 @@ export function* runSieve(
   let last = first;
   for (const [index, script] of scripts.entries()) {
     last = script;
-    if (index > 0) run.result.nextScript();
+    if (index > 0) run.nextScript();
     run.scope = newScope(script);
     run.line = 0;
     try {

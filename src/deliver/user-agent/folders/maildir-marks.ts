@@ -69,5 +69,10 @@ export function lettersFor(marks: Marks, present: string, { words, letters }: Le
   const comma = present.indexOf(',');
   for (const letter of comma === -1 ? present : present.slice(0, comma))
     if (!FLAG_LETTERS.includes(letter) && !words.has(letter) && /[A-Za-z]/.test(letter)) wanted.add(letter);
-  return [...wanted].filter((letter) => /[A-Za-z]/.test(letter)).sort().join('') + (comma === -1 ? '' : present.slice(comma));
+  return (
+    [...wanted]
+      .filter((letter) => /[A-Za-z]/.test(letter))
+      .sort()
+      .join('') + (comma === -1 ? '' : present.slice(comma))
+  );
 }

@@ -1,5 +1,20 @@
 /** A Maildir++ as the mirror sees it: what is where, and the changes it asks for. Runs with the user's rights; every path is made from checked names. */
-import { closeSync, constants, fstatSync, fsyncSync, linkSync, lstatSync, openSync, readdirSync, readSync, renameSync, rmdirSync, statSync, unlinkSync, utimesSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  linkSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  rmdirSync,
+  statSync,
+  unlinkSync,
+  utimesSync,
+} from 'node:fs';
 import { basename, join } from 'node:path';
 import { makeMaildir } from '../../agents/maildir.ts';
 import { errnoOf } from '../../agents/result.ts';

@@ -60,8 +60,8 @@ export type FolderRequest =
 
 /** What one message read came to: null when it is not there any more. `at`: when it arrived, unix milliseconds. */
 export type ReadResult = { readonly bytes: number; readonly at: number } | { readonly tooLarge: number } | null;
-/** Where a message is now: null when it was not there any more. */
-export type ChangeResult = { readonly file: string; readonly marks: Marks } | 'removed' | null;
+/** Where a message is now: null when it was not there any more. `name`: when the folder gave it another. */
+export type ChangeResult = { readonly name?: string; readonly file: string; readonly marks: Marks } | 'removed' | null;
 
 /** `reason`: "away" when the mailbox is not there at all (home not mounted), "refused" when this user's files are not touched, else what the system said. */
 export interface FolderFailure {
@@ -71,13 +71,17 @@ export interface FolderFailure {
 
 export type FolderAnswer =
   | FolderFailure
-  | { readonly op: 'scan'; readonly folders: readonly FolderState[]; /** There is a mailbox at all. */ readonly isThere: boolean }
+  | { readonly op: 'scan'; readonly folders: readonly FolderState[] /** There is a mailbox at all. */; readonly isThere: boolean }
   /** The files stand in the body: name, marks and file separated by tabs, one a line. `keywords`: what can be kept there; null: any. */
   | { readonly op: 'list'; readonly state: string | null; readonly keywords: readonly string[] | null }
   /** The messages stand in the body one after the other; `results` may be shorter than what was asked for. */
   | { readonly op: 'read'; readonly results: readonly ReadResult[] }
-  | { readonly op: 'change' | 'add' | 'move'; readonly results: readonly ChangeResult[] }
-  | { readonly op: 'make' | 'rename' | 'remove'; readonly isDone: boolean };
+  | { readonly op: 'change'; readonly results: readonly ChangeResult[] }
+  | { readonly op: 'add'; readonly results: readonly ChangeResult[] }
+  | { readonly op: 'move'; readonly results: readonly ChangeResult[] }
+  | { readonly op: 'make'; readonly isDone: boolean }
+  | { readonly op: 'rename'; readonly isDone: boolean }
+  | { readonly op: 'remove'; readonly isDone: boolean };
 
 export function filesToBody(files: readonly FolderFile[]): Buffer {
   return Buffer.from(files.map((file) => `${file.name}\t${file.marks}\t${file.file}`).join('\n'), 'utf8');

@@ -18,7 +18,10 @@ export const KEEP: CommandSpec = {
     const { line } = call;
     return {
       now(run) {
-        run.result.add({ kind: 'keep', origin: run.origin(line), message: run.result.version(), flags: flags(run), isImplicit: false }, { key: run.result.keepKey });
+        run.result.add(
+          { kind: 'keep', origin: run.origin(line), message: run.result.version(), flags: flags(run), isImplicit: false },
+          { key: run.result.keepKey },
+        );
         return undefined;
       },
     };

@@ -22,7 +22,7 @@ function mediaType(call: Call, name: string): (text: string) => string {
 /** Is that something we can do? `parameters` in the form "name=value"; text has only its charset (RFC 5259 section 4). */
 function isSupported(from: string, to: string, parameters: readonly string[]): boolean {
   const isText = from.startsWith('text/') && (to === from || (from === 'text/html' && to === 'text/plain'));
-  return isText && parameters.every((parameter) => /^charset=utf-8$/i.test(parameter.replace(/[\s"]/g, '')));
+  return isText && parameters.every((parameter) => /^(?:charset=utf-8)?$/i.test(parameter.replace(/[\s"]/g, '')));
 }
 
 /** The converted part; null when it says that it is in a charset or encoding nobody knows. */

@@ -29,6 +29,7 @@ function enclose(call: Call): Step<Flow> {
       const names = headers?.values(run).map((name) => name.toLowerCase()) ?? [];
       const message = newMessage(run, original, text.value(run), subject?.value(run) ?? null, names);
       chargeChange(run, message.length);
+      run.charge(message.length >> 3);
       run.message.enclose(message);
       // Loops go on in the message that is inside now: the second part, and what that holds.
       for (const loop of loopsOf(run)) {

@@ -6,16 +6,20 @@ import { decodeTransfer, isKnownEncoding } from '../../../../mail/transfer.ts';
 import type { Call } from '../call.ts';
 import { htmlText } from '../html-text.ts';
 import type { Mime } from '../message.ts';
+import { EXTRACTED_BYTES } from '../limits.ts';
 import { currentPath, partAt, treeOf } from '../mime-parts.ts';
 import type { Extension, Step } from '../registry.ts';
 import type { Flow } from '../run.ts';
 import { writeVariable } from '../text.ts';
 import { MODIFIER_TAGS, modifierOf } from './variables.ts';
 
+/** Texts that were taken out, for scripts that ask again. */
+const texts = new WeakMap<MimePart, string>();
+
 /** Parts made of parts have no text of their own; what cannot be decoded gives none. HTML is given without its marks, as Pigeonhole does. */
 function textOf({ bytes }: Mime, part: MimePart): string {
   if (part.type === 'multipart' || part.type === 'message' || !isKnownEncoding(part.encoding)) return '';
-  const body = decodeTransfer(bytes.subarray(part.bodyStart, part.bodyEnd), part.encoding);
+  const body = decodeTransfer(bytes.subarray(part.bodyStart, Math.min(part.bodyEnd, part.bodyStart + EXTRACTED_BYTES)), part.encoding);
   if (part.type !== 'text') return decodeUnlabelled(body);
   const charset = findParam(part.params, 'charset') ?? '';
   if (charset !== '' && !isKnownCharset(charset)) return '';
@@ -45,8 +49,15 @@ function extractText(call: Call): Step<Flow> {
       const part = partAt(mime.root, currentPath(run) ?? []);
       let text = '';
       if (part !== undefined) {
-        run.charge((part.bodyEnd - part.bodyStart) >> 3);
-        text = firstOf(textOf(mime, part), most);
+        let all = texts.get(part);
+        if (all === undefined) {
+          const looked = Math.min(part.bodyEnd - part.bodyStart, EXTRACTED_BYTES);
+          run.charge(part.subtype === 'html' ? looked : looked >> 3);
+          all = textOf(mime, part);
+          texts.set(part, all);
+        }
+        text = firstOf(all, most);
+        run.charge(text.length >> 3);
       }
       writeVariable(run, variable, modify(run, text));
       return undefined;

@@ -2,7 +2,7 @@
 import { ask } from '../../filter.ts';
 import type { Call } from '../call.ts';
 import { mailboxProblem } from '../mailbox-name.ts';
-import { matchTest } from '../match.ts';
+import { compileMatch } from '../match.ts';
 import type { Extension, Step } from '../registry.ts';
 import type { Text } from '../text.ts';
 import { isUse } from '../special-use.ts';
@@ -67,16 +67,18 @@ function metadata(call: Call): Step<boolean> {
   const mailbox = call.text('mailbox');
   const annotation = call.needText('annotation');
   checkAnnotation(call, annotation);
-  const values: Step<readonly string[]> = {
+  const matches = compileMatch(call, call.needTexts('keys'));
+  if (call.has(':list')) call.problem(`${call.name} does not take :list`);
+  return {
     *ask(run) {
       const name = annotation.value(run);
-      if (!isAnnotation(name)) return [];
+      if (!isAnnotation(name)) return false;
       run.charge(100);
       const value = yield* ask({ kind: 'metadata', mailbox: mailbox?.value(run) ?? null, annotation: name });
-      return value === null ? [] : [value];
+      // One that is not set makes the test false, even where :count asks for none (section 3.2).
+      return value !== null && matches(run, [value]);
     },
   };
-  return matchTest(call, values, call.needTexts('keys'));
 }
 
 function metadataExists(call: Call): Step<boolean> {

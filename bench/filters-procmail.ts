@@ -1,0 +1,207 @@
+/**
+ * System users with a .procmailrc of ten recipes: Postfix's local(8) with Debian's procmail as mailbox_command, procmail alone (started for each
+ * message, no queue), and Posthorn, whose user agent reads the same file. SMTP until the message is in the user's maildir or mbox.
+ */
+import { chownSync, closeSync, existsSync, mkdirSync, openSync, readdirSync, readSync, renameSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { privateMachine, type PrivateMachine } from '../test/harness/private-machine.ts';
+import { Posthorn } from '../test/harness/posthorn.ts';
+import { findProgram, need, run } from '../test/harness/run.ts';
+import { atEnd, type Owner, programOwner, tempDir } from '../test/harness/temp.ts';
+import { setUpPostfix } from '../test/peers/postfix.ts';
+import { deliverAll, type FilterBenchOptions, inTurns, type Load, type Measured, rowsOf, type Server, summary, timed } from './filters-load.ts';
+import { Group, machine } from './harness/group.ts';
+import { messageFiles } from './harness/message.ts';
+import { table } from './harness/table.ts';
+
+const USERS = Array.from({ length: 10 }, (_, index) => `user${index + 1}`);
+/** The users whose messages recipe 7 puts into a maildir; those of the others go to an mbox by recipe 9. */
+const TO_MAILDIR = 5;
+const OURS = 'Posthorn';
+
+export const RECIPES = `PATH=/usr/bin:/bin
+MAILDIR=$HOME/Mail
+DEFAULT=$HOME/Maildir/
+LIST=dev@lists.example.org
+
+:0
+* ^X-Spam-Flag: *YES
+spam/
+
+:0
+* ^List-Id:.*<([^>]*)>
+lists/
+
+:0
+* $ ^TO_$LIST
+work/
+
+:0 c
+* ^Subject:.*invoice
+* ! ^FROM_DAEMON
+invoices
+
+:0
+* ^From:.*(no-?reply|do-not-reply)@
+* ^Subject:.*(order|receipt|delivery)
+machines/
+
+:0
+* > 20000000
+large/
+
+:0
+* ^To:.*user[1-5]@
+* ^Subject: *Measurement
+measured/
+
+:0
+* -1^0
+* 1^1 B ?? million dollars
+* 1^1 B ?? dear friend
+spam/
+
+:0 :
+* ^Subject: *Measurement.*of a message
+measured.mbox
+
+:0
+* ^FROM_MAILER
+daemons/
+`;
+
+export async function procmail(options: FilterBenchOptions): Promise<void> {
+  need('smtp-source');
+  const owner = programOwner();
+  try {
+    const own = privateMachine(owner);
+    for (const name of ['posthorn', ...USERS]) own.addUser(name);
+    for (const user of USERS) {
+      own.homeFile(user, '.procmailrc', RECIPES);
+      own.homeFolder(user, 'Mail');
+    }
+    const files = messageFiles(tempDir(owner, 'bench-messages'), 4096, USERS.length);
+    const servers: Server[] = [];
+    let alone: Group | null = null;
+    if (options.isAlone !== true) {
+      need('procmail');
+      servers.push(await postfix(owner, own));
+      alone = Group.make(owner, 'procmail');
+    }
+    servers.push(await posthorn(owner, own));
+    options.say(`.procmailrc of ten recipes, 4 KB, half into maildirs and half into mbox files; ${machine()}`);
+    for (const server of servers) await deliverAll(server, { users: USERS, files, sessions: 10, messages: 1000 });
+    const rows: (string | number)[][] = [];
+    for (const [sessions, messages] of options.isQuick ? [[1, 300], [10, 1000]] as const : [[1, 1000], [10, 3000]] as const) {
+      const what = `${sessions} session${sessions === 1 ? '' : 's'}`;
+      const load = { users: USERS, files, sessions, messages };
+      const tests = servers.map(({ label }) => ({ label, run: () => deliverAll(servers.find((one) => one.label === label)!, load) }));
+      if (alone !== null) tests.splice(1, 0, { label: 'procmail alone', run: () => byItself(alone, own, load) });
+      const results = await inTurns(tests, options.isQuick ? 1 : 3, (one) => one.run());
+      rows.push(...rowsOf(what, results, OURS));
+      options.say(summary(what, results));
+    }
+    options.say(`\n${table(['SMTP', 'server', 'messages/s', 'CPU ms each', 'our rate', 'our CPU'], rows)}`);
+  } finally {
+    await owner.end();
+  }
+}
+
+/** A process for each message, as Postfix starts it. */
+async function byItself(group: Group, own: PrivateMachine, { users, files, sessions, messages }: Load): Promise<Measured> {
+  const { reset, count } = mailboxes(own);
+  reset();
+  const each = messages / users.length;
+  const script = `i=0; while [ $i -lt ${each} ]; do ${findProgram('procmail')} -d "$1" <"$2" || exit 1; i=$((i+1)); done`;
+  const measured = await timed([group], messages, async () => {
+    await Promise.all(
+      Array.from({ length: Math.min(sessions, users.length) }, async (_, lane) => {
+        for (let user = lane; user < users.length; user += sessions) {
+          const [program, ...args] = [...group.prefix, 'sh', '-c', script, 'sh', users[user]!, files[user]!];
+          const result = await run(program!, args, { timeoutMs: 300_000 });
+          if (result.code !== 0) throw new Error(`procmail ended with ${result.code}: ${result.stderr}`);
+        }
+      }),
+    );
+  });
+  const found = await count();
+  if (found !== messages) throw new Error(`procmail delivered ${found} of ${messages} messages where they belong`);
+  return measured;
+}
+
+/** Debian's way: mailbox_command, and two deliveries at once to one user. */
+async function postfix(owner: Owner, own: PrivateMachine): Promise<Server> {
+  const group = Group.make(owner, 'local');
+  const port = 11028;
+  const instance = await setUpPostfix(tempDir(owner, 'bench-postfix'), {
+    address: `127.0.0.1:${port}`,
+    hostname: 'mx.perf.test',
+    domains: [],
+    users: [],
+    tls: false,
+    main: { mydestination: 'perf.test', mailbox_command: `${findProgram('procmail')} -a "$EXTENSION"` },
+  });
+  atEnd(owner, () => instance.stop());
+  await instance.start(group.prefix);
+  return { label: 'Postfix + procmail', port, isLmtp: false, groups: [group], ...mailboxes(own) };
+}
+
+async function posthorn(owner: Owner, own: PrivateMachine): Promise<Server> {
+  const group = Group.make(owner, 'posthorn-users');
+  const server = new Posthorn(tempDir(owner, 'bench-posthorn'), {
+    config: {
+      hostname: 'mx.perf.test',
+      domain: 'perf.test',
+      user: 'posthorn',
+      listen: { lmtp: [], imap: [], imaps: [], pop3: [], pop3s: [], submission: [], submissions: [], sieve: [] },
+      policy: { localDomains: ['perf.test'] },
+      local: { mailbox: 'Maildir/' },
+    },
+    prefix: group.prefix,
+  });
+  chownSync(server.dataDir, own.uid('posthorn'), own.uid('posthorn'));
+  atEnd(owner, () => server.stop());
+  await server.start();
+  return { label: OURS, port: server.port('smtp'), isLmtp: false, groups: [group], ...mailboxes(own) };
+}
+
+/** Where the recipes put it. What was counted is not read again. */
+function mailboxes(own: PrivateMachine): Pick<Server, 'count' | 'reset'> {
+  const seen = new Map<string, { at: number; count: number }>();
+  let trash = 0;
+  const inMbox = (path: string): number => {
+    if (!existsSync(path)) return 0;
+    const known = seen.get(path) ?? { at: 0, count: 0 };
+    seen.set(path, known);
+    const bytes = Buffer.allocUnsafe(Math.max(0, statSync(path).size - known.at));
+    const file = openSync(path, 'r');
+    const got = readSync(file, bytes, 0, bytes.length, known.at);
+    closeSync(file);
+    // Only whole lines: what is being written is counted when it is there.
+    const text = bytes.toString('latin1', 0, bytes.lastIndexOf(10, got - 1) + 1);
+    known.at += text.length;
+    known.count += text.match(/^From /gm)?.length ?? 0;
+    return known.count;
+  };
+  return {
+    count: async () => {
+      let sum = 0;
+      for (const [index, user] of USERS.entries()) {
+        const mail = join('/home', user, 'Mail');
+        const dir = join(mail, 'measured/new');
+        sum += index < TO_MAILDIR ? (existsSync(dir) ? readdirSync(dir).length : 0) : inMbox(join(mail, 'measured.mbox'));
+      }
+      return sum;
+    },
+    reset: () => {
+      trash += 1;
+      seen.clear();
+      for (const user of USERS) {
+        const old = `/home/.trash/${trash}.${process.pid}.${performance.now()}`;
+        mkdirSync(old, { recursive: true });
+        renameSync(join('/home', user, 'Mail'), join(old, user));
+        own.homeFolder(user, 'Mail');
+      }
+    },
+  };
+}

@@ -1,0 +1,10 @@
+/** Filters and delivery to system users beside the programs they come from: Sieve, procmail, lists. */
+import type { FilterBenchOptions } from './filters-load.ts';
+import { procmail } from './filters-procmail.ts';
+import { sieve } from './filters-sieve.ts';
+
+export async function filters(options: FilterBenchOptions): Promise<void> {
+  await sieve(options);
+  options.say('');
+  await procmail(options);
+}

@@ -1,0 +1,21 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { AccountId, MailboxRow } from '../../ports.ts';
+import { mailboxObjectId, mailboxOfObjectId } from './drive.ts';
+
+const row = (id: number, uidValidity: number, name: string): MailboxRow => ({ id, uidValidity, name }) as MailboxRow;
+const reader = { mailboxes: () => [row(1, 1700000000, 'INBOX'), row(2, 1700000001, 'Lists')] };
+const ACCOUNT = 7 as AccountId;
+
+test('an object id finds its mailbox, whatever it is called now', () => {
+  assert.equal(mailboxOfObjectId(reader, ACCOUNT, mailboxObjectId({ id: 2, uidValidity: 1700000001 }))?.name, 'Lists');
+});
+
+test('the id of a mailbox that was deleted finds none, though its number is in use again', () => {
+  assert.equal(mailboxOfObjectId(reader, ACCOUNT, mailboxObjectId({ id: 2, uidValidity: 1600000000 })), null);
+  assert.equal(mailboxOfObjectId(reader, ACCOUNT, '2'), null);
+});
+
+test('an object id follows its grammar (RFC 8474 section 7)', () => {
+  assert.match(mailboxObjectId({ id: 2, uidValidity: 1700000001 }), /^[A-Za-z0-9_-]{1,255}$/);
+});
