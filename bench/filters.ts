@@ -1,5 +1,6 @@
 /** Filters and delivery to system users beside the programs they come from: Sieve, procmail, lists. */
 import type { FilterBenchOptions } from './filters-load.ts';
+import { list } from './filters-list.ts';
 import { procmail } from './filters-procmail.ts';
 import { sieve } from './filters-sieve.ts';
 
@@ -7,4 +8,6 @@ export async function filters(options: FilterBenchOptions): Promise<void> {
   await sieve(options);
   options.say('');
   await procmail(options);
+  options.say('');
+  await list(options);
 }

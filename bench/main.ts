@@ -7,6 +7,7 @@
 import { parseArgs } from 'node:util';
 import { ownNetwork } from '../test/harness/own-network.ts';
 import { filters } from './filters.ts';
+import { list } from './filters-list.ts';
 import { procmail } from './filters-procmail.ts';
 import { sieve } from './filters-sieve.ts';
 import { flood } from './flood.ts';
@@ -18,7 +19,7 @@ import { outbound } from './outbound.ts';
 ownNetwork();
 const BENCHES = { ingest, outbound, memory, flood, judge, filters } as const;
 /** What `filters` is made of, each by its own name. */
-const PARTS = { sieve, procmail } as const;
+const PARTS = { sieve, procmail, list } as const;
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { quick: { type: 'boolean', default: false }, alone: { type: 'boolean', default: false } },

@@ -70,6 +70,8 @@ test('bad days', async (t) => {
     machine.homeFile('bomb', 'many', Array.from({ length: 300 }, (_, n) => `rob+${n}@remote.test\n`).join(''));
     const subject = await host.send('bomb');
     assert.match(await report(subject), /more than 100 addresses/);
+    await eventually('nothing waits', async () => /Nothing waits/.test(await host.queued));
+    assert.equal(reports(subject), 1);
     assert.equal(remote.messages('rob').length, 0);
   });
 

@@ -104,6 +104,14 @@ test('a gateway before a Postfix', async (t) => {
   const records = keys.slice(keys.indexOf('Put into the zone:') + 'Put into the zone:'.length);
   await startNsd(t, { ...zones(MORE_ZONES), 'example.': `inner IN MX 10 mx.us.test.\n${records}` });
   const friend = await startSmtpSink(t, CLIENT, 25);
+  /** It goes on to Rita. A process of the inner server that began before a reload may answer the first attempt. */
+  async function flushed(subject: string): Promise<void> {
+    await eventually(`"${subject}" goes on`, async () => {
+      await server.admin('queue', 'flush');
+      return got(inner, 'rita', subject).length > 0;
+    });
+    await arrived(inner, 'rita', subject);
+  }
   const connections = (): number => inner.log.match(/smtpd\[\d+\]: connect from/g)?.length ?? 0;
 
   await t.test('good recipients are taken and handed over by TLS, unknown ones refused in the words of the inner server', async () => {
@@ -128,11 +136,10 @@ test('a gateway before a Postfix', async (t) => {
     await inner.stop();
     assert.match((await attempt({ recipients: [`rita@${INNER}`], message: mail({ subject: 'while down' }) })).reply, /^250 /);
     assert.match((await attempt({ recipients: [`rob@${INNER}`], message: null })).reply, /^450 4\.1\.1 .*unverified address/);
-    await eventually('the failed attempt is known', () => isQueued(server, /connect|refused/i));
+    await eventually('the failed attempt is known', () => isQueued(server, /"attempts":[1-9]/));
     assert.match(await server.admin('queue', 'list'), new RegExp(`rita@${INNER}`));
     await inner.start();
-    await server.admin('queue', 'flush');
-    await arrived(inner, 'rita', 'while down');
+    await flushed('while down');
     // What could not be asked is not remembered as unknown.
     await eventually('it is asked again', async () => /^250 /.test((await attempt({ recipients: [`rob@${INNER}`], message: null })).reply));
     assert.match((await attempt({ recipients: [`rob@${INNER}`], message: mail({ subject: 'for rob' }) })).reply, /^250 /);
@@ -155,18 +162,13 @@ test('a gateway before a Postfix', async (t) => {
     inner.set({ ...own, smtpd_tls_chain_files: `${other.key}, ${other.certificate}` });
     await inner.reload();
     await eventually('it waits still', async () => {
-      // A process of the inner server that began before may answer the first attempt.
       await server.admin('queue', 'flush');
       return isQueued(server, /certificate/i);
     });
     assert.deepEqual(got(inner, 'rita', 'no TLS'), []);
     inner.set(own);
     await inner.reload();
-    await eventually('it goes on', async () => {
-      await server.admin('queue', 'flush');
-      return got(inner, 'rita', 'no TLS').length > 0;
-    });
-    await arrived(inner, 'rita', 'no TLS');
+    await flushed('no TLS');
   });
 
   await t.test('what the inner server sends goes out, signed', async () => {

@@ -2,6 +2,7 @@
  * Reports to senders: failed, delayed, passed on. One report for the recipients of an entry that ended together.
  * They are made before the recipient is settled and travel in the same transaction, so neither can be without the other.
  */
+import { bornEvent } from '../deliver/mailroom/outgoing.ts';
 import type { Outcome } from '../deliver/agent.ts';
 import { formatAddress, needsUtf8, parseMailbox } from '../mail/address.ts';
 import { composeDsn, type DsnInput, type DsnRecipient } from '../mail/report.ts';
@@ -98,14 +99,7 @@ async function noticeOf(entry: QueueEntry, action: Notice['action'], notices: re
     ret: null,
     smtputf8: needsUtf8(to!),
     whenFull: 'queue',
-    journey: {
-      id,
-      at,
-      stage: 'receive',
-      event: 'accepted',
-      keys: [toText, entry.id],
-      fields: { source: 'bounce', from: '<>', to: [toText], recipients: 1, size: message.size, about: entry.id },
-    },
+    journey: bornEvent(id, entry.id, { at, source: 'bounce', from: null, to: [toText], size: message.size }),
   };
 }
 

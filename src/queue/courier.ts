@@ -624,6 +624,8 @@ class QueueCourier implements Courier {
     effects: readonly SettledEffects[] | undefined,
   ): void {
     const at = this.#context.now() + this.#context.settings()['queue.retryMin'];
+    // What is tried again makes its forwards and answers again.
+    const isDone = results.some(({ kind }) => kind === 'delivered');
     this.#reporter.add({
       report: {
         entryId: entry.entryId,
@@ -632,8 +634,8 @@ class QueueCourier implements Courier {
           result.kind === 'delivered' ? result : { ...result, kind: 'deferred', nextAttemptAt: at, isWarned: false, isExpired: false },
         ),
       },
-      bounces: accepts,
-      effects,
+      bounces: isDone ? accepts : [],
+      effects: isDone ? effects : undefined,
       committed,
     });
   }

@@ -1,5 +1,6 @@
 /** NOTIFY=SUCCESS for mailboxes of ours (RFC 3461 section 5.2.3): a report after the delivery is durable. Wired as the intake's `onDelivered`. */
 import { formatAddress } from '../mail/address.ts';
+import { bornEvent } from '../deliver/mailroom/outgoing.ts';
 import { composeDsn, type DsnInput } from '../mail/report.ts';
 import type { Envelope, Log, MessageId, Recipient, Staging, StagedMessage, StoreWriter } from '../ports.ts';
 import { decompressFrame } from '../store/blobs/codec.ts';
@@ -77,14 +78,7 @@ async function report(envelope: Envelope, message: StagedMessage, recipients: re
     ret: null,
     smtputf8: envelope.smtputf8,
     whenFull: 'queue',
-    journey: {
-      id,
-      at,
-      stage: 'receive',
-      event: 'accepted',
-      keys: [toText, envelope.id],
-      fields: { source: 'bounce', from: '<>', to: [toText], recipients: 1, size: staged.size, about: envelope.id },
-    },
+    journey: bornEvent(id, envelope.id, { at, source: 'bounce', from: null, to: [toText], size: staged.size }),
   };
   await context.writer.run('accept', accept);
 }

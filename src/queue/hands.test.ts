@@ -6,8 +6,8 @@ import { REPLY_SETTINGS } from '../deliver/reply/settings.ts';
 import type { DeliveryAnswer, DeliveryTask, LocalConfiguration } from '../deliver/user-agent/types.ts';
 import { formatAddress } from '../mail/address.ts';
 import { parsePipeTransport, type PipeTransport } from '../route/named.ts';
-import type { Account, Address, RemoteTarget, Resolution } from '../ports.ts';
-import { defaultsOf } from '../system/declare.ts';
+import type { Account, Address, RemoteTarget, Resolution, Staging } from '../ports.ts';
+import { DAY, defaultsOf } from '../system/declare.ts';
 import { TURNS_MAX } from './again.ts';
 import type { CourierContext } from './courier.ts';
 import type { HandsContext } from './hands.ts';
@@ -28,9 +28,11 @@ interface Way {
   readonly table?: Readonly<Record<string, readonly string[]>>;
   readonly transport?: CourierContext['transport'];
   readonly hands?: (base: CourierContext) => Partial<HandsContext>;
+  /** Of the reports to senders. */
+  readonly staging?: (base: Staging) => Staging;
 }
 
-async function both(t: TestContext, { table = {}, transport, hands = () => ({}) }: Way): Promise<{ h: House; s: Sink }> {
+async function both(t: TestContext, { table = {}, transport, hands = () => ({}), staging = (base) => base }: Way): Promise<{ h: House; s: Sink }> {
   const s = await sink(t);
   const resolve = (address: Address): Resolution => {
     const targets = table[formatAddress(address)];
@@ -38,6 +40,7 @@ async function both(t: TestContext, { table = {}, transport, hands = () => ({}) 
   };
   const h = house(t, { 'deliver.relayHost': `[127.0.0.1]:${s.port}` }, {}, undefined, (base) => ({
     resolve,
+    staging: staging(base.staging),
     ...(transport === undefined ? {} : { transport }),
     hands: {
       settings: () => ({ 'directory.recipientDelimiters': '+' }),
@@ -149,6 +152,31 @@ test('a target of a user that fails is reported, and the others have their mail'
   });
   h.start();
   await h.submit(['rita@us.test'], { source: 'forward' });
+  await s.got(2);
+  await h.courier().stop(1000);
+  assert.deepEqual(sentTo(s), ['from@sender.test', 'other@them.test']);
+  isEmpty(h);
+});
+
+test('a failure that cannot be reported now is gone through again as a whole, and nothing is sent on twice', async (t) => {
+  const forward = { address: at('other@them.test'), sender: null, dsn: null, origin: { file: '~/.forward', line: 1 }, message: null };
+  let isBroken = true;
+  const { h, s } = await both(t, {
+    table: { 'rita@us.test': ['|rita'] },
+    hands: (base) => users(base, () => ({ outcome: 'failed', code: 554, enhanced: '5.3.0', text: 'the program died', forwards: [forward] })),
+    staging: (base) => ({
+      ...base,
+      open: () => {
+        if (isBroken) throw new Error('no room for reports');
+        return base.open();
+      },
+    }),
+  });
+  h.start();
+  await h.submit(['rita@us.test'], { source: 'forward' });
+  await h.event('deferred');
+  isBroken = false;
+  h.clock.now += DAY;
   await s.got(2);
   await h.courier().stop(1000);
   assert.deepEqual(sentTo(s), ['from@sender.test', 'other@them.test']);

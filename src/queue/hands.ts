@@ -5,6 +5,7 @@ import { formatAddress } from '../mail/address.ts';
 import type { Action, MessageVersion, Origin } from '../deliver/filters/filter.ts';
 import { extensionAt } from '../directory/tables/search.ts';
 import { mailboxObjectId } from '../deliver/mailroom/drive.ts';
+import { bornEvent } from '../deliver/mailroom/outgoing.ts';
 import { Planner, type PlannerContext } from '../deliver/mailroom/plan.ts';
 import type { FilterStep } from '../deliver/mailroom/types.ts';
 import type { Changed, DeliveryAnswer, DeliveryTask, LocalConfiguration, MessageSource, PipeJob, StoreMailbox } from '../deliver/user-agent/types.ts';
@@ -168,14 +169,7 @@ async function reenter(entry: QueueEntry, recipient: QueuedRecipient, context: H
     whenFull: 'queue',
     arrival,
     also: input.also?.map((other) => ({ ...other, source: entry.source, arrival })),
-    journey: {
-      id,
-      at,
-      stage: 'receive',
-      event: 'accepted',
-      keys: [recipient.address, entry.id],
-      fields: { source: 'forward', from: entry.sender ?? '<>', to: [recipient.address], recipients: 1, size: message.size, about: entry.id },
-    },
+    journey: bornEvent(id, entry.id, { at, source: 'forward', from: entry.sender, to: [recipient.address], size: message.size }),
   };
   return { fate: outcome('delivered', 250, '2.0.0', `taken in again as ${id}`, 'local'), accepts: [accept], effects: NOTHING };
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Address, Envelope, LocalTarget, Recipient, Reply, Resolution, Router } from '../ports.ts';
+import type { Address, Envelope, LocalTarget, Recipient, RemoteTarget, Reply, Resolution, Router } from '../ports.ts';
 import { createStaging } from '../store/blobs/staging.ts';
 import type { AcceptInput } from '../store/operations/accept.types.ts';
 import { createIntake, expand, type IntakeContext } from './intake.ts';
@@ -91,4 +91,44 @@ test('what comes out of the archive is not a loop for those it is sent to', asyn
   assert.equal(reply.code, 250);
   assert.deepEqual(accounts, [1]);
   assert.deepEqual(logs, []);
+});
+
+test('recipients who hear of a message in different names have entries of the queue with ids of their own', async () => {
+  let ids = 0;
+  const intake = createIntake({
+    directory: { account: () => null } as unknown as IntakeContext['directory'],
+    reader: {} as IntakeContext['reader'],
+    writer: {} as IntakeContext['writer'],
+    journey: { write: () => {} },
+    log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
+    metrics: { count: () => {}, gauge: () => {} },
+    receivedMax: () => 50,
+    newId: () => `own${++ids}`,
+  });
+  const far = { ...at('rob', 'far.test'), sender: at('owner-crew') };
+  const prepare = async (remote: RemoteTarget[]) => {
+    const envelope: Envelope = {
+      ...{
+        id: 'message',
+        source: 'smtp',
+        sender: at('s', 'sender.test'),
+        recipients: [{ ...recipient('crew'), resolution: { kind: 'deliver', local: [], remote } }],
+      },
+      ...{ client: null, helo: null, auth: null, dsn: { envid: null, ret: null }, smtputf8: false, body: '7BIT', at: 0, tls: null },
+    };
+    const prepared = await intake.prepare(envelope, staging.stage(Buffer.from('Subject: x\r\n\r\n')));
+    assert.equal(prepared.kind, 'ready');
+    return prepared.kind === 'ready' ? prepared.input : assert.fail();
+  };
+  const both = await prepare([at('anna'), far]);
+  assert.deepEqual([both.id, both.sender, both.remote.map(({ address }) => address)], ['message', 's@sender.test', ['anna@example.org']]);
+  assert.deepEqual(
+    both.also?.map(({ id, sender, remote, journey }) => [id, sender, remote.map(({ address }) => address), journey?.fields['about']]),
+    [['own1', 'owner-crew@example.org', ['rob@far.test'], 'message']],
+  );
+  // Nothing else is queued: the entry goes by the message's own id.
+  assert.deepEqual(
+    (await prepare([far])).also?.map(({ id }) => id),
+    ['message'],
+  );
 });

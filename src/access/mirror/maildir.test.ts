@@ -207,7 +207,10 @@ test('what was said OK survives a crash between any two steps, and nothing comes
       assert.deepEqual(shown, ['F e', 'R a', 'c', 'd'], `${stop} ${at}`);
       assert.equal(bench.files().length, 4, `${stop} ${at}: ${bench.files().join(' ')}`);
       assert.deepEqual(
-        bench.files().filter((file) => !file.includes('U')).sort(),
+        bench
+          .files()
+          .filter((file) => !file.includes('U'))
+          .sort(),
         ['cur/1.M1P1.host:2,R', 'cur/3.M1P1.host:2,', 'new/4.M1P1.host'],
         `${stop} ${at}`,
       );

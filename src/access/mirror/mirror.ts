@@ -104,7 +104,10 @@ export class Mirror implements MailboxMirror {
         if (error instanceof FoldersFailed && error.reason === 'refused') this.#refusedUntil.set(accountId, this.#context.now() + REFUSED_MS);
         metrics.count('mirror.failed');
         // Once until it works again: clients ask every minute.
-        const fields = { user: work.user, cause: error instanceof Failure || error instanceof FoldersFailed ? error.message : ((error as Error).stack ?? String(error)) };
+        const fields = {
+          user: work.user,
+          cause: error instanceof Failure || error instanceof FoldersFailed ? error.message : ((error as Error).stack ?? String(error)),
+        };
         if (this.#failing.has(accountId)) log.debug('mirror.failed', fields);
         else log.warn('mirror.failed', fields);
         this.#failing.add(accountId);
@@ -123,7 +126,7 @@ export class Mirror implements MailboxMirror {
     const isPlaced = hasPlace();
     let scan = await this.#scan(work, isPlaced ? only : null);
     // A folder that is not where it was: renamed or removed, as the whole list tells.
-    if (only !== null && only.some((path) => path !== '' && !scan.some((folder) => folder.path === path))) {
+    if (only?.some((path) => path !== '' && !scan.some((folder) => folder.path === path))) {
       only = null;
       scan = await this.#scan(work, null);
     }

@@ -36,7 +36,11 @@ function place(tx: StoreTransaction, input: { accountId: number; owner: string; 
   checkLease(input.accountId, input.owner);
   tx.run('DELETE FROM mirror_folder WHERE account_id=?', input.accountId);
   tx.run('DELETE FROM mirror_file WHERE account_id=?', input.accountId);
-  tx.run('INSERT INTO mirror_place (account_id, place) VALUES (?, ?) ON CONFLICT (account_id) DO UPDATE SET place=excluded.place', input.accountId, input.place);
+  tx.run(
+    'INSERT INTO mirror_place (account_id, place) VALUES (?, ?) ON CONFLICT (account_id) DO UPDATE SET place=excluded.place',
+    input.accountId,
+    input.place,
+  );
 }
 
 function bind(tx: StoreTransaction, input: { accountId: number; owner: string; mailboxId: number; path: string; name: string; identity: string }): void {
@@ -55,7 +59,9 @@ function bind(tx: StoreTransaction, input: { accountId: number; owner: string; m
 function unbind(tx: StoreTransaction, input: { accountId: number; owner: string; mailboxId: number; expunges: boolean }): void {
   checkLease(input.accountId, input.owner);
   if (input.expunges) {
-    const uids = tx.all('SELECT uid FROM mirror_file WHERE account_id=? AND mailbox_id=? ORDER BY uid', input.accountId, input.mailboxId).map((row) => Number(row[0]));
+    const uids = tx
+      .all('SELECT uid FROM mirror_file WHERE account_id=? AND mailbox_id=? ORDER BY uid', input.accountId, input.mailboxId)
+      .map((row) => Number(row[0]));
     expungeMessages(tx, tx.state.mailbox(input.accountId, input.mailboxId), uids, false);
   }
   tx.run('DELETE FROM mirror_file WHERE account_id=? AND mailbox_id=?', input.accountId, input.mailboxId);

@@ -79,8 +79,7 @@ export async function syncNames(work: Work, folders: readonly FolderState[]): Pr
   }
   const bound = new Set([...names.bindings.values()].map((binding) => binding.path));
   for (const folder of names.folders.values()) if (!bound.has(folder.path)) await step(folder.path, () => found(work, names, folder));
-  for (const row of names.mailboxes.values())
-    if (!names.bindings.has(row.id) && wantsFolder(row, names)) await step(row.name, () => made(work, names, row));
+  for (const row of names.mailboxes.values()) if (!names.bindings.has(row.id) && wantsFolder(row, names)) await step(row.name, () => made(work, names, row));
 }
 
 async function bind(work: Work, names: Names, row: { readonly id: number; readonly name: string }, path: string, identity: string): Promise<void> {
@@ -100,13 +99,15 @@ async function identityOf(work: Work, path: string): Promise<string> {
   return answer.folders[0]?.identity ?? '';
 }
 
-const isTaken = (names: Names) => (path: string): boolean =>
-  names.folders.has(path) || [...names.bindings.values()].some((binding) => binding.path === path);
+const isTaken =
+  (names: Names) =>
+  (path: string): boolean =>
+    names.folders.has(path) || [...names.bindings.values()].some((binding) => binding.path === path);
 
 /** Deleted in the store: what was in it goes; what came into the folder meanwhile stays, and with it the folder, which becomes a mailbox again. */
 async function removed(work: Work, names: Names, binding: Binding): Promise<void> {
   const rows = work.context.reader.rows(
-    'SELECT name, file, coalesce(marks, \'\') FROM mirror_file WHERE account_id=? AND mailbox_id=?',
+    "SELECT name, file, coalesce(marks, '') FROM mirror_file WHERE account_id=? AND mailbox_id=?",
     work.accountId,
     binding.mailboxId,
   ) as [string, string, string][];
@@ -147,7 +148,7 @@ async function movedOut(work: Work, names: Names, binding: Binding, row: Mailbox
   const path = names.folders.has(wanted) ? wanted : freePath(wanted, isTaken(names));
   await askFolders(work, { op: 'make', path });
   const rows = work.context.reader.rows(
-    'SELECT name, file, coalesce(marks, \'\') FROM mirror_file WHERE account_id=? AND mailbox_id=?',
+    "SELECT name, file, coalesce(marks, '') FROM mirror_file WHERE account_id=? AND mailbox_id=?",
     work.accountId,
     binding.mailboxId,
   ) as [string, string, string][];
@@ -198,4 +199,3 @@ async function made(work: Work, names: Names, row: MailboxRow): Promise<void> {
   if (!answer.isDone) return;
   await bind(work, names, row, path, await identityOf(work, path));
 }
-

@@ -66,10 +66,8 @@ export interface Binding {
 }
 
 export function bindingsOf(reader: StoreReader, accountId: number): Binding[] {
-  return reader
-    .rows('SELECT mailbox_id, path, name, identity, state, modseq FROM mirror_folder WHERE account_id=?', accountId)
-    .map((row) => {
-      const [mailboxId, path, name, identity, state, modseq] = row as [number, string, string, string, string | null, number];
-      return { mailboxId, path, name, identity, state, modseq };
-    });
+  return reader.rows('SELECT mailbox_id, path, name, identity, state, modseq FROM mirror_folder WHERE account_id=?', accountId).map((row) => {
+    const [mailboxId, path, name, identity, state, modseq] = row as [number, string, string, string, string | null, number];
+    return { mailboxId, path, name, identity, state, modseq };
+  });
 }

@@ -1,6 +1,6 @@
 /** Messages that a filter or a forward sends on its way: staged with new fields on top, and made ready for the transaction of the delivery. */
 import { formatAddress, needsUtf8 } from '../../mail/address.ts';
-import type { Address, MessageId, MessageReader, StagedMessage, Staging } from '../../ports.ts';
+import type { Address, JourneyEvent, MessageId, MessageReader, StagedMessage, Staging } from '../../ports.ts';
 import type { AcceptInput, Arrival } from '../../store/operations/accept.types.ts';
 import type { MessageVersion } from '../filters/filter.ts';
 
@@ -77,13 +77,16 @@ export function outgoing({ id, about, at, source, sender, to, message, accountId
     ret: ret ?? null,
     smtputf8: [...to, ...(sender === null ? [] : [sender])].some(needsUtf8),
     whenFull: 'queue',
-    journey: {
-      id,
-      at,
-      stage: 'receive',
-      event: 'accepted',
-      keys: [...addresses, about],
-      fields: { source, from: sender === null ? '<>' : formatAddress(sender), to: addresses, recipients: to.length, size: message.size, about },
-    },
+    journey: bornEvent(id, about, { at, source, from: sender === null ? null : formatAddress(sender), to: addresses, size: message.size }),
   };
+}
+
+/** The first row of the journey of a message that was made here, of or about another one. `from` null: the null sender. */
+export function bornEvent(
+  id: MessageId,
+  about: MessageId,
+  { at, source, from, to, size }: { at: number; source: string; from: string | null; to: readonly string[]; size: number },
+): JourneyEvent {
+  const fields = { source, from: from ?? '<>', to, recipients: to.length, size, about };
+  return { id, at, stage: 'receive', event: 'accepted', keys: [...to, about], fields };
 }

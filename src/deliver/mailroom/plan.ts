@@ -26,7 +26,7 @@ import { planVacation } from '../reply/vacation.ts';
 import { srsNoteMemory } from '../../route/srs-target.ts';
 import { mailboxOfObjectId, roleOfUse } from './drive.ts';
 import { inboxName } from './names.ts';
-import { type Original, outgoing, stageBytes, stageVersion, turnsAlone } from './outgoing.ts';
+import { bornEvent, type Original, outgoing, stageBytes, stageVersion, turnsAlone } from './outgoing.ts';
 import type { FilterPlan, FilterStep, MailroomInput } from './types.ts';
 
 export interface PlannerContext {
@@ -179,13 +179,8 @@ export class Planner {
       ret: null,
       smtputf8: false,
       whenFull: 'refuse',
-      journey: this.#born(id, at, 'reply', '<>', [address], message.size),
+      journey: bornEvent(id, this.#input.id, { at, source: 'reply', from: null, to: [address], size: message.size }),
     };
-  }
-
-  #born(id: MessageId, at: number, source: string, from: string, to: readonly string[], size: number): AcceptInput['journey'] {
-    const about = this.#input.id;
-    return { id, at, stage: 'receive', event: 'accepted', keys: [...to, about], fields: { source, from, to, recipients: to.length, size, about } };
   }
 
   // ── sent on ────────────────────────────────────────────────────────────────────────────────────────

@@ -9,7 +9,8 @@ export class Effects {
   readonly keeps: Keep[] = [];
   readonly replies: Reply[] = [];
   /** Of those that are `isPlanned` the courier tells what came of them, once it has. */
-  readonly #steps: (DeliveryStep & { readonly isPlanned: boolean })[] = [];
+  #steps: (DeliveryStep & { readonly isPlanned: boolean })[] = [];
+  areForwardsRefused = false;
   readonly logged: string[] = [];
   problem: FilterProblem | null = null;
   /** The address of this mailbox, once something was sent on. */
@@ -37,6 +38,14 @@ export class Effects {
   step(origin: Origin, text: string, isPlanned = false): void {
     if (this.#steps.length < STEPS_MAX)
       this.#steps.push({ origin: { file: origin.file, line: origin.line }, text: printable(text).slice(0, STEP_CHARS_MAX), isPlanned });
+  }
+
+  /** Too many: then none of them is sent on, or one message would come back as hundreds of reports. */
+  refuseForwards(): void {
+    if (this.areForwardsRefused) return;
+    this.areForwardsRefused = true;
+    this.forwards.length = 0;
+    this.#steps = this.#steps.filter(({ isPlanned }) => !isPlanned);
   }
 
   get steps(): DeliveryStep[] {

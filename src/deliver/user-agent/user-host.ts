@@ -124,8 +124,10 @@ export class UserHost implements FilterHost {
       case 'store':
         return this.#store(action);
       case 'redirect': {
-        if (effects.forwards.length >= this.#o.configuration.redirectsMax)
+        if (effects.areForwardsRefused || effects.forwards.length >= this.#o.configuration.redirectsMax) {
+          effects.refuseForwards();
           return this.#refuse(action, `more than ${this.#o.configuration.redirectsMax} addresses`);
+        }
         const { address, sender, dsn, origin } = action;
         effects.forwards.push({ address, sender, dsn, origin, message: this.#changed(action.message) });
         effects.step(origin, `to be sent on to ${formatAddress(address)}`, true);

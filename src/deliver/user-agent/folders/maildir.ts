@@ -20,7 +20,7 @@ import { makeMaildir } from '../../agents/maildir.ts';
 import { errnoOf } from '../../agents/result.ts';
 import { NEW_FILE, syncDirectory, writeAll } from '../../agents/write.ts';
 import { CLOCK_TICK_MS, FILES_MAX, FOLDERS_MAX, MESSAGE_BYTES_MAX, READ_BYTES } from './limits.ts';
-import { lettersFor, marksOf, readKeywords, type LetterWords } from './maildir-marks.ts';
+import { lettersFor, marksOf, readKeywords } from './maildir-marks.ts';
 import type { ChangeResult, FolderAdd, FolderAnswer, FolderChange, FolderFile, FolderPath, FolderState, ReadResult } from './types.ts';
 
 const PARTS = ['new', 'cur'] as const;
@@ -104,8 +104,12 @@ export class Maildir {
     const finder = new Finder(folder);
     const words = readKeywords(folder);
     const results = changes.map((change): ChangeResult => {
-      if (change.wanted === null) return finder.with(change, (name) => (unlinkSync(name), 'removed' as const)) ?? null;
       const { wanted } = change;
+      if (wanted === null)
+        return finder.with(change, (present): ChangeResult => {
+          unlinkSync(present);
+          return 'removed';
+        });
       return finder.with(change, (present) => {
         const letters = lettersFor(wanted, lettersOf(basename(present)), words);
         const file = `cur/${change.name}:2,${letters}`;
@@ -325,5 +329,3 @@ function orderKey(name: string): [number, number] {
 }
 
 const isPlainName = (name: string): boolean => name !== '' && name.length <= 255 && !name.startsWith('.') && !/[/\0\n\t:]/.test(name);
-
-export type { LetterWords };

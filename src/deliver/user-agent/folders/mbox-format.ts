@@ -199,7 +199,10 @@ function senderOf(content: Uint8Array): string | null {
 /** The time in the From_ line, as local time; null when it cannot be read. */
 export function timeOf(bytes: Buffer, message: MboxMessage): number | null {
   const line = bytes.toString('latin1', message.start, Math.min(message.header, message.start + FROM_LINE_MAX));
-  const match = /(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) +(\d{1,2}) +(\d{1,2}):(\d\d)(?::(\d\d))?(?: +[A-Z+-][A-Z0-9]{2,4})?(?: +[A-Z]{3,4})? +(\d{4})/.exec(line);
+  const match =
+    /(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) +(\d{1,2}) +(\d{1,2}):(\d\d)(?::(\d\d))?(?: +[A-Z+-][A-Z0-9]{2,4})?(?: +[A-Z]{3,4})? +(\d{4})/.exec(
+      line,
+    );
   if (match === null) return null;
   const month = 'JanFebMarAprMayJunJulAugSepOctNovDec'.indexOf(match[1]!) / 3;
   const time = new Date(Number(match[6]), month, Number(match[2]), Number(match[3]), Number(match[4]), Number(match[5] ?? 0)).getTime();

@@ -39,7 +39,8 @@ export class Mboxes {
   #file(path: FolderPath): string {
     if (path === '') return this.#o.inbox;
     const levels = path.split('/');
-    if (levels.length > DEPTH_MAX || levels.some((level) => level === '' || level.startsWith('.') || /[\0\n\t]/.test(level))) throw new Error('not the path of a folder');
+    if (levels.length > DEPTH_MAX || levels.some((level) => level === '' || level.startsWith('.') || /[\0\n\t]/.test(level)))
+      throw new Error('not the path of a folder');
     return join(this.#o.folders, ...levels);
   }
 
@@ -86,7 +87,10 @@ export class Mboxes {
       (await this.#locked(path, false, (fd) => {
         const state = stateOf(this.#file(path));
         const { messages } = this.#read(fd);
-        return { answer: { op: 'list' as const, state: state?.state ?? null, keywords: null }, files: messages.map(({ name, marks, file }) => ({ name, marks, file })) };
+        return {
+          answer: { op: 'list' as const, state: state?.state ?? null, keywords: null },
+          files: messages.map(({ name, marks, file }) => ({ name, marks, file })),
+        };
       })) ?? { answer: { op: 'list', state: null, keywords: null }, files: [] }
     );
   }
@@ -190,7 +194,8 @@ export class Mboxes {
   rename(path: FolderPath, to: FolderPath): FolderAnswer {
     if (path === '' || to === '') throw new Error('the inbox is not renamed');
     const [from, target] = [this.#file(path), this.#file(to)];
-    if (lstatSync(target, { throwIfNoEntry: false }) !== undefined || lstatSync(from, { throwIfNoEntry: false })?.isFile() !== true) return { op: 'rename', isDone: false };
+    if (lstatSync(target, { throwIfNoEntry: false }) !== undefined || lstatSync(from, { throwIfNoEntry: false })?.isFile() !== true)
+      return { op: 'rename', isDone: false };
     makeDirectory(dirname(target), 0o700);
     renameSync(from, target);
     syncParent(target);
@@ -211,10 +216,13 @@ export class Mboxes {
   async move(path: FolderPath, to: FolderPath, files: readonly FolderFile[]): Promise<FolderAnswer> {
     this.make(to);
     const wanted = new Set(files.map((file) => file.name));
-    const moving = (await this.#locked(path, false, (fd) => {
-      const { bytes, messages } = this.#read(fd);
-      return messages.filter(({ name }) => wanted.has(name)).map(({ name, marks, message }) => ({ name, marks, raw: Buffer.from(bytes.subarray(message.start, message.next)) }));
-    })) ?? [];
+    const moving =
+      (await this.#locked(path, false, (fd) => {
+        const { bytes, messages } = this.#read(fd);
+        return messages
+          .filter(({ name }) => wanted.has(name))
+          .map(({ name, marks, message }) => ({ name, marks, raw: Buffer.from(bytes.subarray(message.start, message.next)) }));
+      })) ?? [];
     const there = await this.#locked(to, true, (fd) => {
       const { bytes, messages } = this.#read(fd);
       const names = new Set(messages.map((message) => message.name));
@@ -222,7 +230,10 @@ export class Mboxes {
       replaceEnd(fd, this.#journal(to), bytes.length, bytes.length, Buffer.concat([...separator(bytes), ...missing.map(({ raw }) => raw)]));
       return new Map([...messages, ...missing].map(({ name, marks }) => [name, marks]));
     });
-    await this.change(path, files.map((file) => ({ ...file, wanted: null })));
+    await this.change(
+      path,
+      files.map((file) => ({ ...file, wanted: null })),
+    );
     return {
       op: 'move',
       results: files.map((file) => {

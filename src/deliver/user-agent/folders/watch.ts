@@ -7,10 +7,12 @@ import { type FoldersPlace, placesToWatch } from './answer.ts';
 const GATHER_MS = 50;
 
 export function watchFolder(place: FoldersPlace, path: string, changed: () => void): void {
-  let timer: NodeJS.Timeout | null = null;
+  let isGathering = false;
   const tell = (): void => {
-    timer ??= setTimeout(() => {
-      timer = null;
+    if (isGathering) return;
+    isGathering = true;
+    setTimeout(() => {
+      isGathering = false;
       changed();
     }, GATHER_MS);
   };
