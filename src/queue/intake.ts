@@ -369,7 +369,7 @@ export class StoreIntake implements Intake {
     metrics.count('intake.accepted', 1, envelope.source);
     this.#record(envelope, message, input, expansion, output, orders);
     if (plans !== null) {
-      this.#recordPlans(envelope, input, plans);
+      this.#recordPlans(envelope, input, expansion, plans);
       if (this.#context.staging !== undefined) discardUnused(this.#context.staging, input.deliveries, output.deliveries);
     }
     // Whom an account writes to is no stranger to it.
@@ -461,17 +461,13 @@ export class StoreIntake implements Intake {
   }
 
   /** What the rules did, a row for each account that has some. */
-  #recordPlans(envelope: Envelope, input: AcceptInput, plans: Plans): void {
+  #recordPlans(envelope: Envelope, input: AcceptInput, expansion: Expansion, plans: Plans): void {
     let at = 0;
-    for (const plan of plans) {
-      if (plan === null) {
-        at += 1;
-        continue;
-      }
-      if (plan.refusal !== null) continue;
-      const delivery = input.deliveries[at++]!;
-      if (plan.steps.length > 0) this.#context.journey.write(filteredEvent(envelope.id, envelope.at, delivery.address, plan.steps));
-    }
+    plans.forEach((plan, i) => {
+      // One that refused (LMTP) has no delivery.
+      const address = plan?.refusal == null ? input.deliveries[at++]!.address : formatAddress(expansion.causes[i]!.target.address);
+      if (plan !== null && plan.steps.length > 0) this.#context.journey.write(filteredEvent(envelope.id, envelope.at, address, plan.steps));
+    });
   }
 
   #record(envelope: Envelope, message: StagedMessage, input: AcceptInput, expansion: Expansion, output: AcceptOutput, orders: Orders): void {

@@ -33,8 +33,10 @@ const journey = journeyTo(start.keeperPort!);
 const directory = createDirectory(store.reader, store.announcements, thread.settings);
 const tables = createTables({ log: thread.log, settings: thread.settings, now: thread.now, servers: SERVER_TABLES });
 const accounts = accountSources({ ...thread, writer: store.writer, directory, tables });
+const userAgent = userAgentOfThread();
 const routing = createRouting({
   ...thread,
+  lookUpUser: userAgent === null ? null : (name) => userAgent.lookup(name),
   dataDir: start.settings.dataDir,
   reader: store.reader,
   writer: store.writer,
@@ -90,7 +92,7 @@ const courier: Courier = startCourier({
     intake,
     directory,
     resolve: (address, sender) => routing.router.resolve(address, sender),
-    userAgent: userAgentOfThread(),
+    userAgent,
     localFor: (user) => localFor(user),
     systemAccount: (user) => accounts.sources.systemAccount(user),
     planner: routing.planner,

@@ -103,8 +103,10 @@ const authenticator = createAuthenticator({
   now: thread.now,
   sources: accounts.sources,
 });
+const userAgent = userAgentOfThread();
 const routing = createRouting({
   ...thread,
+  lookUpUser: userAgent === null ? null : (name) => userAgent.lookup(name),
   dataDir: start.settings.dataDir,
   reader: store.reader,
   writer: store.writer,
@@ -187,7 +189,6 @@ const context: LoopContext<AllSettings> = {
   now: thread.now,
 };
 
-const userAgent = userAgentOfThread();
 const mirror =
   userAgent === null ? null : new Mirror({ ...thread, reader: store.reader, writer: store.writer, staging: store.staging, directory, agent: userAgent });
 /** Of the protocols that show mailboxes: those of system users may be their Maildir or mbox as well. */

@@ -4,6 +4,7 @@ import { createImapEvents, type ImapEventsHandle } from '../deliver/mailroom/ima
 import { createMailroom } from '../deliver/mailroom/mailroom.ts';
 import type { PlannerContext } from '../deliver/mailroom/plan.ts';
 import type { SieveScript } from '../deliver/filters/sieve/sieve.ts';
+import { TableError } from '../directory/tables/errors.ts';
 import { sealForward } from '../deliver/forwarding/seal.ts';
 import { createScriptCache } from '../deliver/scripts/compiled.ts';
 import { includedScript } from '../deliver/scripts/reader.ts';
@@ -27,7 +28,7 @@ import { createRouter, createTransports, type Transports } from '../route/router
 import { ensureSrsKeys } from '../route/srs-keys.ts';
 import { findSrsNote, srsTarget } from '../route/srs-target.ts';
 import { rewriteSender, type SrsKeys } from '../route/srs.ts';
-import { createSystemUsers, type SystemUsers } from '../route/system-users.ts';
+import { createSystemUsers, type SystemUser, type SystemUsers } from '../route/system-users.ts';
 import type { AllSettings } from '../settings.ts';
 
 export interface RoutingParts {
@@ -43,6 +44,8 @@ export interface RoutingParts {
   readonly tables: Tables;
   /** The store's account of a mailbox that tables name; null: there is none. */
   accountForTable(login: string): AccountId | null | Promise<AccountId | null>;
+  /** Asks the name service of this machine; null: nobody can. */
+  readonly lookUpUser: ((name: string) => Promise<SystemUser | null | 'unavailable'>) | null;
   newId(): string;
   now(): number;
 }
@@ -62,9 +65,34 @@ export interface Routing {
   forget(): void;
 }
 
+/** How long an answer of the name service holds, and how many are kept. */
+const NAMES_MS = 60_000;
+const NAMES_MAX = 10_000;
+
+/** Users that /etc/passwd does not list may be known to the name service (LDAP, NIS): the user agent asks it. Without one the file says all. */
+function withNameService(file: SystemUsers, { lookUpUser, now }: Pick<RoutingParts, 'lookUpUser' | 'now'>): SystemUsers {
+  if (lookUpUser === null) return file;
+  const known = new Map<string, { readonly user: SystemUser | null; readonly until: number }>();
+  const late = async (name: string): Promise<SystemUser | null> => {
+    const user = await lookUpUser(name);
+    if (user === 'unavailable') throw new TableError('passwd', `the name service does not say who "${name}" is`);
+    if (known.size >= NAMES_MAX) known.delete(known.keys().next().value!);
+    known.set(name, { user, until: now() + NAMES_MS });
+    return user;
+  };
+  return {
+    find: (name) => {
+      const found = file.find(name);
+      if (found instanceof Promise || found !== null) return found;
+      const before = known.get(name);
+      return before !== undefined && before.until > now() ? before.user : late(name);
+    },
+  };
+}
+
 export function createRouting(parts: RoutingParts): Routing {
   const { settings, directory, reader, staging, announcements, log, metrics, tables, dataDir } = parts;
-  const users = createSystemUsers({ file: settings()['local.passwdFile'], now: parts.now });
+  const users = withNameService(createSystemUsers({ file: settings()['local.passwdFile'], now: parts.now }), parts);
   let keys: SrsKeys | null = null;
   let keysFor: AllSettings | null = null;
   /** Read when the first message is sent on, or the first report comes back. */

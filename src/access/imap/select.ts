@@ -37,7 +37,6 @@ function opened(session: ImapSession, view: MailboxView | null, name: string, is
   const selected = new Selected(view, name, isReadOnly);
   session.selected = selected;
   session.state = 'selected';
-  session.unwatchFolder = session.context.mirror?.watch(view.accountId, view.mailboxId) ?? null;
   const { out } = session;
   out.write(selected.flagLines());
   out.write(`* ${selected.count} EXISTS\r\n`);

@@ -73,7 +73,7 @@ export class ImapSession implements Session, Idler {
   state: State = 'notAuthenticated';
   account: Account | null = null;
   selected: Selected | null = null;
-  /** Ends the watch over the selected mailbox's folder, where it has one. */
+  /** In IDLE: ends the watch over the selected mailbox's folder, where it has one. */
   unwatchFolder: (() => void) | null = null;
   isCondstore = false;
   isUtf8 = false;
@@ -472,13 +472,19 @@ export class ImapSession implements Session, Idler {
     this.#mode = 'idle';
     this.#lastNotice = idle.now;
     this.deadline = Math.min(this.deadline, idle.now + this.context.settings()['imap.idleNotice']);
-    this.selected?.view.idlers.add(this);
+    if (this.selected !== null) {
+      const { view } = this.selected;
+      view.idlers.add(this);
+      this.unwatchFolder = this.context.mirror?.watch(view.accountId, view.mailboxId) ?? null;
+    }
     this.#tellMetadata();
   }
 
   endIdle(): void {
     this.#mode = 'commands';
     this.selected?.view.idlers.delete(this);
+    this.unwatchFolder?.();
+    this.unwatchFolder = null;
   }
 
   beginAppendMode(append: Append): void {

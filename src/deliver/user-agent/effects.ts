@@ -82,7 +82,7 @@ export class Effects {
     const { steps, logged, problem, deliveredTo } = this;
     if (deferred !== undefined) return { ...base, steps, logged, problem, deliveredTo };
     const { forwards, keeps, replies } = this;
-    const done = this.#steps.filter(({ isPlanned }) => !isPlanned || worst !== undefined).map(({ origin, text }) => ({ origin, text }));
+    const done = this.#steps.filter(({ isPlanned }) => !isPlanned).map(({ origin, text }) => ({ origin, text }));
     return { ...base, forwards, keeps, replies, steps: done, logged, problem, deliveredTo };
   }
 }

@@ -45,6 +45,7 @@ interface Rooms {
   readonly rules: TargetRules;
   readonly pool: WorkerPool;
   readonly spoolPool: WorkerPool;
+  readonly folderPool: WorkerPool;
   readonly watchPool: WorkerPool;
   readonly passwords: PasswordChecks;
 }
@@ -57,6 +58,7 @@ export function serveUserAgent(options: HelperOptions, environment: Readonly<Rec
     rules: { users, defaultUser: options.defaultUser, uidMin: options.uidMin, usersAllowed: options.usersAllowed, ownUid: process.getuid?.() ?? -1 },
     pool: new WorkerPool({ ...limits, workersMax: options.workersMax, blanks: options.blanks }),
     spoolPool: new WorkerPool({ ...limits, workersMax: SPOOL_WORKERS_MAX, blanks: 0 }),
+    folderPool: new WorkerPool({ ...limits, workersMax: options.workersMax, blanks: 0 }),
     watchPool: new WorkerPool({ ...limits, workersMax: WATCHERS_MAX, blanks: 0 }),
     passwords: passwordChecks(users),
   };
@@ -66,6 +68,7 @@ export function serveUserAgent(options: HelperOptions, environment: Readonly<Rec
   server.on('close', () => {
     rooms.pool.close();
     rooms.spoolPool.close();
+    rooms.folderPool.close();
     rooms.watchPool.close();
   });
   // At the first start the folder is still root's: the server's user gets it once all ports are open.

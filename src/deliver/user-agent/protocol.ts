@@ -31,7 +31,8 @@ export type WorkerOrder =
   | { readonly kind: 'spool'; readonly path: string }
   | { readonly kind: 'spooled'; readonly result: StoreResult }
   | { readonly kind: 'folders'; readonly mailbox: string; readonly request: FolderRequest }
-  | { readonly kind: 'watch'; readonly mailbox: string; readonly path: FolderPath };
+  /** Instead of what was watched before; path null: nothing. */
+  | { readonly kind: 'watch'; readonly mailbox: string; readonly path: FolderPath | null };
 
 /** Worker to helper. */
 export type WorkerNews =

@@ -91,7 +91,7 @@ export const LOCAL_SETTINGS = {
   'local.folderPoll': duration({
     default: 30 * SECOND,
     least: SECOND,
-    doc: "How often a user's Maildir or mbox is looked at while a session has it open, beside what the system tells of changes.",
+    doc: "How often a user's Maildir or mbox is looked at while a session waits in IDLE, beside what the system tells of changes.",
   }),
 } as const;
 export type LocalSettings = SettingsOf<typeof LOCAL_SETTINGS>;

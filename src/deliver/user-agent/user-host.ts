@@ -124,7 +124,8 @@ export class UserHost implements FilterHost {
       case 'store':
         return this.#store(action);
       case 'redirect': {
-        if (effects.areForwardsRefused || effects.forwards.length >= this.#o.configuration.redirectsMax) {
+        if (effects.areForwardsRefused) return failed('too many addresses');
+        if (effects.forwards.length >= this.#o.configuration.redirectsMax) {
           effects.refuseForwards();
           return this.#refuse(action, `more than ${this.#o.configuration.redirectsMax} addresses`);
         }

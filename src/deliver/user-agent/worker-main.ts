@@ -93,6 +93,17 @@ async function folders(order: Extract<WorkerOrder, { kind: 'folders' }>, body: U
   tell({ kind: 'folders', answer }, pieces);
 }
 
+let watching = new AbortController();
+function watchOther({ mailbox, path }: Extract<WorkerOrder, { kind: 'watch' }>): void {
+  watching.abort();
+  watching = new AbortController();
+  if (path === null) return;
+  const { signal } = watching;
+  watchFolder({ user: user!, mailbox, kernelLocks: locks, signal }, path, () => {
+    if (!signal.aborted) tell({ kind: 'changed' });
+  });
+}
+
 let order: WorkerOrder | null = null;
 let body: Buffer = Buffer.alloc(0);
 let filled = 0;
@@ -113,8 +124,7 @@ const parser = new FrameParser({
     else if (order!.kind === 'deliver') void deliver(order!, whole);
     else if (order!.kind === 'spool') void spool(order!.path, whole);
     else if (order!.kind === 'folders') void folders(order!, whole);
-    else if (order!.kind === 'watch')
-      watchFolder({ user: user!, mailbox: order!.mailbox, kernelLocks: locks, signal: ending.signal }, order!.path, () => tell({ kind: 'changed' }));
+    else if (order!.kind === 'watch') watchOther(order!);
     else waitingSpool?.(order!.result);
   },
 });

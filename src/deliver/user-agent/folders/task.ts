@@ -9,11 +9,12 @@ import { Relay } from '../relay.ts';
 import { folderUser, spoolTarget, type TargetRules } from '../targets.ts';
 import type { SystemUser } from '../types.ts';
 import type { WorkerProcess } from '../worker-process.ts';
-import type { FolderFailure, FolderPath } from './types.ts';
+import type { FolderFailure, FolderRequest } from './types.ts';
 
 export interface FolderRooms {
   readonly rules: TargetRules;
-  readonly pool: WorkerPool;
+  /** Apart from the workers that deliver: those may wait for a user's program, and nobody's SELECT waits for that. */
+  readonly folderPool: WorkerPool;
   readonly spoolPool: WorkerPool;
   readonly watchPool: WorkerPool;
 }
@@ -21,13 +22,18 @@ export interface FolderRooms {
 /** One request may read or write as much as a frame holds, and wait for locks of other programs. */
 const REQUEST_MS_MAX = 120_000;
 
+const INBOX_REQUESTS: ReadonlySet<FolderRequest['op']> = new Set(['list', 'read', 'change', 'add'] as const);
+
 function refused(text: string): FolderFailure {
   return { failed: text, reason: 'refused' };
 }
 
-/** The group of the mail spool, for the inbox in it; null for what is in the home directory. */
-function groupFor(mailbox: string, path: FolderPath, user: SystemUser): number | null | FolderFailure {
-  if (!mailbox.startsWith('/') || path !== '') return null;
+/**
+ * The group of the mail spool for what is done to the inbox alone, null for all else. A process with that group must open no path in the home
+ * directory that the user could lead elsewhere by a link: it might write to the inboxes of others.
+ */
+function groupFor(mailbox: string, request: FolderRequest, user: SystemUser): number | null | FolderFailure {
+  if (!mailbox.startsWith('/') || !INBOX_REQUESTS.has(request.op) || !('path' in request) || request.path !== '') return null;
   const place = spoolTarget({ configuration: { mailbox } }, user, join(mailbox.replace(/\/+$/, ''), user.name));
   return 'group' in place ? place.group : { failed: place.text, reason: 'away' };
 }
@@ -52,10 +58,9 @@ export class FolderTask {
   async #start({ user: name, mailbox, request }: Extract<Request, { kind: 'folders' }>, bodyBytes: number): Promise<void> {
     const user = await folderUser(name, this.#rooms.rules);
     if (typeof user === 'string') return this.#answer(refused(user));
-    // A scan looks at the home directory and at the spool, which anyone may look at.
-    const group = request.op === 'scan' ? null : groupFor(mailbox, request.path, user);
+    const group = groupFor(mailbox, request, user);
     if (group !== null && typeof group === 'object') return this.#answer(group);
-    this.#pool = group === null ? this.#rooms.pool : this.#rooms.spoolPool;
+    this.#pool = group === null ? this.#rooms.folderPool : this.#rooms.spoolPool;
     const worker = await this.#pool.acquire(user, group, this.#gone.signal);
     if (this.#gone.signal.aborted) return this.#pool.release(worker);
     this.#worker = worker;
@@ -113,10 +118,12 @@ export class WatchTask {
   isDone = false;
   readonly #socket: Socket;
   readonly #gone = new AbortController();
+  readonly #pool: WorkerPool;
   #worker: WorkerProcess | null = null;
 
   constructor(socket: Socket, rooms: FolderRooms, request: Extract<Request, { kind: 'watch' }>) {
     this.#socket = socket;
+    this.#pool = rooms.watchPool;
     this.relay = new Relay(socket);
     this.relay.discard();
     // The client asks from time to time by itself: without a watcher it only learns later.
@@ -127,7 +134,7 @@ export class WatchTask {
     const user = await folderUser(name, rooms.rules);
     if (typeof user === 'string') return void this.#socket.destroy();
     const worker = await rooms.watchPool.acquire(user, null, this.#gone.signal);
-    if (this.#gone.signal.aborted) return worker.kill('nobody watches');
+    if (this.#gone.signal.aborted) return rooms.watchPool.release(worker);
     this.#worker = worker;
     worker.begin({
       news: (head) => {
@@ -144,6 +151,10 @@ export class WatchTask {
     if (this.isDone) return;
     this.isDone = true;
     this.#gone.abort();
-    this.#worker?.kill('nobody watches');
+    const worker = this.#worker;
+    if (worker === null || worker.isDead) return;
+    // The next IDLE of this user finds it ready.
+    worker.order({ kind: 'watch', mailbox: '', path: null });
+    this.#pool.release(worker);
   }
 }
