@@ -8,7 +8,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as pause } from 'node:timers/promises';
 import { LineClient } from '../test/harness/line-client.ts';
 import { Posthorn } from '../test/harness/posthorn.ts';
-import { keepRunning, need } from '../test/harness/run.ts';
+import { keepRunning, need, succeed } from '../test/harness/run.ts';
 import { atEnd, type Owner, programOwner, tempDir } from '../test/harness/temp.ts';
 import { eventually } from '../test/harness/wait.ts';
 import { setUpPostfix } from '../test/peers/postfix.ts';
@@ -18,7 +18,7 @@ import { median, short, table } from './harness/table.ts';
 
 const MEMBERS = 10_000;
 const SINK_PORT = 11097;
-const MS_MAX = 300_000;
+const MS_MAX = 60_000;
 const TRANSPORTS = `inline:{ { thrown.test = discard: }, { sink.test = smtp:[127.0.0.1]:${SINK_PORT} } }`;
 /** Where the members' mail goes, and how the list is written. */
 const WAYS = [
@@ -48,7 +48,10 @@ export async function list(options: FilterBenchOptions): Promise<void> {
     atEnd(owner, () => sink.child.kill());
     await eventually('smtp-sink listens', async () => (await LineClient.open(SINK_PORT)).close() === undefined);
     const servers: ListServer[] = [];
-    if (options.isAlone !== true) servers.push(await postfix(owner, aliases));
+    if (options.isAlone !== true) {
+      need('postfix', 'postalias');
+      servers.push(await postfix(owner, aliases));
+    }
     servers.push(await posthorn(owner, aliases));
     options.say(`One message of 4 KB to a list of ${MEMBERS} members; ${machine()}`);
     for (const server of servers) await expand(server, 'included');
@@ -67,7 +70,9 @@ export async function list(options: FilterBenchOptions): Promise<void> {
           one.cpuMs,
           ...(one === own ? ['', ''] : [`${short(one.doneMs / own.doneMs)} ×`, `${short(own.cpuMs / one.cpuMs)} ×`]),
         ]);
-      options.say(`  ${name}: ${typical.map((one) => `${one.label} answers after ${short(one.answeredMs)} ms, done after ${short(one.doneMs)} ms, ${short(one.cpuMs)} ms CPU`).join('; ')}`);
+      options.say(
+        `  ${name}: ${typical.map((one) => `${one.label} answers after ${short(one.answeredMs)} ms, done after ${short(one.doneMs)} ms, ${short(one.cpuMs)} ms CPU`).join('; ')}`,
+      );
     }
     options.say(`\n${table(['members', 'server', 'answer, ms', 'all done, ms', 'CPU ms', 'our speed', 'our CPU'], rows)}`);
   } finally {
@@ -132,13 +137,14 @@ async function postfix(owner: Owner, aliases: string): Promise<ListServer> {
     tls: false,
     main: {
       mydestination: 'perf.test',
-      alias_maps: `texthash:${aliases}`,
+      alias_maps: `hash:${aliases}`,
       transport_maps: TRANSPORTS,
       local_recipient_maps: '',
       smtpd_client_connection_count_limit: '0',
     },
   });
   atEnd(owner, () => instance.stop());
+  await succeed('postalias', ['-c', instance.config, `hash:${aliases}`]);
   await instance.start(group.prefix);
   const queues = ['maildrop', 'incoming', 'active', 'deferred'].map((name) => join(instance.dir, 'spool', name));
   return { label: 'Postfix', port, group, isIdle: () => queues.every(isEmpty) };

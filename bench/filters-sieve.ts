@@ -63,7 +63,17 @@ export async function sieve(options: FilterBenchOptions): Promise<void> {
     // Servers run for months: caches, compiled code and process pools are there before anything counts.
     for (const server of servers) await deliverAll(server, { users: USERS, files, sessions: 10, messages: 2000 });
     const rows: (string | number)[][] = [];
-    for (const [sessions, messages] of options.isQuick ? [[1, 500], [10, 2000], [50, 2000]] as const : [[1, 2000], [10, 5000], [50, 5000]] as const) {
+    for (const [sessions, messages] of options.isQuick
+      ? ([
+          [1, 500],
+          [10, 2000],
+          [50, 2000],
+        ] as const)
+      : ([
+          [1, 2000],
+          [10, 5000],
+          [50, 5000],
+        ] as const)) {
       const what = `${sessions} session${sessions === 1 ? '' : 's'}`;
       const results = await inTurns(servers, options.isQuick ? 1 : 3, (server) => deliverAll(server, { users: USERS, files, sessions, messages }));
       rows.push(...rowsOf(what, results, OURS));
@@ -109,7 +119,8 @@ async function dovecot(owner: Owner, label: string, port: number, script: string
     reset: () => {
       trash += 1;
       mkdirSync(join(mailboxes, `.trash.${trash}`));
-      for (const user of USERS) if (existsSync(join(mailboxes, user, 'Maildir'))) renameSync(join(mailboxes, user, 'Maildir'), join(mailboxes, `.trash.${trash}`, user));
+      for (const user of USERS)
+        if (existsSync(join(mailboxes, user, 'Maildir'))) renameSync(join(mailboxes, user, 'Maildir'), join(mailboxes, `.trash.${trash}`, user));
     },
   };
 }

@@ -139,7 +139,7 @@ test('Maildir', async (t) => {
     assert.match(said, /FLAGS \([^)]*(?:\\Seen[^)]*\\Draft|\\Draft[^)]*\\Seen)[^)]*\)[\s\S]*Subject: two/);
     assert.match(said, /FLAGS \([^)]*\\Flagged[^)]*\)[\s\S]*Subject: four/);
     for (const uid of before.match(/UID \d+/g) ?? []) assert.ok(said.includes(`${uid} `), `${uid}\n${said}`);
-    await mutt(reader('anna'), '~/Maildir', '<last-entry><delete-message><first-entry><flag-message><sync-mailbox><exit>');
+    await mutt(reader('anna'), '~/Maildir', '<delete-pattern>~s four<enter><tag-pattern>~s two<enter><tag-prefix><flag-message><sync-mailbox><exit>');
     await imap.ok('NOOP');
     assert.deepEqual(await listed(imap), ['2 \\Draft \\Flagged \\Seen two', '3 \\Answered three']);
     await imap.ok('UID STORE 3 +FLAGS.SILENT (\\Deleted)');
@@ -196,7 +196,7 @@ test('Maildir', async (t) => {
     const validity = (await imap.ok('STATUS INBOX (UIDVALIDITY)')).untagged.join('');
     await imap.logout();
     await host.server.stop();
-    await mutt(reader('dora'), '~/Maildir', '<first-entry><delete-message><last-entry><flag-message><sync-mailbox><exit>');
+    await mutt(reader('dora'), '~/Maildir', '<delete-pattern>~s mail.a<enter><tag-pattern>~s mail.c<enter><tag-prefix><flag-message><sync-mailbox><exit>');
     await host.server.start();
     const again = await opened('dora');
     assert.equal((await again.ok('STATUS INBOX (UIDVALIDITY)')).untagged.join(''), validity);

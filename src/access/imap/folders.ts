@@ -12,9 +12,11 @@ export function scopeOf(verb: string, args: unknown, selected: number | null): M
     }
     case 'LIST':
       return (args as { readonly returns: ReadonlySet<string> }).returns.has('STATUS') ? { kind: 'all' } : { kind: 'names' };
+    // What came into a mailbox goes with it, if it was there before.
+    case 'DELETE':
+      return { kind: 'mailbox', name: args as string };
     case 'LSUB':
     case 'CREATE':
-    case 'DELETE':
     case 'RENAME':
       return { kind: 'names' };
     case 'NOOP':

@@ -33,6 +33,7 @@ export class Mirror implements MailboxMirror {
   readonly #waiting = new Map<AccountId, Waiting[]>();
   readonly #refusedUntil = new Map<AccountId, number>();
   readonly #failing = new Set<AccountId>();
+  readonly #told = new Set<string>();
   readonly #watches: Watches;
 
   constructor(context: MirrorContext) {
@@ -66,7 +67,7 @@ export class Mirror implements MailboxMirror {
     if (user === null) return null;
     const until = this.#refusedUntil.get(accountId);
     if (until !== undefined && until > this.#context.now()) return null;
-    return { context: this.#context, accountId, user, mailbox, owner: this.#owner };
+    return { context: this.#context, accountId, user, mailbox, owner: this.#owner, told: this.#told };
   }
 
   /** Never rejects: a folder that cannot be looked at leaves the mailbox as it was. */

@@ -230,7 +230,6 @@ class FolderSync {
 
   /** True when some could not be had now. */
   async #take(arrived: readonly FolderFile[]): Promise<boolean> {
-    const { context } = this.#work;
     let isMissing = false;
     let waiting: ArrivedFile[] = [];
     let writers: MessageWriter[] = [];
@@ -251,7 +250,7 @@ class FolderSync {
       for (const [i, result] of answer.results.entries()) {
         const file = batch[i]!;
         if (result === null) isMissing = true;
-        else if ('tooLarge' in result) context.log.warn('mirror.message.refused', { user: this.#work.user, folder: this.#binding.name, file: file.file });
+        else if ('tooLarge' in result) this.#refused(file);
         else {
           const bytes = body.subarray(at, at + result.bytes);
           at += result.bytes;
@@ -263,6 +262,14 @@ class FolderSync {
       await commit();
     }
     return isMissing;
+  }
+
+  /** Told once: it is met whenever the folder changes. */
+  #refused({ name, file }: FolderFile): void {
+    const { context, told, accountId, user } = this.#work;
+    const key = `${accountId} ${this.#binding.mailboxId} ${name}`;
+    if (!told.has(key)) context.log.warn('mirror.message.refused', { user, folder: this.#binding.name, file });
+    told.add(key);
   }
 
   async #stage(bytes: Uint8Array, writers: MessageWriter[]): Promise<StagedMessage> {

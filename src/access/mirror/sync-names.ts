@@ -9,6 +9,8 @@ import { type FolderKind, folderKind, freePath, nameOfPath, pathOf } from './nam
 import { askFolders, type Binding, bindingsOf, FoldersFailed, type Work } from './types.ts';
 
 const FILES_AT_ONCE = 500;
+/** Failures remembered, of all accounts in a thread. */
+const TOLD_MAX = 10_000;
 
 interface Names {
   readonly kind: FolderKind;
@@ -66,7 +68,12 @@ export async function syncNames(work: Work, folders: readonly FolderState[]): Pr
     } catch (error) {
       if (error instanceof Failure && error.code === 'staleLease') throw error;
       if (!(error instanceof Failure || error instanceof FoldersFailed)) throw error;
-      context.log.warn('mirror.folder.failed', { user: work.user, folder: name, cause: error.message });
+      const fields = { user: work.user, folder: name, cause: error.message };
+      const key = `${work.accountId} ${name}`;
+      if (work.told.has(key)) context.log.debug('mirror.folder.failed', fields);
+      else context.log.warn('mirror.folder.failed', fields);
+      if (work.told.size >= TOLD_MAX) work.told.clear();
+      work.told.add(key);
     }
   };
   for (const binding of [...names.bindings.values()]) {

@@ -30,6 +30,8 @@ export interface Work {
   /** `local.mailbox`. */
   readonly mailbox: string;
   readonly owner: string;
+  /** What was logged already and still fails: clients ask every minute. */
+  readonly told: Set<string>;
 }
 
 /** The folders could not be looked at; `reason` as in FolderFailure. */

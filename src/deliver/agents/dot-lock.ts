@@ -55,15 +55,31 @@ function link(own: string, path: string, fd: number): boolean {
   }
 }
 
-/** Tries until it is had; `attempts` tries in all. */
+/** Most locks are held for a moment. */
+const FIRST_WAIT_MS = 10;
+
+/** Milliseconds between tries: short ones first, `sleepMs` later; in all as long as `attempts` tries at `sleepMs` take. */
+export function* waits(attempts: number, sleepMs: number): Generator<number, void> {
+  let left = (attempts - 1) * sleepMs;
+  for (let ms = FIRST_WAIT_MS; left > 0; ms *= 2) {
+    const next = Math.min(ms, sleepMs, left);
+    left -= next;
+    yield next;
+  }
+}
+
+/** Tries until it is had, for as long as `attempts` tries take. */
 export async function takeDotLock(
   path: string,
   options: { attempts: number; sleepMs: number; staleSeconds: number; signal: AbortSignal; sleep: Sleep },
 ): Promise<LockOutcome> {
-  for (let attempt = 1; ; attempt += 1) {
+  const pauses = waits(options.attempts, options.sleepMs);
+  for (;;) {
     const outcome = tryDotLock(path, options.staleSeconds);
-    if (outcome !== 'busy' || attempt >= options.attempts || options.signal.aborted) return outcome;
-    await options.sleep(options.sleepMs, options.signal);
+    if (outcome !== 'busy' || options.signal.aborted) return outcome;
+    const pause = pauses.next();
+    if (pause.done === true) return outcome;
+    await options.sleep(pause.value, options.signal);
   }
 }
 

@@ -2,7 +2,7 @@
  * Maildir++ quota: the file `maildirsize` in the maildir's root says the limits in its first line ("1000000S,1000C") and then one line
  * "bytes messages" for each change. Courier, maildrop and Dovecot keep the same file. Messages marked T and those in .Trash do not count.
  */
-import { closeSync, constants, fstatSync, openSync, readdirSync, readSync, renameSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readSync, renameSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf } from './result.ts';
 
@@ -66,9 +66,12 @@ function current(root: string, quota: MaildirQuota | null): SizeFile | null {
 }
 
 function read(root: string): SizeFile | 'damaged' | null {
+  const path = join(root, 'maildirsize');
+  // Most maildirs have none: an error for each message is dear.
+  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return null;
   let fd: number;
   try {
-    fd = openSync(join(root, 'maildirsize'), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return null;
     throw error;

@@ -4,7 +4,7 @@
  */
 import { closeSync, constants, fchmodSync, fstatSync, fsyncSync, ftruncateSync, lstatSync, openSync, type Stats } from 'node:fs';
 import { dirname } from 'node:path';
-import { releaseDotLock, type Sleep, sleep, takeDotLock } from './dot-lock.ts';
+import { releaseDotLock, type Sleep, sleep, takeDotLock, waits } from './dot-lock.ts';
 import type { KernelLocks } from './kernel-lock.ts';
 import { errnoOf, notStored, type StoreResult, storeFailure, stored } from './result.ts';
 import { bytesOf, syncParent, writeAll } from './write.ts';
@@ -24,7 +24,7 @@ export interface MboxOptions {
   readonly refusesExecutable?: boolean;
   readonly lock?: Partial<LockPatience>;
 }
-/** Postfix: deliver_lock_attempts 20, deliver_lock_delay 1s, stale_lock_time 500s. */
+/** Postfix: deliver_lock_attempts 20, deliver_lock_delay 1s, stale_lock_time 500s. The first tries come sooner (`waits`). */
 export interface LockPatience {
   readonly attempts: number;
   readonly sleepMs: number;
@@ -58,13 +58,14 @@ export async function appendMbox(options: MboxOptions): Promise<StoreResult> {
     }
     if (options.refusesExecutable === true && (stat.mode & 0o111) !== 0) return notStored(550, '5.7.0', `destination ${options.path} is an executable file`);
     if (stat.nlink > 1) return notStored(550, '5.2.0', `destination ${options.path} has several names`);
-    for (let attempt = 1; !isKernelLocked; attempt += 1) {
+    const pauses = waits(patience.attempts, patience.sleepMs);
+    for (;;) {
       const outcome = await options.kernelLocks.take(options.path);
-      if (outcome === 'none') break;
       isKernelLocked = outcome === 'taken';
-      if (isKernelLocked) break;
-      if (attempt >= patience.attempts || options.signal.aborted) return busy('fcntl lock');
-      await patience.sleep(patience.sleepMs, options.signal);
+      if (outcome !== 'busy') break;
+      const pause = pauses.next();
+      if (pause.done === true || options.signal.aborted) return busy('fcntl lock');
+      await patience.sleep(pause.value, options.signal);
     }
     return append(fd, options, opened.isNew);
   } catch (error) {

@@ -12,6 +12,8 @@ const { O_APPEND, O_CREAT, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY 
 export function readTrusted(path: string, uid: number, bytesMax: number): Buffer | null | 'unsafe' {
   let fd: number;
   try {
+    // Most of these files are not there, for most messages: an error is dear.
+    if (statSync(path, { throwIfNoEntry: false }) === undefined) return null;
     fd = openSync(path, O_RDONLY | O_NONBLOCK | O_NOCTTY); // a fifo that nobody writes would hold us up
   } catch (error) {
     if (['ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP', 'ENAMETOOLONG', 'ENXIO', 'EPERM'].includes(errnoOf(error) ?? '') || path.includes('\0')) return null;

@@ -1,5 +1,6 @@
 /** Entry of the helper process. Its parent speaks on descriptor 3: the options first, and when that closes, all is over. */
 import { Socket } from 'node:net';
+import { codeFolder } from './code-cache.ts';
 import { closeInherited } from './descriptors.ts';
 import { FrameParser, frameHead } from './frame.ts';
 import { type HelperOptions, serveUserAgent } from './helper.ts';
@@ -9,6 +10,8 @@ process.umask(0o077);
 closeInherited(3);
 // What workers may hand to users' programs was chosen by the parent; the rest of its environment never came here.
 const environment = { ...process.env } as Record<string, string>;
+const code = codeFolder();
+if (code !== null) environment['NODE_COMPILE_CACHE'] = code; // the workers take it out again
 
 const parser = new FrameParser({
   head(head) {

@@ -1,6 +1,6 @@
 /** The locks that one run holds: dot-locks and the kernel's. Whatever the run forgot is given back when it has ended. */
 import { closeSync, constants, openSync } from 'node:fs';
-import { releaseDotLock, sleep, takeDotLock } from '../agents/dot-lock.ts';
+import { releaseDotLock, sleep, takeDotLock, waits } from '../agents/dot-lock.ts';
 import type { KernelLocks } from '../agents/kernel-lock.ts';
 import { notStored, type StoreResult, storeFailure } from '../agents/result.ts';
 
@@ -51,13 +51,15 @@ export class HostLocks {
       log(storeFailure(error, `cannot lock ${path}`).text);
       return false;
     }
-    for (let attempt = 1; ; attempt += 1) {
+    const pauses = waits(attempts, sleepMs);
+    for (;;) {
       const outcome = await kernelLocks.take(path);
       if (outcome === 'taken') this.#kernel.add(path);
       // Where such locks cannot be had, a script that wants one goes on: dot-locks keep the mailboxes whole.
       if (outcome !== 'busy') return true;
-      if (attempt >= attempts || signal.aborted) return false;
-      await sleep(sleepMs, signal);
+      const pause = pauses.next();
+      if (pause.done === true || signal.aborted) return false;
+      await sleep(pause.value, signal);
     }
   }
 

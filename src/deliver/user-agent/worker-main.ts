@@ -2,6 +2,7 @@
  * The process that delivers as one user. It starts as root with everything it needs already loaded, becomes the user named in its first order, and
  * takes orders on descriptor 3 until that closes. Nothing else is open in it, and its environment is empty.
  */
+import { flushCompileCache } from 'node:module';
 import { Socket } from 'node:net';
 import { appendMbox } from '../agents/mbox.ts';
 import { kernelLocks } from '../agents/kernel-lock.ts';
@@ -20,6 +21,7 @@ import { simpleAnswer, type SystemUser } from './types.ts';
 const CHANNEL = 3;
 const channel = new Socket({ fd: CHANNEL, readable: true, writable: true });
 closeInherited(CHANNEL);
+delete process.env['NODE_COMPILE_CACHE']; // of this runtime, not for users' programs
 const exported = { ...process.env } as Record<string, string>;
 const locks = kernelLocks();
 const ending = new AbortController();
@@ -41,6 +43,7 @@ function tell(news: WorkerNews, pieces: readonly Uint8Array[] = []): void {
 }
 
 function become(order: Extract<WorkerOrder, { kind: 'become' }>): void {
+  flushCompileCache(); // while it may be written
   becomeSystemUser(order.user, order.group);
   process.umask(0o077);
   user = order.user;

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { testStore } from '../../directory/testing.ts';
-import { SCHEMA_0005 } from '../../store/schema/0005.ts';
 import { POLICY_OPERATIONS } from './operations.ts';
 import { type CalloutAnswer, createProber, type ProbeSettings, probeSweepInput } from './probes.ts';
 import { mailbox } from './testing.ts';
@@ -21,7 +20,6 @@ const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {
 
 function world(settings: Partial<ProbeSettings> = {}) {
   const store = testStore(POLICY_OPERATIONS);
-  store.db.exec(SCHEMA_0005);
   const calls: string[] = [];
   const answers = new Map<string, CalloutAnswer | Promise<CalloutAnswer>>();
   const state = { now: 1_000_000_000_000, calls, answers, store };

@@ -55,6 +55,8 @@ export const PRESETS: readonly (readonly [string, string])[] = [
 
 /** EX_CANTCREAT: nothing could take the message. */
 const CANNOT_CREATE = 73;
+/** `$` conditions as they read after their expansion, by what they expanded to. */
+const reread = new Map<string, Condition>();
 
 /** What all copies of a run share: so that copies of copies come to an end. */
 interface Shared {
@@ -259,16 +261,14 @@ export class Run implements Expansion {
     yield* ask({ kind: 'unlock', path: toUnicode(path) });
   }
 
-  private readonly reread_ = new Map<string, Condition>();
-
-  /** `$` conditions mostly expand to what they were before. */
+  /** `$` conditions mostly expand to what they were for the message before. */
   reread(text: string, isCaseSensitive: boolean, from: Condition & { kind: 'expanded' }): Condition {
     const key = `${isCaseSensitive ? 'D' : 'i'}${from.isNegated ? '!' : ' '}${JSON.stringify([from.weight, from.area])}${text}`;
-    const known = this.reread_.get(key);
+    const known = reread.get(key);
     if (known !== undefined) return known;
     const condition = rereadCondition(text, isCaseSensitive, from);
-    if (this.reread_.size >= PROCMAIL_LIMITS.expressionsKept) this.reread_.clear();
-    this.reread_.set(key, condition);
+    if (reread.size >= PROCMAIL_LIMITS.expressionsKept) reread.clear();
+    reread.set(key, condition);
     return condition;
   }
 
