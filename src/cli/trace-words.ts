@@ -118,6 +118,7 @@ const WORDS: ReadonlyMap<string, Words> = new Map<string, Words>([
       if (f.waiting !== undefined) lines.push(`waiting in the queue: the mailbox of ${people(f.waiting)} is full`);
       if (f.refused !== undefined) lines.push(`refused for ${people(f.refused)}`);
       if (f.junk === true) lines.push('into the mailbox for junk');
+      if (f.notSentOn !== undefined) lines.push(`not sent on to ${people(f.notSentOn)}: it is spam (option forwarding.spam)`);
       if (f.held !== undefined) lines.push(`held in the queue: ${f.held} ("posthorn queue release" lets it go)`);
       if (f.nexthop !== undefined) lines.push(`to go to ${f.nexthop}, as a rule says`);
       if (f.judged !== undefined) lines.push(judgedWords(f.judged));

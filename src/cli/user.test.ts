@@ -64,6 +64,7 @@ test('user list is a table, or JSON', async () => {
     appPasswords: 0,
     createdAt: 0,
     lastLoginAt: 0,
+    source: 'own',
   };
   const answers = { 'user.list': [row] };
   assert.equal(

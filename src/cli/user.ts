@@ -18,6 +18,9 @@ interface QuotaOptions {
   quotaMessages?: string;
 }
 
+/** Where an account comes from, in words. */
+const FROM: Readonly<Record<UserRow['source'], string>> = { own: 'here', table: 'tables', system: 'system users' };
+
 /** Never an argument: the command line is in the shell's history and in the list of processes. */
 async function askPassword(io: CliIo, options: PasswordOptions): Promise<{ password?: string; hash?: string }> {
   const given = [options.passwordStdin, options.hashStdin, options.generate].filter((option) => option === true).length;
@@ -80,12 +83,14 @@ export function registerUser(program: Command, open: () => Promise<Admin>, io: C
         const rows: UserRow[] = await admin.call('user.list', { domain });
         if (options.json === true) for (const row of rows) io.print(JSON.stringify(row));
         else if (rows.length === 0) io.note('There is no user yet: posthorn user add anna@example.org');
-        else
+        else {
+          const isMixed = rows.some(({ source }) => source !== 'own');
           io.print(
             table(
-              ['user', 'state', 'mail', 'messages', 'last login', 'name'],
+              ['user', ...(isMixed ? ['from'] : []), 'state', 'mail', 'messages', 'last login', 'name'],
               rows.map((row) => [
                 row.login,
+                ...(isMixed ? [FROM[row.source]] : []),
                 row.isDisabled ? 'disabled' : 'active',
                 quota(row.usedBytes, row.quotaBytes, humanBytes),
                 quota(row.usedMessages, row.quotaMessages, String),
@@ -94,6 +99,7 @@ export function registerUser(program: Command, open: () => Promise<Admin>, io: C
               ]),
             ),
           );
+        }
       }),
     );
 

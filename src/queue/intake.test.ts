@@ -132,3 +132,13 @@ test('recipients who hear of a message in different names have entries of the qu
     ['message'],
   );
 });
+
+test('an alias that keeps a copy here does not send spam on; one without a copy does', () => {
+  const friend = { local: 'friend', domain: 'far.test' };
+  const both = { ...recipient('both', target(1, 'anna')), resolution: { kind: 'deliver' as const, local: [target(1, 'anna')], remote: [friend] } };
+  const away = { ...recipient('away'), resolution: { kind: 'deliver' as const, local: [], remote: [friend] } };
+  const kept = expand([both], 'a@b', [], {}, null, true);
+  assert.deepEqual([kept.deliveries.length, kept.remote.length, kept.notSentOn], [1, 0, ['friend@far.test']]);
+  assert.equal(expand([both], 'a@b', [], {}, null, false).remote.length, 1);
+  assert.equal(expand([away], 'a@b', [], {}, null, true).remote.length, 1);
+});

@@ -47,6 +47,8 @@ export interface IntakeContext {
   readonly mailroom?: Mailroom;
   /** The sender under which a stranger's mail leaves by an alias (SRS), or null: it stays. Left out: it always stays. */
   onwardSender?(sender: Address): Address | null | Promise<Address | null>;
+  /** May aliases send spam on to other hosts (`forwarding.spam`)? Left out: yes. */
+  forwardsSpam?(): boolean;
   /** Ids for entries of the queue beside the message's own. Left out: nothing is taken that needs them. */
   newId?(): MessageId;
   /** Told of local deliveries whose sender asked for NOTIFY=SUCCESS, after the commit. */
@@ -90,6 +92,8 @@ interface Expansion {
   readonly outcomes: { local: readonly number[]; isRemote: boolean; refusal: Reply | null }[];
   /** For each of `deliveries`: the recipient that first led there, and the plus detail. */
   readonly causes: { readonly recipient: Recipient; readonly target: LocalTarget }[];
+  /** Targets of aliases at other hosts that do not get it because it is spam. */
+  readonly notSentOn: readonly string[];
 }
 
 const encoder = new TextEncoder();
@@ -112,11 +116,13 @@ export function expand(
   deliveredToBefore: readonly string[],
   orders: Orders = NO_ORDERS,
   onwardSender: Address | null = null,
+  keepsSpam = false,
 ): Expansion {
   const deliveries: LocalDelivery[] = [];
   const remote: RemoteRecipient[] = [];
   const causes: { recipient: Recipient; target: LocalTarget }[] = [];
   let inNameOf: Map<string, RemoteRecipient[]> | null = null;
+  const notSentOn: string[] = [];
   const accounts = new Map<number, number>();
   const addresses = new Set<string>();
   const seenBefore = new Set(deliveredToBefore.map((address) => address.toLowerCase()));
@@ -172,10 +178,19 @@ export function expand(
       }
       local.push(index);
     }
-    for (const target of resolution.remote) addRemote(target, recipient);
-    return { local, isRemote: resolution.remote.length > 0, refusal: null };
+    let isRemote = false;
+    for (const target of resolution.remote) {
+      // Somebody here has it: spam need not go on in our name. Where nobody has, it must not be lost.
+      if (keepsSpam && local.length > 0 && isSentOn(target, recipient)) {
+        notSentOn.push(formatAddress(target));
+        continue;
+      }
+      isRemote = true;
+      addRemote(target, recipient);
+    }
+    return { local, isRemote, refusal: null };
   });
-  return { deliveries, remote, inNameOf: inNameOf ?? NOBODY_ELSE, outcomes, causes };
+  return { deliveries, remote, inNameOf: inNameOf ?? NOBODY_ELSE, outcomes, causes, notSentOn };
 }
 
 /** In the words of a table, where it has some: they may say "later". */
@@ -290,7 +305,9 @@ export class StoreIntake implements Intake {
     if (digest.receivedCount > this.#context.receivedMax())
       return { kind: 'refused', reply: TOO_MANY_HOPS, perRecipient: envelope.recipients.map(() => TOO_MANY_HOPS) };
     const sender = envelope.sender === null ? null : formatAddress(envelope.sender);
-    const expansion = expand(envelope.recipients, sender, digest.deliveredTo, orders, await this.#onwardSender(envelope));
+    const asked = this.#onwardSender(envelope);
+    const keepsSpam = (orders.isJunk === true || orders.spam?.isSpam === true) && this.#context.forwardsSpam?.() === false;
+    const expansion = expand(envelope.recipients, sender, digest.deliveredTo, orders, asked instanceof Promise ? await asked : asked, keepsSpam);
     // SMTP has one reply: a recipient that cannot be (a loop) must not vanish behind the 250 for the others. LMTP and pickup hear of each.
     const hearsOfEach = envelope.source === 'lmtp' || envelope.source === 'pickup';
     const planning = this.#sort(envelope, message, orders, expansion, arrival, hearsOfEach);
@@ -342,7 +359,7 @@ export class StoreIntake implements Intake {
   }
 
   /** SPF of the next host asks about the sender: a stranger's mail that an alias sends elsewhere leaves in our name. */
-  async #onwardSender({ sender, recipients }: Envelope): Promise<Address | null> {
+  #onwardSender({ sender, recipients }: Envelope): Address | null | Promise<Address | null> {
     const { onwardSender } = this.#context;
     if (sender === null || onwardSender === undefined) return null;
     const goesOn = recipients.some((one) => one.resolution.kind === 'deliver' && one.resolution.remote.some((target) => isSentOn(target, one)));
@@ -512,6 +529,7 @@ export class StoreIntake implements Intake {
         refused: full.length > 0 ? full : undefined,
         entry: output.entryId ?? undefined,
         junk: orders.isJunk === true && delivered.length > 0 ? true : undefined,
+        notSentOn: expansion.notSentOn.length > 0 ? expansion.notSentOn.slice(0, JOURNEY_RECIPIENTS_MAX) : undefined,
         held: orders.hold,
         nexthop: orders.nexthop,
         judged: orders.judged,

@@ -53,6 +53,7 @@ const intake = createIntake({
   staging: store.staging,
   onwardSender: (sender) => routing.onwardSender(sender),
   mailroom: routing.mailroom,
+  forwardsSpam: () => thread.settings()['forwarding.spam'],
   directory,
   reader: store.reader,
   writer: store.writer,

@@ -128,6 +128,7 @@ const intake = createIntake({
   staging: store.staging,
   onwardSender: (sender) => routing.onwardSender(sender),
   mailroom: routing.mailroom,
+  forwardsSpam: () => thread.settings()['forwarding.spam'],
   receivedMax: () => thread.settings()['smtp.receivedMax'],
   onLocal: reportTaker({ ...thread, directory, reader: store.reader, writer: store.writer }),
   onDelivered: reportDeliveries({

@@ -14,10 +14,10 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { after, test } from 'node:test';
 import fc from 'fast-check';
-import { sleep, tryDotLock, releaseDotLock } from './dot-lock.ts';
+import { sleep, takeDotLock, tryDotLock, releaseDotLock, waits } from './dot-lock.ts';
 import { kernelLocks, NO_KERNEL_LOCKS } from './kernel-lock.ts';
 import { deliverMaildir, maildirFolder, maildirName, modifiedUtf7 } from './maildir.ts';
 import { parseQuota } from './maildir-quota.ts';
@@ -170,6 +170,23 @@ test('dot-lock: one has it, then the next', () => {
     readdirSync(folder).filter((name) => name.startsWith('.lk')),
     [],
   );
+});
+
+test('a lock is asked for soon again at first, and for as long as the tries take', async () => {
+  assert.deepEqual([...waits(3, 100)], [10, 20, 40, 80, 50]);
+  assert.deepEqual([...waits(2, 1)], [1]);
+  assert.deepEqual([...waits(1, 1000)], []);
+  const path = join(mkdtempSync(join(tmpdir(), 'posthorn-lock-')), 'inbox.lock');
+  assert.equal(tryDotLock(path, 0), 'taken');
+  const slept: number[] = [];
+  const wait = async (ms: number): Promise<void> => {
+    slept.push(ms);
+    if (slept.length === 2) releaseDotLock(path);
+  };
+  const options = { attempts: 20, sleepMs: 1000, staleSeconds: 0, signal: new AbortController().signal, sleep: wait };
+  assert.equal(await takeDotLock(path, options), 'taken');
+  assert.deepEqual(slept, [10, 20]);
+  rmSync(dirname(path), { recursive: true });
 });
 
 test('sleep ends at once when it is aborted', async () => {

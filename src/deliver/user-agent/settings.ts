@@ -108,8 +108,27 @@ export interface MachineFacts {
   readonly filePlaces?: readonly string[];
 }
 
+/** The last answer for each reading of the settings: they seldom change, and every task asks. */
+const known = new WeakMap<object, { readonly machine: MachineFacts; readonly configuration: LocalConfiguration }>();
+
 /** The options as they travel with each task. */
 export function localConfiguration(s: LocalSettings & SieveSettings, machine: MachineFacts): LocalConfiguration {
+  const last = known.get(s);
+  if (last !== undefined && isSame(last.machine, machine)) return last.configuration;
+  const configuration = travelling(s, machine);
+  known.set(s, { machine, configuration });
+  return configuration;
+}
+
+const isSame = (a: MachineFacts, b: MachineFacts): boolean =>
+  a.hostname === b.hostname &&
+  a.domain === b.domain &&
+  a.recipientDelimiter === b.recipientDelimiter &&
+  a.localDomains === b.localDomains &&
+  a.commandPlaces === b.commandPlaces &&
+  a.filePlaces === b.filePlaces;
+
+function travelling(s: LocalSettings & SieveSettings, machine: MachineFacts): LocalConfiguration {
   const { hostname, domain, recipientDelimiter, localDomains = [], commandPlaces = ['forward'], filePlaces = ['forward'] } = machine;
   return {
     mailbox: s['local.mailbox'],

@@ -22,12 +22,14 @@ export interface UserRow {
   readonly createdAt: number;
   /** Within about an hour; null = never. */
   readonly lastLoginAt: number | null;
+  /** Made by command, named by lookup tables, or a user of this machine. */
+  readonly source: 'own' | 'table' | 'system';
 }
 
 const LIST = `SELECT login, display_name, is_disabled, quota_bytes, quota_messages,
   (SELECT coalesce(sum(bytes), 0) FROM mailbox WHERE account_id=account.id), (SELECT coalesce(sum(message_count), 0) FROM mailbox WHERE account_id=account.id),
   (SELECT count(*) FROM credential WHERE account_id=account.id AND kind='app'), created_at,
-  (SELECT max(used_at) FROM credential WHERE account_id=account.id)
+  (SELECT max(used_at) FROM credential WHERE account_id=account.id), source
   FROM account WHERE ?1='' OR substr(login, -length(?1))=?1 ORDER BY substr(login, instr(login, '@')), login`;
 
 /** What is stored for a password, or for a hash that another server made; `generated` when there was neither. */
@@ -84,8 +86,20 @@ export const userAdmin: AdminHandlers = {
   'user.list': async (context, args): Promise<UserRow[]> => {
     const ending = args?.domain === undefined || args.domain === null || args.domain === '' ? '' : '@' + domainInput(args.domain);
     return context.reader.rows(LIST, ending).map((row) => {
-      const [login, displayName, isDisabled, quotaBytes, quotaMessages, usedBytes, usedMessages, appPasswords, createdAt, lastLoginAt] = row as any[];
-      return { login, displayName, isDisabled: isDisabled === 1, quotaBytes, quotaMessages, usedBytes, usedMessages, appPasswords, createdAt, lastLoginAt };
+      const [login, displayName, isDisabled, quotaBytes, quotaMessages, usedBytes, usedMessages, appPasswords, createdAt, lastLoginAt, source] = row as any[];
+      return {
+        login,
+        displayName,
+        isDisabled: isDisabled === 1,
+        quotaBytes,
+        quotaMessages,
+        usedBytes,
+        usedMessages,
+        appPasswords,
+        createdAt,
+        lastLoginAt,
+        source,
+      };
     });
   },
 
