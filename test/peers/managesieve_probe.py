@@ -76,7 +76,7 @@ assert answer.startswith(b"{%d}\r\n%s\r\nOK" % (len(script), script)), answer
 
 # A large script in many pieces.
 large = b"# " + b"x" * 70 + b"\r\n"
-large = large * 4000 + b"keep;\r\n"
+large = large * 3000 + b"keep;\r\n"
 client.send(b'PUTSCRIPT "large" {%d+}\r\n' % len(large))
 for at in range(0, len(large), 10007):
     client.send(large[at : at + 10007])

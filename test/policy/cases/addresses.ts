@@ -77,7 +77,11 @@ export const ADDRESSES: readonly Setup[] = [
     name: 'no question about unlisted recipients',
     main: { smtpd_reject_unlisted_recipient: 'no' },
     conversations: recipients(CLIENTS.known, 'nobody@us.test', 'nobody@box.test', 'nobody@relay.test').map((conversation, index) =>
-      index === 0 ? { ...conversation, serverDiffers: 'unknown users of the directory' } : conversation,
+      index === 0
+        ? { ...conversation, serverDiffers: 'unknown users of the directory' }
+        : index === 1
+          ? { ...conversation, serverDiffers: 'unknown virtual mailboxes' }
+          : conversation,
     ),
   },
   {
