@@ -79,7 +79,7 @@ mh/.
     await host.send('paul', { subject: 'a digest' });
     await eventually('the program', () => machine.read('paul', 'Mail/digest')?.startsWith('one more\n'));
     await eventually('the lock was held', () => machine.read('paul', 'Mail/digest.state') === 'locked\n');
-    assert.ok(!existsSync('/home/paul/Mail/digest.lock'));
+    await eventually('the lock is gone', () => !existsSync('/home/paul/Mail/digest.lock'));
     await host.send('paul', { subject: 'please forward' });
     assert.match(await arrived('rob', () => atRemote('rob'), 'please forward'), /^X-Filtered: yes$/m);
     assert.equal(mboxMessages(machine.read('paul', 'Mail/backup')).length, 6);
@@ -147,11 +147,10 @@ vacation :days 7 :subject "Away" "I am away.";
     await host.send('sam', { subject: 'machine', from: 'rob@remote.test', headers: { 'Auto-Submitted': 'auto-generated' } });
     await host.send('sam', { subject: 'bulk', from: 'rob@remote.test', headers: { 'List-Id': '<x.remote.test>' } });
     await host.send('sam', { subject: 'report', from: '' });
-    const traces = await host.trace('sam@us.test', /report@letter\.test[\s\S]*no vacation/);
     for (const subject of ['second', 'machine', 'bulk', 'report']) await arrived('sam', () => inbox('sam'), `Subject: ${subject}`);
-    assert.match(traces, /no vacation notice: the sender was told already/);
-    assert.match(traces, /no vacation notice: the message came by a mailing list/);
-    assert.match(traces, /no vacation notice: the message has the null sender/);
+    // They are worked on side by side: any of them may be the last to be written down.
+    const reasons = ['the sender was told already', 'the message came by a mailing list', 'the message has the null sender'];
+    await host.trace('sam@us.test', new RegExp(reasons.map((reason) => `(?=[\\s\\S]*no vacation notice: ${reason})`).join('')));
     assert.equal(atRemote('rita').filter((message) => message.includes('Subject: Away')).length, 1);
     assert.equal(atRemote('rob').filter((message) => message.includes('Subject: Away')).length, 0);
   });
@@ -181,7 +180,8 @@ vacation :days 7 :subject "Away" "I am away.";
       for (const name of ['slip', 'fall', 'drop']) await arrived(name, () => inbox(name), `${nth} mistake of ${name}`);
       await arrived('rob', () => atRemote('rob'), `${nth} mistake of drop`);
     }
-    assert.match(await host.trace('trip@us.test', /deferred/), /deferred for trip@us\.test: .*has mistakes/);
+    // Both must wait before they are tried again: an attempt under way would end with the old file.
+    await host.trace('trip@us.test', /(?:deferred for trip@us\.test: .*has mistakes[\s\S]*){2}/);
     machine.homeFile('trip', '.mailfilter', 'to "$DEFAULT"\n', 0o600);
     await host.server.admin('queue', 'retry', '--all');
     for (const nth of ['first', 'second']) await arrived('trip', () => inbox('trip'), `${nth} mistake of trip`);

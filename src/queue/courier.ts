@@ -10,7 +10,6 @@ import type { SmtpConnection } from '../deliver/smtp/connection.ts';
 import { createDns, type Dns } from '../net/dns.ts';
 import type { DnsSettings } from '../net/dns-settings.ts';
 import type {
-  Address,
   Announcement,
   Announcements,
   Directory,
@@ -20,22 +19,18 @@ import type {
   MessageId,
   Metrics,
   Milliseconds,
-  Resolution,
   Staging,
   StoreReader,
   StoreWriter,
 } from '../ports.ts';
-import { formatAddress } from '../mail/address.ts';
 import type { Mailroom } from '../deliver/mailroom/types.ts';
-import type { Generic } from '../route/generic.ts';
-import { filterHop, nexthop, readRoutes, type Routes } from '../route/transport.ts';
 import type { AcceptInput } from '../store/operations/accept.types.ts';
 import { Failure } from '../system/failure.ts';
-import { isResolved, leadsToItself } from './again.ts';
 import { type Notice, noticesFor } from './bounce.ts';
-import { addressOf, type QueuedRecipient, type QueueEntry } from './entry.ts';
+import type { QueuedRecipient, QueueEntry } from './entry.ts';
 import { byHand, type HandsContext } from './hands.ts';
-import { type HandHop, type Hop, MAILBOX_HOP, REENTER_HOP } from './hop.ts';
+import { type HopContext, HopFinder } from './hop-finder.ts';
+import { type HandHop, type Hop, REENTER_HOP } from './hop.ts';
 import { BatchJob } from './job.ts';
 import { Loader } from './loader.ts';
 import { deliverLocal } from './local.ts';
@@ -45,12 +40,11 @@ import { Reporter } from './reporter.ts';
 import { afterFailure, beforeWarning, isDelayWarningDue, wants } from './retry.ts';
 import { type Batch, type DeadReason, type Destination, Schedule } from './schedule.ts';
 import type { QueueSettings } from './settings.ts';
-import { goOutside } from './outside.ts';
 import { storeSource } from './source.ts';
 
 export type CourierSettings = QueueSettings & OutboundSettings & DnsSettings & { readonly domain: string; readonly 'route.destinationRateDelay'?: number };
 
-export interface CourierContext {
+export interface CourierContext extends HopContext {
   settings(): CourierSettings;
   readonly log: Log;
   readonly metrics: Metrics;
@@ -64,14 +58,6 @@ export interface CourierContext {
   newId(): MessageId;
   now(): Milliseconds;
   readonly mailroom?: Mailroom;
-  /** Finds the next hop. Left out: `deliver.transports` and `deliver.relayHost` alone say (tests of this room). */
-  readonly transport?: (recipient: Address, sender: string | null) => Hop | Promise<Hop>;
-  /** The next hop that a table or rule names in its own words; null when they are none. */
-  readonly namedHop?: (text: string, recipient: Address) => Hop | null;
-  /** Where an address leads: what turns out to be ours is taken in again. Left out: everything in the queue is for others. */
-  readonly resolve?: (address: Address, sender: Address | null) => Resolution | Promise<Resolution>;
-  /** Addresses as the outside shall see them. */
-  readonly generic?: () => Generic;
   /** What is delivered on this machine. Left out: nothing can be. */
   readonly hands?: HandsContext;
   /** For tests. */
@@ -108,13 +94,13 @@ export function startCourier(context: CourierContext): Courier {
 class QueueCourier implements Courier {
   readonly #context: CourierContext;
   readonly #random: () => number;
+  readonly #hops: HopFinder;
   readonly #loader: Loader;
   readonly #schedule: Schedule;
   readonly #outbound: Outbound;
   readonly #reporter: Reporter;
   readonly #unwatch: () => void;
   readonly #ticker: NodeJS.Timeout;
-  #routes: { settings: CourierSettings; routes: Routes } | null = null;
   #epoch = 0;
   #taking: Promise<void> | null = null;
   #isStopping = false;
@@ -131,6 +117,7 @@ class QueueCourier implements Courier {
   constructor(context: CourierContext) {
     this.#context = context;
     this.#random = context.random ?? Math.random;
+    this.#hops = new HopFinder(context);
     this.#loader = new Loader(storeSource(context.reader), () => context.settings()['queue.memoryRecipientsMax']);
     this.#schedule = new Schedule(() => {
       const settings = context.settings();
@@ -272,7 +259,7 @@ class QueueCourier implements Courier {
   #route(entry: QueueEntry, recipient: QueuedRecipient, now: number): void {
     let hop: Hop | Promise<Hop>;
     try {
-      hop = this.#hopOutside(entry, recipient);
+      hop = this.#hops.find(entry, recipient);
     } catch (error) {
       return this.#settle(entry, [recipient], [this.#tableDown(entry, error)], 0);
     }
@@ -299,50 +286,6 @@ class QueueCourier implements Courier {
     return outcome('deferred', 451, '4.3.0', `a lookup table does not answer: ${cause}`, '');
   }
 
-  /** The hop, with the addresses as the outside shall see them. */
-  #hopOutside(entry: QueueEntry, recipient: QueuedRecipient): Hop | Promise<Hop> {
-    const hop = this.#hopFor(entry, recipient);
-    const generic = this.#context.generic?.();
-    if (generic === undefined || generic.isIdle) return hop;
-    const outside = (found: Hop): Hop | Promise<Hop> => {
-      const asked = found.kind === 'smtp' ? goOutside(generic, entry, recipient, this.#context.reader) : undefined;
-      return asked === undefined ? found : asked.then(() => found);
-    };
-    return hop instanceof Promise ? hop.then(outside) : outside(hop);
-  }
-
-  #hopFor(entry: QueueEntry, recipient: QueuedRecipient): Hop | Promise<Hop> {
-    if (recipient.kind === 'local') return MAILBOX_HOP;
-    const { task } = recipient;
-    if (task !== null) return { kind: 'task', key: `task:${task.user ?? ''}:${task.kind}` };
-    const context = this.#context;
-    const ordered = recipient.nexthop ?? entry.nexthop;
-    if (ordered !== null) {
-      const hop = (recipient.nexthop === null ? null : context.namedHop?.(ordered, addressOf(recipient.address))) ?? filterHop(ordered);
-      if (hop !== null) return hop;
-    } else if (context.resolve !== undefined) {
-      const address = addressOf(recipient.address);
-      const found = context.resolve(address, entry.sender === null ? null : addressOf(entry.sender));
-      if (found instanceof Promise) return found.then((late) => this.#hopOf(late, entry, recipient));
-      return this.#hopOf(found, entry, recipient);
-    }
-    return this.#transportFor(entry, recipient);
-  }
-
-  #hopOf(resolution: Resolution, entry: QueueEntry, recipient: QueuedRecipient): Hop | Promise<Hop> {
-    if (isOurs(resolution, entry, recipient.address)) return REENTER_HOP;
-    const only = resolution.kind === 'deliver' ? resolution.remote[0] : undefined;
-    if (only?.nexthop !== undefined) {
-      const hop = this.#context.namedHop?.(only.nexthop, addressOf(recipient.address)) ?? filterHop(only.nexthop);
-      if (hop !== null) return hop;
-    }
-    return this.#transportFor(entry, recipient);
-  }
-
-  #transportFor(entry: QueueEntry, recipient: QueuedRecipient): Hop | Promise<Hop> {
-    return this.#context.transport?.(addressOf(recipient.address), entry.sender) ?? nexthop(recipient.domain, this.#currentRoutes());
-  }
-
   #place(found: Hop, entry: QueueEntry, recipient: QueuedRecipient, now: number): void {
     // A mailbox or user of this machine: resolved again, which says what is to be done.
     const hop = found.kind === 'local' || found.kind === 'virtual' ? REENTER_HOP : found;
@@ -353,12 +296,6 @@ class QueueCourier implements Courier {
     const dead = this.#schedule.deadFor(hop.key, now);
     if (dead !== null) return this.#settle(entry, [recipient], [postponed(dead.reason)], dead.until);
     this.#schedule.add(hop, entry, recipient);
-  }
-
-  #currentRoutes(): Routes {
-    const settings = this.#context.settings();
-    if (this.#routes?.settings !== settings) this.#routes = { settings, routes: readRoutes(settings) };
-    return this.#routes.routes;
   }
 
   // ── attempts ───────────────────────────────────────────────────────────────────────────────────────
@@ -702,16 +639,6 @@ class Slot implements JobSource {
     if (this.#goodbye !== null && this.#successes === 0) this.#courier.refused(this.#destination, this.#goodbye);
     this.#courier.released(this.#destination);
   }
-}
-
-/** Not only another host's address under another name: something of it is delivered, expanded or refused here. */
-function isOurs(resolution: Resolution, entry: QueueEntry, address: string): boolean {
-  if (resolution.kind === 'foreign') return false;
-  // The others that it leads to have had their copies.
-  if (isResolved(entry) && leadsToItself(resolution, address)) return false;
-  if (resolution.kind !== 'deliver' || resolution.local.length > 0 || resolution.remote.length !== 1) return true;
-  const only = resolution.remote[0]!;
-  return only.task !== undefined || formatAddress(only) !== address;
 }
 
 function postponed(reason: DeadReason): Outcome {

@@ -29,7 +29,9 @@ import type { AcceptInput } from '../store/operations/accept.types.ts';
 import { isResolved, leadsToItself, nextTurn, TURNS_MAX, turnsOf } from './again.ts';
 import { addressOf, type QueuedRecipient, type QueueEntry } from './entry.ts';
 import type { HandHop } from './hop.ts';
-import { filteredEvent, type StoreIntake, tracePrefix } from './intake.ts';
+import { tracePrefix } from './expand.ts';
+import type { StoreIntake } from './intake.ts';
+import { filteredEvent } from './intake-journey.ts';
 import type { SettledEffects } from './operations.ts';
 import { acceptOf, restage } from './local.ts';
 

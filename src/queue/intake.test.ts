@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import type { Address, Envelope, LocalTarget, Recipient, RemoteTarget, Reply, Resolution, Router } from '../ports.ts';
 import { createStaging } from '../store/blobs/staging.ts';
 import type { AcceptInput } from '../store/operations/accept.types.ts';
-import { createIntake, expand, type IntakeContext } from './intake.ts';
+import { expand } from './expand.ts';
+import { createIntake, type IntakeContext } from './intake.ts';
 
 const at = (local: string, domain = 'example.org'): Address => ({ local, domain });
 const target = (accountId: number, local: string): LocalTarget => ({ accountId, address: at(local), detail: null });

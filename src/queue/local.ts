@@ -6,7 +6,8 @@ import type { Directory, Journey, Staging, StagedMessage, StoreReader, StoreWrit
 import type { AcceptInput, AcceptOutput } from '../store/operations/accept.types.ts';
 import { FAILURES, Failure } from '../system/failure.ts';
 import type { QueuedRecipient, QueueEntry } from './entry.ts';
-import { filteredEvent, tracePrefix } from './intake.ts';
+import { tracePrefix } from './expand.ts';
+import { filteredEvent } from './intake-journey.ts';
 import type { DeliverLocalInput } from './operations.ts';
 import { discardAll } from './unused.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Address, Directory, Recipient, Resolution } from '../ports.ts';
-import { expand } from './intake.ts';
+import { expand } from './expand.ts';
 import { reach, type ReachContext } from './reach.ts';
 
 const at = (text: string): Address => ({ local: text.split('@')[0]!, domain: text.split('@')[1]! });

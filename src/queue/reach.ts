@@ -1,6 +1,6 @@
 /** Where a report of ours goes: to a mailbox of ours at once, to everybody else by way of the queue. */
 import type { Address, Directory, Resolution } from '../ports.ts';
-import { expand } from './intake.ts';
+import { expand } from './expand.ts';
 
 export interface ReachContext {
   readonly directory: Directory;

@@ -16,7 +16,7 @@ import { defaultsOf } from '../system/declare.ts';
 import { messageIds } from '../system/ids.ts';
 import { QUEUE_ADMIN } from './admin.ts';
 import { type Courier, type CourierContext, startCourier } from './courier.ts';
-import { tracePrefix } from './intake.ts';
+import { tracePrefix } from './expand.ts';
 import { QUEUE_OPERATIONS } from './operations.ts';
 import { QUEUE_SETTINGS } from './settings.ts';
 

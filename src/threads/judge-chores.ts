@@ -10,7 +10,7 @@ import { formatAddress, needsUtf8 } from '../mail/address.ts';
 import { fieldBytes } from '../mail/edit.ts';
 import { viewOf } from '../mail/view.ts';
 import type { Directory, Log, Metrics, Staging, StagedMessage, StoreReader, StoreWriter } from '../ports.ts';
-import { expand } from '../queue/intake.ts';
+import { expand } from '../queue/expand.ts';
 import type { AllSettings } from '../settings.ts';
 import type { AcceptInput } from '../store/operations/accept.types.ts';
 
