@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { Rehearsal } from '../judge/rehearsal.ts';
 import type { Admin } from '../ports.ts';
+import type { RouteAnswer } from '../route/admin.ts';
 import type { CliIo } from './io.ts';
+import { routeWords } from './route.ts';
 import { printable } from './table.ts';
 
 const MESSAGE_BYTES_MAX = 32 * 1024 * 1024;
@@ -18,11 +20,11 @@ export function registerExplain(program: Command, open: () => Promise<Admin>, io
     .command('explain')
     .summary('say what would happen to a message, and why')
     .description(
-      'Plays a message from FILE through every check as if a stranger sent it now, and prints what each of them says. Nothing is delivered, remembered or sent.',
+      'Plays a message from FILE through every check as if a stranger sent it now, and prints what each of them says, and the way of each recipient. Nothing is delivered, remembered or sent.',
     )
     .argument('<file>', 'the message as it would arrive; - for the standard input')
     .requiredOption('--ip <address>', 'address of the client')
-    .option('--helo <name>', 'name the client gives itself', 'unknown')
+    .option('--helo <name>', 'name the client gives itself', 'client.example.net')
     .requiredOption('--from <address>', 'envelope sender; "<>" for none')
     .requiredOption('--to <address...>', 'envelope recipients')
     .option('--name <name>', 'host name of the client, instead of looking it up')
@@ -40,11 +42,27 @@ export function registerExplain(program: Command, open: () => Promise<Admin>, io
           to: options.to,
           name: options.name ?? null,
         });
-        io.print(options.json === true ? JSON.stringify(answer) : explainWords(answer));
+        const routes: Routed[] = [];
+        if (answer.reply === null)
+          for (const address of answer.accepted)
+            routes.push({ address, route: await admin.call('route.explain', { address, sender: options.from, mx: false }) });
+        io.print(options.json === true ? JSON.stringify({ ...answer, routes }) : [explainWords(answer), ...routes.map(routedWords)].join('\n\n'));
       } finally {
         await admin.close();
       }
     });
+}
+
+interface Routed {
+  readonly address: string;
+  readonly route: RouteAnswer;
+}
+
+function routedWords({ address, route }: Routed): string {
+  return `Way of ${printable(address)}\n${routeWords(route)
+    .split('\n')
+    .map((line) => (line === '' ? line : `  ${line}`))
+    .join('\n')}`;
 }
 
 /** A file saved on this machine has bare LF; what arrives by SMTP has not. */
