@@ -70,3 +70,10 @@ test("what an alias sends elsewhere leaves in our name; what stays in its domain
   assert.equal(expand([task], 'rita@friend.test', [], {}, srs).remote.length, 1);
   assert.equal(expand([alias('info@us.test', 'a@far.test')], 'rita@friend.test', []).remote.length, 1);
 });
+
+test('a report for an account with rules of its own goes by the queue, where they are followed', async () => {
+  const found = await reach(at('anna@us.test'), { ...world(), mailroom: { hasRules: (accountId) => accountId === 1 } });
+  assert.deepEqual([found!.deliveries.length, found!.remote.map(({ address }) => address)], [0, ['anna@us.test']]);
+  const plain = await reach(at('anna@us.test'), { ...world(), mailroom: { hasRules: () => false } });
+  assert.equal(plain!.deliveries.length, 1);
+});

@@ -82,6 +82,12 @@ class StoreMailroom<S> implements Mailroom {
     return this.#sort(account, input, scripts, rules);
   }
 
+  hasRules(accountId: number): boolean {
+    const account = this.#parts.directory.account(accountId);
+    if (account === null) return false;
+    return !this.#parts.scripts.of(accountId, account.login.slice(account.login.lastIndexOf('@') + 1)).isEmpty || this.#rulesOf(accountId) !== null;
+  }
+
   asksStrangers(accountId: number): boolean {
     return this.#rulesOf(accountId)?.asksStrangers === true;
   }

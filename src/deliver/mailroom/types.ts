@@ -40,6 +40,8 @@ export interface FilterPlan {
 export interface Mailroom {
   /** null: no rule applies, and the message goes where it goes by default. Never rejects: rules that fail keep the message. */
   sort(input: MailroomInput): FilterPlan | null | Promise<FilterPlan | null>;
+  /** Would `sort` have something to say about mail for this account? */
+  hasRules?(accountId: AccountId): boolean;
   /** Does this account ask unknown senders to confirm? */
   asksStrangers?(accountId: AccountId): boolean;
   /** They are known to the account from now on. Nobody waits for it. */
