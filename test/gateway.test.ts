@@ -132,7 +132,7 @@ test('a gateway before a Postfix', async (t) => {
     assert.equal(connections(), before);
   });
 
-  await t.test('while it is down: known addresses are taken and wait, others are told to come back; afterwards all arrives', async () => {
+  await t.test('while it is down: known addresses are taken and wait, others are told to come back; afterwards what waited arrives', async () => {
     await inner.stop();
     assert.match((await attempt({ recipients: [`rita@${INNER}`], message: mail({ subject: 'while down' }) })).reply, /^250 /);
     assert.match((await attempt({ recipients: [`rob@${INNER}`], message: null })).reply, /^450 4\.1\.1 .*unverified address/);
@@ -140,10 +140,6 @@ test('a gateway before a Postfix', async (t) => {
     assert.match(await server.admin('queue', 'list'), new RegExp(`rita@${INNER}`));
     await inner.start();
     await flushed('while down');
-    // What could not be asked is not remembered as unknown.
-    await eventually('it is asked again', async () => /^250 /.test((await attempt({ recipients: [`rob@${INNER}`], message: null })).reply));
-    assert.match((await attempt({ recipients: [`rob@${INNER}`], message: mail({ subject: 'for rob' }) })).reply, /^250 /);
-    await arrived(inner, 'rob', 'for rob');
   });
 
   await t.test('without TLS nothing is handed over', async () => {
@@ -178,6 +174,13 @@ test('a gateway before a Postfix', async (t) => {
     assert.equal(taken.sender, `rita@${INNER}`);
     assert.match(taken.message, /^DKIM-Signature: /m);
     await succeed('opendkim-testmsg', [], { input: Buffer.from(taken.message, 'latin1') });
+  });
+
+  await t.test('what could not be asked while it was down is not remembered as unknown', async () => {
+    // It counts for some seconds, which have passed by now.
+    await eventually('it is asked again', async () => /^250 /.test((await attempt({ recipients: [`rob@${INNER}`], message: null })).reply));
+    assert.match((await attempt({ recipients: [`rob@${INNER}`], message: mail({ subject: 'for rob' }) })).reply, /^250 /);
+    await arrived(inner, 'rob', 'for rob');
   });
 
   await t.test('mail between its own users by way of the gateway comes back in', async () => {

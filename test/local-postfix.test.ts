@@ -22,6 +22,8 @@ import { setUpPostfix } from './peers/postfix.ts';
 const HOST = 'mx.test';
 const FIRST_UID = 41_000;
 const TIME_LIMIT_SECONDS = 2;
+/** Deliveries of ours at once; fewer than the agent has workers. */
+const SIDE_BY_SIDE = 3;
 
 /** What became of a message, and what its program was given; null where none ran. */
 interface Seen {
@@ -81,13 +83,19 @@ test('programs are given the same by Postfix and by Posthorn, and their ends mea
   });
   const agent = await startUserAgentSide(t, dir, HOST, TIME_LIMIT_SECONDS * 1000);
   const table = readFileSync(resolve(import.meta.dirname, '../docs/postfix-differences.md'), 'utf8');
+  const outcomeOf = async (scene: Scene): Promise<{ readonly expected: Seen; readonly actual: Seen }> => {
+    const expected: Seen = { ...theirs.get(scene.index)!, given: scene.given() };
+    const answer = await scene.deliver(agent);
+    const status = { delivered: 'sent', deferred: 'deferred', failed: 'bounced' }[answer.outcome];
+    const text = answer.outcome === 'delivered' ? '' : answer.text;
+    return { expected, actual: { status, enhanced: answer.enhanced, text: plain(text), given: scene.given() } };
+  };
+  const found = await sideBySide(scenes, outcomeOf);
   for (const scene of scenes)
     await t.test(scene.title, async () => {
-      const expected: Seen = { ...theirs.get(scene.index)!, given: scene.given() };
-      const answer = await scene.deliver(agent);
-      const status = { delivered: 'sent', deferred: 'deferred', failed: 'bounced' }[answer.outcome];
-      const text = answer.outcome === 'delivered' ? '' : answer.text;
-      const actual: Seen = { status, enhanced: answer.enhanced, text: plain(text), given: scene.given() };
+      const result = found.get(scene)!;
+      if (result.status === 'rejected') throw result.reason;
+      const { expected, actual } = result.value;
       const { differs } = scene.one;
       if (differs === undefined) assert.deepEqual(actual, expected);
       else {
@@ -96,6 +104,17 @@ test('programs are given the same by Postfix and by Posthorn, and their ends mea
       }
     });
 });
+
+/** What came of each: every user has a worker of his own, and some programs run until they are ended. */
+async function sideBySide<T, R>(all: readonly T[], work: (one: T) => Promise<R>): Promise<ReadonlyMap<T, PromiseSettledResult<R>>> {
+  const found = new Map<T, PromiseSettledResult<R>>();
+  const waiting = [...all];
+  const next = async (): Promise<void> => {
+    for (let one = waiting.shift(); one !== undefined; one = waiting.shift()) found.set(one, (await Promise.allSettled([work(one)]))[0]);
+  };
+  await Promise.all(Array.from({ length: SIDE_BY_SIDE }, next));
+  return found;
+}
 
 class Scene {
   readonly one: ProgramCase;

@@ -211,7 +211,7 @@ test('what cannot be converted at all is said in a sentence', async (t) => {
   assert.match(await errOf('a.sieve'), /a\.sieve is Sieve already/);
   assert.match(await errOf('.mailfilter'), /\.mailfilter:\d+: /);
   assert.match(await errOf('b'), /Please give --language/);
-  assert.match(await errOf('none', '--language', 'qmail'), /ENOENT/);
+  assert.match(await errOf('none', '--language', 'qmail'), /There is no file none\./);
 });
 
 test('a server without the extensions says so', async (t) => {

@@ -193,6 +193,6 @@ test('what cannot be tried is said in a sentence', async (t) => {
   const directory = folder(t, { 'script.txt': 'keep;\n' });
   assert.match((await filterTest(directory, 'script.txt')).err, /Please give --language: sieve, procmail, maildrop, forward, qmail/);
   assert.match((await filterTest(directory, 'script.txt', '--language', 'perl')).err, /There is no filter language "perl"/);
-  assert.match((await filterTest(directory, 'none.sieve')).err, /ENOENT/);
+  assert.match((await filterTest(directory, 'none.sieve')).err, /There is no file none\.sieve\./);
   assert.match((await filterTest(directory, 'script.txt', '--language', 'sieve', '--from', 'not an address')).err, /no address for --from/);
 });

@@ -100,8 +100,16 @@ export async function runCli(argv: readonly string[], hooks: CliHooks, io: CliIo
 
 /** "posthorn: …", with each line of a configuration's problems as it is. */
 function sentence(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = error instanceof Error ? (fileWords(error) ?? error.message) : String(error);
   return error instanceof Error && error.name === 'ConfigError' ? message : `posthorn: ${message || 'an error without a message; --debug tells more'}`;
+}
+
+/** What the system says of a file that the person named; null for other errors. */
+function fileWords({ code, path }: NodeJS.ErrnoException): string | null {
+  if (code === 'EISDIR') return path === undefined ? 'A folder was given where a file is needed.' : `${path} is a folder, not a file.`;
+  if (path === undefined) return null;
+  if (code === 'ENOENT') return `There is no file ${path}.`;
+  return code === 'EACCES' ? `This user has no right to use ${path}.` : null;
 }
 
 function exitByException(command: Command, io: CliIo): void {

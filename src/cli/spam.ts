@@ -105,7 +105,7 @@ function entries(count: number): string {
 function describe(view: SpamView): string {
   const own = (name: string): string => (view.own.includes(name) ? 'own choice' : 'as the server has it');
   const points = (value: number | null | 'judge'): string =>
-    value === null ? 'off' : value === 'judge' ? 'what the judge calls spam' : `from ${value} points`;
+    value === null ? 'off' : value === 'judge' ? 'what the judge calls spam' : `from ${value} ${value === 1 ? 'point' : 'points'}`;
   return table(
     ['what', 'value', 'why'],
     [

@@ -314,7 +314,7 @@ async function commit(
       }
     }
     if (answer.problem !== null) {
-      const keptIn = answer.outcome === 'deferred' ? 'the queue, to be tried again,' : 'INBOX';
+      const keptIn = answer.outcome === 'deferred' ? 'the queue, to be tried again' : 'INBOX';
       await planner.problem(answer.problem, `${answer.problem.file}:${answer.problem.line}:${answer.problem.text}`, null, keptIn);
     }
     if (passed) planner.step(`handed on by ${transport}`, 'the mailbox transport');

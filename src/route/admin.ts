@@ -1,4 +1,5 @@
 /** `posthorn route` behind the control socket: the way of one address, decision by decision. Nothing is delivered or remembered. */
+import { refuse } from '../directory/admin/input.ts';
 import { DIRECTORY_SETTINGS } from '../directory/settings.ts';
 import { createSources } from '../directory/sources/sources.ts';
 import type { SourcesSettings } from '../directory/sources/types.ts';
@@ -19,7 +20,7 @@ import { whereFound } from './where.ts';
 export interface RouteAnswer {
   readonly steps: readonly RouteStep[];
   readonly kind: Resolution['kind'];
-  /** What the client hears when the address is refused: "550 5.1.1 User unknown"; '' when it is not. */
+  /** What the client hears when the address is refused: "550 5.1.1 No such user here"; '' when it is not. */
   readonly refusal: string;
   /** One line a destination: the address, and where it goes. */
   readonly destinations: readonly { readonly address: string; readonly goes: string; readonly hosts: readonly string[] }[];
@@ -36,7 +37,7 @@ export const ROUTE_ADMIN: AdminHandlers = {
 function read(text: unknown, what: string): Address {
   const bare = typeof text === 'string' ? text.replace(/^<(.*)>$/, '$1').trim() : '';
   const address = parseMailbox(bare, { utf8: true }) ?? (bare.includes('@') ? null : parseMailbox(`${bare}@x`, { utf8: true }));
-  if (address === null) throw new Error(`"${bare.slice(0, 100)}" is no ${what} address.`);
+  if (address === null) return refuse(`"${bare.slice(0, 100)}" is no ${what} address.`);
   return bare.includes('@') ? address : { local: address.local, domain: '' };
 }
 const readSender = (text: unknown): Address | null => (text === '' || text === '<>' ? null : read(text, 'sender'));
@@ -108,7 +109,7 @@ function taskWords(task: import('../ports.ts').LocalTask): string {
 function refusalWords(resolution: Resolution): string {
   switch (resolution.kind) {
     case 'unknown':
-      return '550 5.1.1 User unknown';
+      return '550 5.1.1 No such user here';
     case 'disabled':
       return '550 5.2.1 Mailbox disabled';
     case 'loop':

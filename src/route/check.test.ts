@@ -33,6 +33,24 @@ test('a table that cannot be opened is named with its option, file and line', (t
 
 test('a transport that is not there, or is there twice, is found before the start', () => {
   assert.match(wrong({ 'route.defaultTransport': 'nosuch:x' })[0]!.message, /no transport "nosuch"/);
+  assert.deepEqual(wrong({ 'route.mailboxTransport': 'lmtp:unix:' }), [
+    { key: 'route.mailboxTransport', message: '"lmtp:unix:": "unix:" is neither unix:/path nor inet:host:port' },
+  ]);
+  for (const right of [
+    'lmtp:unix:/s',
+    'lmtp:inet:[::1]:24',
+    'smtp:',
+    'smtp:a.test, [b.test]:26',
+    'error:5.1.1 gone',
+    'retry:',
+    'discard:',
+    'local:',
+    'virtual:',
+  ])
+    assert.deepEqual(wrong({ 'route.mailboxTransport': right }), [], right);
+  assert.deepEqual(wrong({ 'transport.smtp': ['inner tls=verify tlsCaFile=/nowhere/ca.pem'] }), [
+    { key: 'transport.smtp', message: '"inner": there is no file /nowhere/ca.pem' },
+  ]);
   assert.deepEqual(wrong({ 'route.mailboxTransport': 'slow:[a]', 'transport.smtp': ['slow'] }), []);
   assert.match(wrong({ 'transport.smtp': ['slow', 'slow'] })[0]!.message, /two transports/);
   assert.equal(wrong({ 'transport.smtp': ['slow'], 'transport.pipe': ['slow user=games argv=/x'] })[0]!.key, 'transport.pipe');

@@ -1,4 +1,5 @@
 /** What is wrong with the options of routing, found by making everything of them once: before the start, and before a reload counts. */
+import { existsSync } from 'node:fs';
 import { TableProblem } from '../directory/tables/errors.ts';
 import { createTables } from '../directory/tables/open.ts';
 import { SERVER_TABLES } from '../directory/tables/servers/index.ts';
@@ -10,7 +11,7 @@ import { RouteProblem } from './problem.ts';
 import { ROUTE_SETTINGS } from './settings.ts';
 import { parseNexthop } from './transport.ts';
 import { BUILTIN_TRANSPORTS, type NamedTransport } from './named.ts';
-import { splitTransport } from './hop.ts';
+import { hopOf, isWrong, splitTransport } from './hop.ts';
 
 /** Options that name a transport. */
 const TRANSPORTS = [
@@ -30,7 +31,7 @@ export function routeRules(settings: AllRouteSettings): { key: string; message: 
       log: SILENT_LOG,
       now,
     });
-    return [...wrongTransports(settings, named), ...wrongFallbacks(settings)];
+    return [...wrongTransports(settings, named), ...missingFiles(named), ...wrongFallbacks(settings)];
   } catch (error) {
     if (error instanceof RouteProblem) return [{ key: error.setting, message: error.sentence }];
     if (error instanceof TableProblem) return [{ key: keyNaming(settings, error), message: error.message }];
@@ -45,10 +46,28 @@ const NOBODY = { isLocalDomain: () => false } as unknown as Directory;
 function wrongTransports(settings: AllRouteSettings, named: ReadonlyMap<string, NamedTransport>): { key: string; message: string }[] {
   return TRANSPORTS.flatMap((key) => {
     const value = (settings as unknown as Record<string, string>)[key]!;
-    const { channel } = splitTransport(value);
-    if (value === '' || BUILTIN_TRANSPORTS.has(channel) || named.has(channel)) return [];
+    if (value === '') return [];
+    const { channel, nexthop } = splitTransport(value);
+    if (BUILTIN_TRANSPORTS.has(channel) || named.has(channel)) {
+      const hop = hopOf(channel, nexthop, '', { named, fallback: [] });
+      // A next hop that is left out is the recipient's domain.
+      return nexthop !== '' && hop.kind === 'error' && isWrong(hop)
+        ? [{ key, message: `"${value}": ${hop.text.replace(/^Mail transport unavailable: /, '')}` }]
+        : [];
+    }
     return [{ key, message: `there is no transport "${channel}"; there are ${[...BUILTIN_TRANSPORTS, ...named.keys()].join(', ')}` }];
   });
+}
+
+/** Certificates and passwords that would be missed at the first connection. */
+function missingFiles(named: ReadonlyMap<string, NamedTransport>): { key: string; message: string }[] {
+  return [...named.values()].flatMap((transport) =>
+    transport.kind === 'pipe'
+      ? []
+      : [transport.tlsCaFile, transport.passwordFile]
+          .filter((file) => file !== null && !existsSync(file))
+          .map((file) => ({ key: 'transport.smtp', message: `"${transport.name}": there is no file ${file}` })),
+  );
 }
 
 function wrongFallbacks(settings: AllRouteSettings): { key: string; message: string }[] {

@@ -32,13 +32,17 @@ describe('a next hop as transport(5) writes it', () => {
     ['lmtp:inet:h.test:24', 'lmtp:[h.test]:24', 'lmtp: [h.test]:24'],
     ['in:inet:h.test', 'in:lmtp:[h.test]:24', 'in: [h.test]:2424'],
     ['error:5.7.1 no', 'error:5.7.1 no', 'refused: 5.7.1 no'],
-    ['retry:later', 'retry:later', 'refused: 4.0.0 later'],
+    ['retry:later', 'retry:later', 'kept in the queue: 4.0.0 later'],
     ['discard:', 'discard:', 'thrown away'],
     ['vac:', 'vac:far.test', 'program vac: /bin/vac'],
     ['local:', 'local:', 'users of this machine'],
-    ['lmtp:unix:relative', 'wrong:lmtp:unix:relative', 'refused: 4.3.5 Mail transport unavailable: "unix:relative" is neither unix:/path nor inet:host:port'],
-    ['smtp:[', 'wrong:smtp:[', 'refused: 4.3.5 Mail transport unavailable: "[" is no host'],
-    ['who:x', 'wrong:who:x', 'refused: 4.3.5 Mail transport unavailable: there is no transport "who"'],
+    [
+      'lmtp:unix:relative',
+      'wrong:lmtp:unix:relative',
+      'kept in the queue: 4.3.5 Mail transport unavailable: "unix:relative" is neither unix:/path nor inet:host:port',
+    ],
+    ['smtp:[', 'wrong:smtp:[', 'kept in the queue: 4.3.5 Mail transport unavailable: "[" is no host'],
+    ['who:x', 'wrong:who:x', 'kept in the queue: 4.3.5 Mail transport unavailable: there is no transport "who"'],
   ];
   for (const [text, key, words] of rows)
     test(text, () => {

@@ -55,6 +55,9 @@ export function hopOf(channel: string, nexthop: string, domain: string, context:
 /** A mistake in a table is put right while mail waits. */
 const wrong = (key: string, text: string): Nexthop => ({ kind: 'error', key: `wrong:${key}`, enhanced: '4.3.5', text: `Mail transport unavailable: ${text}` });
 
+/** The text names no next hop: a mistake of the administrator's, not an `error:` meant as one. */
+export const isWrong = (hop: Hop): boolean => hop.kind === 'error' && hop.key.startsWith('wrong:');
+
 function lmtpHop(nexthop: string, transport: SmtpTransport | null): Nexthop {
   const first = nexthop.split(/[,\s]+/, 1)[0]!;
   const hop = parseNexthop(`lmtp:${first}`);

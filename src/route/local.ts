@@ -10,6 +10,8 @@ import type { SystemUser, SystemUsers } from './system-users.ts';
 
 export interface LocalParts {
   readonly users: SystemUsers;
+  /** False for system accounts whose mailbox would be in a home directory: told at RCPT, not by a report to whoever the sender is said to be. */
+  hasMailbox(user: SystemUser): boolean;
   /** null: no aliases are configured. */
   readonly aliases: ((address: Address, steps: RouteStep[] | undefined, depth: number) => Soon<Expansion | null>) | null;
   readonly mailboxTransport: string;
@@ -95,6 +97,7 @@ function* named(
   const found = yield* userOf(parts, address, name, detail);
   if (found.user !== null) {
     const { user } = found;
+    if (!parts.hasMailbox(user) && (yield* wait(mailboxTransport(parts, user.name))) === null) return noMailbox(user, address, sender, trail, depth);
     trail?.add(depth + 1, `user ${user.name}`, `/etc/passwd (uid ${user.uid})`, address);
     return one({ ...address, ...owner(sender), task: { kind: 'user', user: user.name, detail: found.detail } });
   }
@@ -127,6 +130,11 @@ function* named(
   }
   trail?.add(depth + 1, 'no such user', '/etc/passwd', address);
   return { targets: [], again: [], isUnknown: true };
+}
+
+function noMailbox(user: SystemUser, address: Address, sender: Address | undefined, trail: Trail | null, depth: number): LocalOutcome {
+  trail?.add(depth + 1, `user ${user.name} takes no mail without an alias`, `local.uidMin, local.mailbox (uid ${user.uid})`, address);
+  return one({ ...address, ...owner(sender), nexthop: 'error:5.2.1 This system account takes no mail' });
 }
 
 const one = (target: RemoteTarget): LocalOutcome => ({ targets: [target], again: [], isUnknown: false });

@@ -36,6 +36,10 @@ export interface NeighbourSettings extends TransportSettings {
   readonly 'policy.virtualMailboxMaps': readonly string[];
   readonly 'policy.relayDomains': readonly string[];
   readonly 'policy.parentDomainMatches': boolean;
+  /** Left out: every user of this machine has a mailbox. */
+  readonly 'local.mailbox'?: string;
+  readonly 'local.uidMin'?: number;
+  readonly 'local.usersAllowed'?: readonly string[];
 }
 export type AllRouteSettings = RouteSettings & SettingsOf<typeof ALIAS_SETTINGS> & NeighbourSettings & TablesSettings;
 
@@ -201,6 +205,7 @@ function localParts(
 ): LocalParts {
   return {
     users: host.users,
+    hasMailbox: hasMailbox(settings),
     aliases: settings['aliases.sources'].length === 0 ? null : aliasExpander(settings, host, classes),
     mailboxTransport: settings['route.mailboxTransport'],
     mailboxTransportMaps: open('route.mailboxTransportMaps'),
@@ -211,6 +216,14 @@ function localParts(
     luserRelay: settings['route.luserRelay'],
     scope,
   };
+}
+
+/** Nothing is written into the home directories of system accounts, as the user agent has it (`targets.ts`). */
+function hasMailbox(settings: AllRouteSettings): LocalParts['hasMailbox'] {
+  const { 'local.mailbox': mailbox = 'store', 'local.uidMin': uidMin = 0, 'local.usersAllowed': allowed = [] } = settings;
+  if (mailbox === 'store' || mailbox.startsWith('/')) return () => true;
+  // Root's mail is kept in the store: the reports of the machine's own programs go there.
+  return ({ uid, name }) => uid === 0 || uid >= uidMin || allowed.includes(name);
 }
 
 function aliasExpander(settings: AllRouteSettings, host: PlanHost, classes: AddressClasses): NonNullable<LocalParts['aliases']> {

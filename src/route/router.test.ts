@@ -33,6 +33,7 @@ function resolveSync(settings: Changes, address: string, steps?: RouteStep[]): s
   return shown(answer);
 }
 
+const MAILDIR = { 'local.mailbox': 'Maildir/', 'local.uidMin': 100 };
 const LOCAL: Changes = { 'policy.localDomains': ['local.test'] };
 const BOX: Changes = { 'policy.virtualMailboxDomains': ['box.test'] };
 const MAPS = (pairs: string): Changes => ({ 'policy.virtualAliasMaps': [`inline:{${pairs}}`] });
@@ -58,6 +59,14 @@ describe('an address leads to', () => {
     [LOCAL, 'Rita+Lists@local.test', 'Rita+Lists@local.test user rita+Lists'],
     [LOCAL, 'nobody@local.test', 'unknown'],
     [LOCAL, 'postmaster@local.test', 'postmaster@local.test user root'],
+    [{ ...LOCAL, ...MAILDIR }, 'rita@local.test', 'rita@local.test user rita'],
+    [{ ...LOCAL, ...MAILDIR }, 'root@local.test', 'root@local.test user root'],
+    [{ ...LOCAL, ...MAILDIR }, 'www-data@local.test', 'www-data@local.test>error:5.2.1 This system account takes no mail'],
+    [{ ...LOCAL, ...MAILDIR }, 'postmaster@local.test', 'postmaster@local.test user root'],
+    [{ ...LOCAL, ...MAILDIR, 'local.uidMin': 33 }, 'www-data@local.test', 'www-data@local.test user www-data'],
+    [{ ...LOCAL, ...MAILDIR, 'local.usersAllowed': ['www-data'] }, 'www-data@local.test', 'www-data@local.test user www-data'],
+    [{ ...LOCAL, ...MAILDIR, 'local.mailbox': '/var/mail/' }, 'root@local.test', 'root@local.test user root'],
+    [{ ...LOCAL, ...MAILDIR, 'route.mailboxTransport': 'lmtp:unix:/s' }, 'root@local.test', 'root@local.test user root'],
     [{ ...LOCAL, 'directory.recipientDelimiters': '-' }, 'www-data@local.test', 'www-data@local.test user www-data'],
     [{ ...LOCAL, 'route.luserRelay': 'ann@own.test' }, 'nobody@local.test', '1:ann@own.test'],
     // biome-ignore lint/suspicious/noTemplateCurlyInString: Postfix's macro syntax
@@ -259,8 +268,8 @@ describe('the next hop of', () => {
     [T('far.test=vac:box'), 'a@far.test', null, 'program vac: /usr/bin/vac -f ${sender} ${recipient}'],
     [T('far.test=:'), 'a@far.test', null, 'smtp: the mail hosts of far.test'],
     [T('far.test=:[other.test]'), 'a@far.test', null, 'smtp: [other.test]'],
-    [T('far.test=nosuch:x'), 'a@far.test', null, 'refused: 4.3.5 Mail transport unavailable: there is no transport "nosuch"'],
-    [T('{far.test=retry:4.2.1 later}'), 'a@far.test', null, 'refused: 4.2.1 later'],
+    [T('far.test=nosuch:x'), 'a@far.test', null, 'kept in the queue: 4.3.5 Mail transport unavailable: there is no transport "nosuch"'],
+    [T('{far.test=retry:4.2.1 later}'), 'a@far.test', null, 'kept in the queue: 4.2.1 later'],
     [T('far.test=lmtp:unix:/run/x'), 'a@far.test', null, 'lmtp: /run/x'],
     [T('*=smtp:[all.test]', { 'deliver.transports': ['far.test smtp:[line.test]'] }), 'a@far.test', null, 'smtp: [line.test]'],
     [

@@ -424,7 +424,7 @@ export function hopWords(hop: Hop): string {
     case 'lmtp':
       return `${hop.transport?.name ?? 'lmtp'}: ${hop.path ?? `[${hop.host}]:${hop.port}`}`;
     case 'error':
-      return `refused: ${hop.enhanced} ${hop.text}`;
+      return `${hop.enhanced.startsWith('4') ? 'kept in the queue' : 'refused'}: ${hop.enhanced} ${hop.text}`;
     case 'discard':
       return 'thrown away';
     case 'pipe':

@@ -116,6 +116,9 @@ async function localFor(user: string | null): Promise<LocalPlace> {
   });
   if (choice?.kind === 'transport') return { configuration: { ...configuration, mailbox: 'store', filters: [] }, transport: choice.nexthop };
   const owner = user === null ? null : await routing.users.find(user);
+  // Nothing is written into root's home: its mail is kept in the store.
+  if (owner !== null && owner.uid === 0 && configuration.mailbox !== 'store' && !configuration.mailbox.startsWith('/'))
+    return { configuration: { ...configuration, mailbox: 'store' }, transport: null, file: null };
   const file = owner === null ? null : mailboxPath({ configuration, home: owner.home, user: owner.name });
   return { configuration: choice?.kind === 'command' ? { ...configuration, mailboxCommand: choice.command } : configuration, transport: null, file };
 }

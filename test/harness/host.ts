@@ -1,7 +1,8 @@
 /** A host with system users, started from an example: what several end-to-end files share. */
 import assert from 'node:assert/strict';
+import { chmodSync } from 'node:fs';
 import { US, US_CONFIG } from '../peers/small-internet.ts';
-import { exampleConfig } from './example.ts';
+import { exampleConfig, mergeConfig } from './example.ts';
 import { letter, sendLetter } from './letter.ts';
 import { type Config, type Posthorn, startPosthorn } from './posthorn.ts';
 import type { Owner } from './temp.ts';
@@ -20,11 +21,23 @@ const HERE: Config = {
   log: { format: 'json', level: 'debug' },
 };
 
+/** Of all hosts in this file: they write to the same peers, and a subject must not be found in an earlier one's mail. */
+let letters = 0;
+
 export class Host {
   readonly server: Posthorn;
-  #count = 0;
-  constructor(server: Posthorn) {
+  #config: Config;
+  constructor(server: Posthorn, config: Config) {
     this.server = server;
+    this.#config = config;
+  }
+
+  /** Other settings for the running server. */
+  async reconfigure(change: Config): Promise<void> {
+    this.#config = mergeConfig(this.#config, change);
+    this.server.configure(this.#config);
+    chmodSync(this.server.configFile, 0o644); // it has given up root's rights, and reads it again without them
+    await this.server.admin('reload');
   }
 
   /** Hands a letter in by SMTP and answers its subject, which is made unique unless given. `via`: an address of a stranger; loopback is no stranger. */
@@ -32,9 +45,9 @@ export class Host {
     to: string | readonly string[],
     parts: { subject?: string; body?: string; headers?: Record<string, string>; from?: string; via?: string } = {},
   ): Promise<string> {
-    this.#count += 1;
+    letters += 1;
     const recipients = (typeof to === 'string' ? [to] : to).map((name) => (name.includes('@') ? name : `${name}@us.test`));
-    const subject = parts.subject ?? `letter ${this.#count}`;
+    const subject = parts.subject ?? `letter ${String(letters).padStart(3, '0')}`;
     const from = parts.from ?? RITA;
     const message = letter({ from: from === '' ? 'mailer-daemon@remote.test' : from, to: recipients[0]!, subject, body: parts.body, headers: parts.headers });
     const way = parts.via === undefined ? { host: '127.0.0.1' } : { host: US, localAddress: parts.via };
@@ -57,7 +70,8 @@ export class Host {
 }
 
 export async function startHost(owner: Owner, example: string, ...changes: readonly Config[]): Promise<Host> {
-  return new Host(await startPosthorn(owner, { config: exampleConfig(example, HERE, ...changes) }));
+  const config = exampleConfig(example, HERE, ...changes);
+  return new Host(await startPosthorn(owner, { config }), config);
 }
 
 /** Waits until a mailbox holds a message that the pattern finds; answers it. */

@@ -1,6 +1,6 @@
 /** Carries out a run of our maildrop language in a folder, as the user agent would: small, synchronous, for comparisons only. */
 import { spawnSync } from 'node:child_process';
-import { appendFileSync, existsSync, linkSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, closeSync, existsSync, linkSync, mkdirSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { ActAnswer, Action, Command, FilterEnd, FilterInput, FilterRequest, FilterRun } from '../../src/deliver/filters/filter.ts';
 import { parseMaildrop } from '../../src/deliver/filters/maildrop/parse.ts';
@@ -121,13 +121,18 @@ class Driver {
 
   #spawn(command: Command, input: Uint8Array, environment: Readonly<Record<string, string>>): { status: number | null; stdout: Buffer; signal: string | null } {
     if (command.kind !== 'shell') throw new Error('maildrop gives its commands to the shell');
+    // From a file: what Node calls a pipe is a socket, and a bash that reads from a socket runs ~/.bashrc first.
+    const file = `${this.#dir}.input`;
+    writeFileSync(file, input);
+    const stdin = openSync(file, 'r');
     const { status, stdout, signal } = spawnSync(command.shell ?? '/bin/sh', ['-c', command.line], {
       cwd: this.#dir,
-      input,
+      stdio: [stdin, 'pipe', 'pipe'],
       env: { ...environment },
       maxBuffer: 64 * 1024 * 1024,
       timeout: 20_000,
     });
+    closeSync(stdin);
     return { status, stdout, signal };
   }
 

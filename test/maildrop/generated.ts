@@ -21,7 +21,8 @@ const { expression } = fc.letrec<{ expression: string; leaf: string }>((tie) => 
     fc.tuple(tie('expression'), pattern).map(([a, b]) => `(${a}) =~ ${b}`),
     tie('expression').map((a) => `!(${a})`),
     fc.tuple(fc.constantFrom('length', 'tolower', 'toupper', 'escape'), tie('expression')).map(([name, a]) => `${name}(${a})`),
-    fc.tuple(tie('expression'), fc.nat(3), fc.nat(3)).map(([a, from, count]) => `substr(${a}, ${from}, ${count})`),
+    // In parentheses: a pattern's options would take the comma for theirs, and the whole file would be a mistake.
+    fc.tuple(tie('expression'), fc.nat(3), fc.nat(3)).map(([a, from, count]) => `substr((${a}), ${from}, ${count})`),
     pattern.map((a) => `(${a})`),
     fc
       .tuple(fc.constantFrom('+', '*', '|', '&', '&&', '||', 'eq', '<'), number, number, number)

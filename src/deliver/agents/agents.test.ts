@@ -200,7 +200,7 @@ test('maildir: made when missing, the file in new/ with its size in its name, no
   const result = maildir(path);
   assert.equal(result.kind, 'stored');
   const [name] = readdirSync(join(path, 'new'));
-  assert.match(name!, /^1795174920\.M\d+P\d+Q\d+\.[^,:]+,S=8$/);
+  assert.match(name!, /^\d{10}\.M\d+P\d+Q\d+\.[^,:]+,S=8$/);
   assert.equal(text(join(path, 'new', name!)), 'A: b\n\nx\n');
   assert.deepEqual([readdirSync(join(path, 'tmp')), readdirSync(join(path, 'cur'))], [[], []]);
   assert.equal(statSync(path).mode & 0o777, 0o700);
@@ -210,6 +210,18 @@ test('maildir: names are unique, and hold no slash, colon or comma of the host n
   const names = Array.from({ length: 1000 }, () => maildirName(AT, 'a/b:c,d'));
   assert.equal(new Set(names).size, 1000);
   assert.match(names[0]!, /\.a\\057b\\072c\\054d$/);
+});
+
+test('maildir: names tell the order of delivery, also across the end of a second and within a millisecond', () => {
+  const second = AT - (AT % 1000);
+  const times = [second + 960, second + 999, second + 999, second + 1000, second + 1000, second + 2004].map((now) => {
+    const [, seconds, micros] = /^(\d+)\.M(\d+)P/.exec(maildirName(now))!;
+    return Number(seconds) * 1_000_000 + Number(micros);
+  });
+  assert.deepEqual(
+    times.map((time) => time - second * 1000),
+    [960_000, 999_000, 999_001, 1_000_000, 1_000_001, 2_004_000],
+  );
 });
 
 test('maildir: a folder is a subdirectory with a dot that says what it is', () => {

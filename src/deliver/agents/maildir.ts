@@ -24,17 +24,21 @@ export interface MaildirOptions {
 }
 
 let deliveries = 0;
+let lastMicros = 0;
 
-/** time.MusecPpidQcount.host: unique among machines, processes and deliveries of one process. */
-export function maildirName(at: number, host: string = hostname()): string {
+/**
+ * time.MusecPpidQcount.host: unique among machines, processes and deliveries of one process. Readers sort by the seconds and microseconds,
+ * so both are of the moment of the delivery (`now`, Unix milliseconds), not of the message's arrival; what falls into one millisecond counts up.
+ */
+export function maildirName(now: number = Date.now(), host: string = hostname()): string {
   deliveries += 1;
-  const micros = Math.floor((performance.timeOrigin + performance.now()) * 1000) % 1_000_000;
-  return `${Math.floor(at / 1000)}.M${micros}P${process.pid}Q${deliveries}.${host.replaceAll('/', '\\057').replaceAll(':', '\\072').replaceAll(',', '\\054')}`;
+  lastMicros = Math.floor(lastMicros / 1000) === now ? lastMicros + 1 : now * 1000;
+  return `${Math.floor(lastMicros / 1_000_000)}.M${lastMicros % 1_000_000}P${process.pid}Q${deliveries}.${host.replaceAll('/', '\\057').replaceAll(':', '\\072').replaceAll(',', '\\054')}`;
 }
 
 export function deliverMaildir(options: MaildirOptions): StoreResult {
   const size = bytesOf(options.pieces);
-  const name = `${maildirName(options.at)},S=${size}`;
+  const name = `${maildirName()},S=${size}`;
   const temporary = join(options.path, 'tmp', name);
   let isThere = false;
   try {

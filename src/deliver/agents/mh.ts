@@ -37,7 +37,7 @@ export function deliverFolder(options: FolderOptions): StoreResult {
         : writeInto(path, format, pieces, mode, directoryMode);
     if (first.kind === 'failed') return first;
     made.push(first.path);
-    for (const link of options.links) made.push(linkInto(first.path, link.path, link.format, at, directoryMode));
+    for (const link of options.links) made.push(linkInto(first.path, link.path, link.format, directoryMode));
     return { ...first, links: made.slice(1) };
   } catch (error) {
     for (const path of made) remove(path);
@@ -63,10 +63,10 @@ function writeInto(folder: string, format: 'mh' | 'directory', pieces: readonly 
   }
 }
 
-function linkInto(from: string, folder: string, format: FolderFormat, at: number, directoryMode: number): string {
+function linkInto(from: string, folder: string, format: FolderFormat, directoryMode: number): string {
   if (format === 'maildir') {
     makeMaildir(folder, directoryMode);
-    const to = join(folder, 'new', maildirName(at));
+    const to = join(folder, 'new', maildirName());
     linkSync(from, to);
     syncDirectory(join(folder, 'new'));
     return to;

@@ -1,5 +1,5 @@
 /** 'challenge.on', 'challenge.off', 'challenge.list', 'challenge.release'. */
-import { accountInput, addressInput } from '../../directory/admin/input.ts';
+import { accountInput, addressInput, sortedAccountInput } from '../../directory/admin/input.ts';
 import type { AccountId, AdminContext, AdminHandlers } from '../../ports.ts';
 import { readHeaderFacts } from '../reply/header-facts.ts';
 import { readPreferences } from '../sorting/preferences.ts';
@@ -20,7 +20,7 @@ const KNOWN_BATCH = 500;
 export const CHALLENGE_ADMIN: AdminHandlers = {
   /** {user}: those whom the sent folder shows as written to are known from the start. */
   'challenge.on': async (context, args) => {
-    const account = accountInput(context, args?.user);
+    const account = sortedAccountInput(context, args?.user);
     const known = await learnKnown(context, account.id);
     await context.writer.run('preference.set', { accountId: account.id, values: [[CHALLENGE_PREFERENCE, 'on']] });
     context.log.info('challenge.switched', { account: account.login, state: 'on' });

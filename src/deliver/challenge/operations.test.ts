@@ -33,6 +33,7 @@ async function open(
       ...REPLY_OPERATIONS,
       ...SORTING_OPERATIONS,
       ...CHALLENGE_OPERATIONS,
+      'test.ofMachine': (tx, id: number) => void tx.run("UPDATE account SET source='system' WHERE id=?", id),
       'test.account': (tx, login: string) => {
         const id = tx.nextId('account');
         tx.run('INSERT INTO account (id, login, next_uid_validity, created_at) VALUES (?, ?, 1, ?)', id, login, tx.now);
@@ -58,6 +59,15 @@ const subjects = (store: LocalStore, accountId: number, name: string): string[] 
   const mailbox = store.reader.mailboxByName(accountId, name)!;
   return store.reader.envelopes(accountId, mailbox.id, 1, 1e9, 100).map(([, envelope]) => /^\(\S+ "([^"]*)"/.exec(envelope)![1]!);
 };
+
+test('nothing is switched on for users of this machine, whose own files sort their mail', async (t) => {
+  const { store, accountId, admin } = await open(t);
+  await store.writer.run('test.ofMachine', accountId);
+  const user = 'anna@example.org';
+  await assert.rejects(admin('challenge.on', { user }), /a user of this machine/);
+  await assert.rejects(admin('spam.set', { user, values: { 'spam.junk': '5' } }), /a user of this machine/);
+  await assert.rejects(admin('list.add', { user, kind: 'block', patterns: ['eve@example.com'] }), /a user of this machine/);
+});
 
 test('a challenge is opened once for each author, and found by token and author until its time is over', async (t) => {
   const { store, accountId, clock } = await open(t);

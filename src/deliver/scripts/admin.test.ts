@@ -19,6 +19,7 @@ async function stage(t: TestContext) {
     now: () => 1_800_000_000_000,
     operations: {
       ...SCRIPT_OPERATIONS,
+      'test.ofMachine': (tx, id: number) => void tx.run("UPDATE account SET source='system' WHERE id=?", id),
       'test.house': (tx) => {
         tx.run("INSERT INTO domain (name, created_at) VALUES ('example.org', 0)");
         const id = tx.nextId('account');
@@ -35,6 +36,18 @@ async function stage(t: TestContext) {
   const call = (name: string, args: unknown): Promise<any> => SCRIPTS_ADMIN[name]!(context, args, () => {}, new AbortController().signal);
   return { ...store, anna, call };
 }
+
+test('a script of a user of this machine is kept, but not activated: it would not run', async (t) => {
+  const { call, writer, anna } = await stage(t);
+  await writer.run('test.ofMachine', anna);
+  await call('sieve.put', { owner: 'anna@example.org', name: 'main', text: 'keep;' });
+  await assert.rejects(call('sieve.activate', { owner: 'anna@example.org', name: 'main' }), /a user of this machine/);
+  await assert.rejects(call('sieve.put', { owner: 'anna@example.org', name: 'more', text: 'keep;', activate: true }), /a user of this machine/);
+  assert.deepEqual(
+    ((await call('sieve.list', {})) as OwnedScriptRow[]).map(({ name, isActive }) => [name, isActive]),
+    [['main', false]],
+  );
+});
 
 test('scripts of users, domains and the server, in one list', async (t) => {
   const { call } = await stage(t);

@@ -1,5 +1,5 @@
 /** Administration of Sieve scripts: of a user, of a domain, of the whole server. 'sieve.list', 'sieve.get', 'sieve.put', … */
-import { accountInput, domainInput, refuse } from '../../directory/admin/input.ts';
+import { accountInput, domainInput, refuse, sortedAccountInput } from '../../directory/admin/input.ts';
 import type { AdminContext, AdminHandlers } from '../../ports.ts';
 import { scriptName } from '../../wire/managesieve/name.ts';
 import type { FilterProblem } from '../filters/filter.ts';
@@ -84,6 +84,7 @@ export const SCRIPTS_ADMIN: AdminHandlers = {
     const place = placeInput(scope, args.place ?? placeNow(context, scope, name));
     if (typeof args.text !== 'string' || args.text === '') return refuse('The script is empty.');
     if (args.activate === true && place !== 'personal') return refuse('Only the scripts of a user are activated; others run by their place.');
+    if (args.activate === true) sortedAccountInput(context, args.owner);
     const text = Buffer.from(args.text, 'utf8');
     const { problems, warnings } = (await engineOf(context)).check(text, scriptFile(scope, name));
     if (problems.length > 0) return refuse(`The script is not valid; nothing was changed.\n${problemLines(problems)}`);
@@ -128,6 +129,7 @@ export const SCRIPTS_ADMIN: AdminHandlers = {
     const { owner, scope } = ownerInput(context, args.owner);
     if (accountOf(scope) === null) return refuse('Only the scripts of a user are activated; others run by their place.');
     const name = args.name === null || args.name === undefined ? '' : nameInput(args.name);
+    if (name !== '') sortedAccountInput(context, args.owner);
     await context.writer.run('script.activate', { scope, name });
     context.log.info('script.activated', { account: owner, script: name });
     return { owner, name };

@@ -1,6 +1,6 @@
 /** 'spam.show', 'spam.set', 'list.add', 'list.remove', 'list.show': thresholds and lists of one account. */
 import type { AdminContext, AdminHandlers } from '../../ports.ts';
-import { accountInput, refuse } from '../../directory/admin/input.ts';
+import { accountInput, refuse, sortedAccountInput } from '../../directory/admin/input.ts';
 import { type ListKind, listPattern } from './address-lists.ts';
 import { readPreferences, SPAM_PREFERENCES, sortingPreferences } from './preferences.ts';
 import type { SortingSettings } from './settings.ts';
@@ -24,6 +24,13 @@ export interface ListRow {
 }
 
 const PATTERNS_MAX = 1000;
+/** What the preferences take. */
+const SPAM_WORDS: Readonly<Record<string, string>> = {
+  'spam.junk': 'a number of points, "off" or "judge"',
+  'spam.discard': 'a number of points, or "off"',
+  'spam.blocked': '"junk" or "discard"',
+  'spam.allowUnproven': '"yes" or "no"',
+};
 
 export const SORTING_ADMIN: AdminHandlers = {
   /** {user} */
@@ -47,13 +54,13 @@ export const SORTING_ADMIN: AdminHandlers = {
 
   /** {user, values: {"spam.junk": "5" | null, …}}; null goes back to the server's. */
   'spam.set': async (context, args) => {
-    const account = accountInput(context, args?.user);
+    const account = sortedAccountInput(context, args?.user);
     const values = Object.entries((args?.values ?? {}) as Record<string, unknown>);
     if (values.length === 0) return refuse('Please say what is to be changed.');
     for (const [name, value] of values) {
       const check = SPAM_PREFERENCES.get(name);
       if (check === undefined) return refuse(`There is no preference ${name}.`);
-      if (value !== null && (typeof value !== 'string' || !check(value))) return refuse(`"${String(value)}" cannot be ${name}.`);
+      if (value !== null && (typeof value !== 'string' || !check(value))) return refuse(`"${String(value)}" cannot be ${name}: ${SPAM_WORDS[name]}.`);
     }
     await context.writer.run('preference.set', { accountId: account.id, values });
     context.log.info('sorting.preferences.changed', { account: account.login, names: values.map(([name]) => name).join(' ') });
@@ -62,6 +69,7 @@ export const SORTING_ADMIN: AdminHandlers = {
 
   /** {user, kind: 'allow' | 'block', patterns} */
   'list.add': async (context, args) => {
+    sortedAccountInput(context, args?.user);
     const input = listInput(context, args);
     return { login: input.login, added: await context.writer.run<number>('list.add', input) };
   },

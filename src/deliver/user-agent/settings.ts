@@ -60,7 +60,7 @@ export const LOCAL_SETTINGS = {
     default: 100,
     least: 1,
     takes: 'restart',
-    doc: 'Users with a lower number get mail in the store only; nothing of theirs is read or run.',
+    doc: 'Of users with a lower number, and of root, nothing is read or run. Their mail goes to the store or the mail spool; with a mailbox in home directories they take none: give them an alias.',
   }),
   'local.usersAllowed': list({
     default: [],

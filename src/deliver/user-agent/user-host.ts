@@ -142,13 +142,14 @@ export class UserHost implements FilterHost {
         return done();
       case 'defer':
         // The target that failed has said it already, in more words.
-        if (!this.#failedOrigins.has(originKey(action))) effects.fail(simpleAnswer('deferred', 451, '4.3.0', action.text || 'deferred by a filter'));
+        if (this.#failedOrigins.has(originKey(action))) return done();
+        effects.fail(simpleAnswer('deferred', 451, '4.3.0', action.text || 'deferred by a filter'));
         effects.step(action.origin, `deferred: ${action.text}`);
         return done();
       case 'reject':
         if (this.#o.language === 'forward' || this.#o.language === 'qmail') {
-          if (!this.#failedOrigins.has(originKey(action)))
-            effects.fail(simpleAnswer('failed', action.code === '5.1.1' ? 550 : 554, action.code ?? '5.7.1', action.text));
+          if (this.#failedOrigins.has(originKey(action))) return done();
+          effects.fail(simpleAnswer('failed', action.code === '5.1.1' ? 550 : 554, action.code ?? '5.7.1', action.text));
           effects.step(action.origin, `refused: ${action.text}`);
           return done();
         }

@@ -52,3 +52,20 @@ export function accountInput(context: AdminContext, value: unknown): { id: numbe
   if (row === undefined) throw new Failure('noSuchAccount', `There is no user ${login}.`);
   return { id: row[0] as number, login };
 }
+
+/**
+ * An account whose mail goes through the rules of the store: scripts, lists, challenges. Throws Failure 'cannot' for users of this machine,
+ * whose own files sort their mail: what is switched on for them here would do nothing.
+ */
+export function sortedAccountInput(context: AdminContext, value: unknown): { id: number; login: string } {
+  const account = accountInput(context, value);
+  if (isUserOfMachine(context, account.id))
+    return refuse(
+      `${account.login} is a user of this machine, whose mail is sorted by ~/.procmailrc, ~/.mailfilter or ~/.dovecot.sieve (local.filters), not by this.`,
+    );
+  return account;
+}
+
+export function isUserOfMachine(context: Pick<AdminContext, 'reader'>, accountId: number): boolean {
+  return context.reader.rows("SELECT 1 FROM account WHERE id=? AND source='system'", accountId).length > 0;
+}

@@ -180,7 +180,10 @@ export function accountPasswd(tx: Transaction, input: { id: number; hash: string
   const [source] = (tx.get('SELECT source FROM account WHERE id=?', input.id) ?? []) as [string?];
   if (source === undefined) throw new Failure('noSuchAccount', 'there is no such user');
   if (source !== 'own')
-    throw new Failure('cannot', source === 'table' ? 'the password of this user is kept in auth.passwordMaps' : 'this is a system user; call passwd(1)');
+    throw new Failure(
+      'cannot',
+      source === 'table' ? 'The password of this user is kept in auth.passwordMaps.' : 'This is a user of the machine: the password is changed with passwd(1).',
+    );
   tx.run("DELETE FROM credential WHERE account_id=? AND kind='password'", input.id);
   insertPassword(tx, input.id, input.hash, input.scram);
   tx.announce({ kind: 'directory', accounts: [input.id] });

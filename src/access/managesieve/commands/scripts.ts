@@ -28,6 +28,8 @@ export function getScript(session: ManageSieveSession, [name]: readonly Argument
 }
 
 export async function setActive(session: ManageSieveSession, [name]: readonly Argument[]): Promise<void> {
+  // It would not run, and a client would show it as running.
+  if (name !== '' && session.account?.source === 'system') return session.no('Your mail is sorted by files in your home directory, such as .dovecot.sieve');
   await session.context.writer.run('script.activate', { scope: session.scope, name });
   session.context.log.info('script.activated', { session: session.connection.id, account: session.account?.login, script: name });
   session.ok(name === '' ? 'No script is active' : 'The script is active');
