@@ -18,6 +18,8 @@ export interface Origin {
 export interface FilterProblem extends Origin {
   /** One sentence without file and line. */
   readonly text: string;
+  /** The language goes on without what is wrong (procmail): the rest of the file was followed. */
+  readonly isPassedOver?: boolean;
 }
 
 /**

@@ -124,7 +124,10 @@ export class Planner {
   /** The owner hears of it once; `state`: which form of the script it is; `script`: where it is kept, when it is one of those that are run. */
   async problem(problem: FilterProblem, state: string, script: { readonly scope: string; readonly name: string } | null, keptIn = 'INBOX'): Promise<void> {
     const { now, newId, settings, reader, staging } = this.#context;
-    this.step(`the filter fails: ${problem.text}`, problem.line > 0 ? `${problem.file}:${problem.line}` : problem.file);
+    this.step(
+      `${problem.isPassedOver === true ? 'a mistake is passed over' : 'the filter fails'}: ${problem.text}`,
+      problem.line > 0 ? `${problem.file}:${problem.line}` : problem.file,
+    );
     const at = now();
     const memory = scriptReportMemory(problem, state, at);
     if (isRemembered(reader, this.#account.id, memory.kind, memory.key, at)) return;

@@ -41,9 +41,11 @@ export function composeScriptReport(problem: FilterProblem, input: ScriptReportI
     'Auto-Submitted: auto-generated\r\n' +
     'X-Auto-Response-Suppress: All\r\n';
   const text =
-    `A mail filter of ${formatAddress(input.to)} could not be run:\n\n` +
+    `A mail filter of ${formatAddress(input.to)} ${problem.isPassedOver === true ? 'has a mistake' : 'could not be run'}:\n\n` +
     `  ${where}: ${sentence}\n\n` +
-    `The message it was meant for is kept in ${input.keptIn}, and so will be others until the filter is mended.\n` +
+    (problem.isPassedOver === true
+      ? 'That line is passed over; the rest of the file is followed.\n'
+      : `The message it was meant for is kept in ${input.keptIn}, and so will be others until the filter is mended.\n`) +
     'You will not be told again about this state of the filter.\n';
   return {
     kind: 'send',

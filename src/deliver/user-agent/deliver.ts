@@ -175,6 +175,7 @@ class Delivery {
         ? this.#told(simpleAnswer('deferred', 451, '4.3.0', `the ${language} file of ${this.#place.user.name} has mistakes`))
         : null;
     }
+    this.#effects.problem ??= prepared.problem ?? null;
     const end = await this.#drive(prepared.run, language);
     if (end.kind === 'failed') return this.#failedRun(end.problem, end.problem.file || prepared.file);
     const effects = this.#effects;

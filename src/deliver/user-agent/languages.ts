@@ -23,7 +23,12 @@ import type { DeliveryTask, SystemUser } from './types.ts';
 
 /** What an administrator's and a user's file came to. 'defer': nothing is delivered now. */
 export type Prepared =
-  | { readonly kind: 'run'; readonly run: FilterRun; readonly file: string }
+  | {
+      readonly kind: 'run';
+      readonly run: FilterRun;
+      readonly file: string /** What the language passes over in the user's file. */;
+      readonly problem?: FilterProblem;
+    }
   /** `instead`: the file is passed over as if it were not there, the mailbox gets the message, or the message waits until the file is mended. */
   | { readonly kind: 'problem'; readonly problem: FilterProblem; readonly instead: 'passOver' | 'mailbox' | 'defer' }
   | { readonly kind: 'defer'; readonly text: string };
@@ -201,7 +206,13 @@ function prepareProcmail(texts: readonly Text[], given: PreparedFor): Prepared {
     inbox: isInStore(task.configuration) ? inbox : null,
     processId: process.pid,
   };
-  return { kind: 'run', run: runProcmail(context, input), file: texts.at(-1)!.file };
+  const wrong = rcFiles.at(-1)!.problems[0];
+  return {
+    kind: 'run',
+    run: runProcmail(context, input),
+    file: texts.at(-1)!.file,
+    ...(wrong === undefined ? {} : { problem: { ...wrong, isPassedOver: true } }),
+  };
 }
 
 function prepareMaildrop(texts: readonly Text[], given: PreparedFor): Prepared {
