@@ -70,6 +70,18 @@ test('recipients of one entry to one destination go together, up to the limit', 
   schedule.add(hop('e.test'), a, recipient(4));
   assert.deepEqual([label(schedule.start()), label(schedule.start()), label(schedule.start()), label(schedule.start())], ['a:0,1,2', 'a:4', 'a:3', '-']);
 });
+test('a destination with a rate delay has one attempt at a time, and none while it rests', () => {
+  const schedule = new Schedule(() => ({ ...LIMITS, recipientsMax: 1, rateDelayMs: 1000 }));
+  for (let n = 0; n < 3; n++) schedule.add(hop('d.test'), entry('a'), recipient(n));
+  const first = schedule.start()!;
+  assert.equal(schedule.start(), null, 'one at a time');
+  assert.equal(schedule.next(first.destination), null, 'not on the same connection either');
+  schedule.pause(first.destination);
+  schedule.release(first.destination);
+  assert.equal(schedule.start(), null, 'it rests');
+  schedule.resume(first.destination);
+  assert.equal(label(schedule.start()), 'a:1');
+});
 test('senders take turns within a destination', () => {
   const schedule = new Schedule(() => ({ ...LIMITS, recipientsMax: 1 }));
   for (let n = 0; n < 3; n++) schedule.add(hop('d.test'), entry('a'), recipient(n));
