@@ -7,7 +7,8 @@ import { sieve } from './filters-sieve.ts';
 export async function filters(options: FilterBenchOptions): Promise<void> {
   await sieve(options);
   options.say('');
-  await procmail(options);
-  options.say('');
   await list(options);
+  options.say('');
+  // Last: it leaves a machine with users of its own behind.
+  await procmail(options);
 }
