@@ -1,4 +1,4 @@
-// Tasks of a developer, each with the pinned runtime: check, unit, format, bench, torture, fuzz, build, docs. Arguments go on to the task.
+// Tasks of a developer, each with the pinned runtime: check, unit, format, bench, torture, stress, fuzz, build, docs. Arguments go on to the task.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -10,6 +10,7 @@ const TASKS = {
   unit: (args) => node('--test', '--test-concurrency=2', ...(args.length > 0 ? args : ['src/**/*.test.ts', 'bin/**/*.test.mjs'])),
   format: () => biome('check', '--write'),
   bench: (args) => node('bench/main.ts', ...args),
+  stress: (args) => node('test/stress.ts', ...args),
   torture: (args) => node('test/torture.ts', ...args),
   fuzz: (args) => node('test/fuzz.ts', ...args),
   build: () => tsc('tsconfig.build.json'),

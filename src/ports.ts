@@ -753,6 +753,55 @@ export interface Announcements {
   on(kind: 'directory' | 'queue' | 'metadata', listener: (a: Announcement) => void): () => void;
 }
 
+// ── Search: texts and threads of stored emails, built after delivery in a database of its own ──────────
+
+/** What a text is sought in: the decoded header, the decoded body (attachments' text included), or either. */
+export type TextScope = 'header' | 'body' | 'text';
+
+/** The emails of an account that contain a text. Exact for every email that is indexed. */
+export interface TextMatches {
+  readonly emails: ReadonlySet<EmailId>;
+  /** False: the email is not indexed (yet), its bytes must be looked at. */
+  isIndexed(email: EmailId): boolean;
+}
+
+/** An email that is something like the words asked for. */
+export interface SimilarEmail {
+  readonly email: EmailId;
+  /** 1 to 100 (RFC 6203 section 4). */
+  readonly relevancy: number;
+}
+
+/** What threading needs of an email (RFC 5256). Message ids as normalised there, without brackets. */
+export interface ThreadFacts {
+  readonly email: EmailId;
+  readonly messageId: string | null;
+  /** References, or the first id of In-Reply-To when there are none. */
+  readonly references: readonly string[];
+  /** RFC 5256 section 2.1, decoded, upper case by i;unicode-casemap; and whether it was a reply or forward. */
+  readonly baseSubject: string;
+  readonly isReply: boolean;
+  /** Stays the same for ever (RFC 8474 section 5.2). */
+  readonly threadId: number;
+}
+
+/**
+ * The search index as a loop sees it. Emails are never visible to another account. All methods work in short slices and call
+ * `pause` between them (it lets other sessions run; a rejection ends the search).
+ */
+export interface SearchIndex {
+  /** `needle`: folded as SEARCH compares (`foldForSearch` of mail/text.ts), at least one character. */
+  containing(accountId: AccountId, scope: TextScope, needle: string, pause: () => Promise<void>): Promise<TextMatches>;
+  /** FUZZY (RFC 6203): misspelt, inflected, in any order; best first, at most `limit`. */
+  similar(accountId: AccountId, scope: TextScope, words: string, limit: number, pause: () => Promise<void>): Promise<SimilarEmail[]>;
+  /** Facts of those of the emails that are indexed, in any order. At most 1000 at once. */
+  facts(accountId: AccountId, emails: readonly EmailId[]): ThreadFacts[];
+  /** Every indexed email of the account with its thread, in pages: emails above `after`, ascending, at most `limit`. */
+  factsAfter(accountId: AccountId, after: EmailId, limit: number): ThreadFacts[];
+  /** Resolves when everything stored before the call is indexed, or after `ms` (false). */
+  settled(ms: number): Promise<boolean>;
+}
+
 // ── Sieve at IMAP events (RFC 6785) ──────────────────────────────────────────────────────────────────
 
 /** What an IMAP client did, and to which mailbox. */
@@ -829,6 +878,8 @@ export interface LoopContext<S = unknown> {
   readonly router?: Router;
   /** Scripts that run when IMAP clients change something. Left out: there are none (tests of single rooms). */
   readonly imapSieve?: ImapSieve;
+  /** Left out: searches read every message (tests of single rooms). */
+  readonly search?: SearchIndex;
   /** null: only the directory decides (tests of single rooms). */
   readonly judge: Judge | null;
   readonly tls: TlsProvider;

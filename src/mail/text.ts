@@ -57,3 +57,20 @@ export function headerText(header: Uint8Array): string {
   }
   return out;
 }
+
+const ASCII_ONLY = /^[\x00-\x7f]*$/;
+
+/**
+ * Text as searches compare it, by i;unicode-casemap (RFC 5051): decomposed, letters without regard to case. Upper case is
+ * taken because no letter's depends on its neighbours: what a text contains, its folded form contains too. The only letter
+ * left that would become two is kept as it is, as the simple mappings of Unicode have it.
+ */
+export function foldForSearch(text: string): string {
+  if (ASCII_ONLY.test(text)) return text.toUpperCase();
+  const decomposed = text.normalize('NFKD');
+  if (!decomposed.includes('ß')) return decomposed.toUpperCase();
+  return decomposed
+    .split('ß')
+    .map((part) => part.toUpperCase())
+    .join('ß');
+}

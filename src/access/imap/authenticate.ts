@@ -1,7 +1,8 @@
 /** LOGIN and AUTHENTICATE (RFC 9051 sections 6.2.2 and 6.2.3). Who may log in is the authenticator's business. */
 import type { AuthContext, AuthOutcome, SaslExchange } from '../../ports.ts';
 import { decodeBase64 } from '../../wire/imap/arguments.ts';
-import { capabilityLine, mayLogin } from './capability.ts';
+import { capabilityLine } from './capability.ts';
+import { mayLogin } from './capability-rows.ts';
 import type { ImapSession } from './session.ts';
 
 /** A SASL exchange in progress. */

@@ -1,5 +1,6 @@
 /** Commands that touch no mailbox: CAPABILITY, NOOP, LOGOUT, ID, STARTTLS, ENABLE. */
-import { canStartTls, capabilityLine } from './capability.ts';
+import { capabilityLine, has } from './capability.ts';
+import { canStartTls } from './capability-rows.ts';
 import type { ImapSession } from './session.ts';
 
 export function capability(session: ImapSession): string {
@@ -49,6 +50,7 @@ export function startTls(session: ImapSession, _args: null, tag: string): string
 export function enable(session: ImapSession, names: readonly string[]): string {
   const enabled: string[] = [];
   for (const name of names) {
+    if (!has(session, name) && name !== 'METADATA-SERVER') continue;
     if (name === 'CONDSTORE' && !session.isCondstore) {
       session.enableCondstore();
       enabled.push('CONDSTORE');

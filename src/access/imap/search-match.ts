@@ -6,7 +6,7 @@
 import { decodeCharset } from '../../mail/charset.ts';
 import { decodeWords } from '../../mail/encoded-word.ts';
 import { firstField, type HeaderField, isField, scanHeaders } from '../../mail/header.ts';
-import { decodeHeaderValue, headerText } from '../../mail/text.ts';
+import { decodeHeaderValue, foldForSearch, headerText } from '../../mail/text.ts';
 import type { MessageTuple } from '../../ports.ts';
 import type { EnvelopeName, SearchKey } from '../../wire/imap/search.ts';
 import { ENVELOPE, envelopeAddresses, envelopeString } from './envelope-text.ts';
@@ -41,10 +41,8 @@ export interface Test {
 
 const DAY_MS = 86_400_000;
 
-/** Text as it is compared: without regard to case (i;unicode-casemap, near enough: RFC 5051). */
-export function folded(text: string): string {
-  return text.toLowerCase();
-}
+/** Text as it is compared. */
+export const folded = foldForSearch;
 
 /** Turns the key into tests, the cheap ones first. `charset` is that of the strings; `now` in milliseconds for OLDER and YOUNGER. */
 export function compile(key: SearchKey, selected: Selected, charset: string, now: number): Test {

@@ -17,6 +17,7 @@ import { continueSasl } from './authenticate.ts';
 import { capabilityLine } from './capability.ts';
 import { COMMANDS, type Command } from './commands.ts';
 import { scopeOf } from './folders.ts';
+import { hiddenFor } from './hidden.ts';
 import { idleLine } from './idle.ts';
 import { MetadataNews } from './metadata-news.ts';
 import { UnknownEncoding } from './open-message.ts';
@@ -75,7 +76,13 @@ export class ImapSession implements Session, Idler {
   selected: Selected | null = null;
   /** In IDLE: ends the watch over the selected mailbox's folder, where it has one. */
   unwatchFolder: (() => void) | null = null;
+  /** Capabilities that are not announced to this client and do not work for it; upper case. */
+  hidden: ReadonlySet<string>;
   isCondstore = false;
+  /** RFC 7162 section 3.2.3: removals are told as VANISHED. */
+  isQresync = false;
+  /** RFC 9586: no sequence numbers any more. */
+  isUidOnly = false;
   isUtf8 = false;
   isRev2 = false;
   /** Seen by IdleSweeper. */
@@ -112,6 +119,7 @@ export class ImapSession implements Session, Idler {
     this.#startedAt = idle.now;
     this.#lastInput = idle.now;
     this.deadline = idle.now + this.context.settings()['imap.loginTimeout'];
+    this.hidden = hiddenFor(this.context.reader, null, this.context.settings()['imap.capabilitiesHidden']);
     shared.sessions.add(this);
     idle.watch(this);
     this.out.write(`* OK [${capabilityLine(this)}] Posthorn is ready\r\n`);
@@ -440,6 +448,7 @@ export class ImapSession implements Session, Idler {
     const settings = this.context.settings();
     this.#unwatchLogin = watchLogin(this.context, account, credentialId, () => this.bye('The login is no longer valid'));
     this.account = account;
+    this.hidden = hiddenFor(this.context.reader, account.id, settings['imap.capabilitiesHidden']);
     this.state = 'authenticated';
     this.#limits.lineBytesMax = settings['imap.lineBytesMax'];
     this.#limits.literalBytesMax = settings['imap.literalBytesMax'];

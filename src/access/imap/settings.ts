@@ -1,5 +1,9 @@
 /** Options of IMAP, `[imap]` in posthorn.toml. */
-import { bytes, count, duration, KiB, list, MiB, MINUTE, type SettingsOf, text } from '../../system/declare.ts';
+import { bytes, choice, count, duration, KiB, list, MiB, MINUTE, type SettingsOf, text } from '../../system/declare.ts';
+
+function isLevel(value: string): string | undefined {
+  return value === '' || /[/%*\x00-\x1f]/.test(value) || value.toUpperCase() === 'INBOX' ? 'is no level of a mailbox name' : undefined;
+}
 
 export const IMAP_SETTINGS = {
   'imap.lineBytesMax': bytes({
@@ -59,6 +63,32 @@ export const IMAP_SETTINGS = {
     doc: 'How users reach the administrator: the annotation /shared/admin. Empty: postmaster in the domain of the user.',
     see: 'RFC 5464 section 3.2.1.1',
     check: (value) => (value === '' || /^[A-Za-z][A-Za-z0-9+.-]*:[\x21-\x7e]+$/.test(value) ? undefined : 'is no URI'),
+  }),
+  'imap.sharing': choice({
+    of: ['domain', 'all', 'none'],
+    default: 'domain',
+    doc: 'With whom users may share mailboxes: users of their own domain, all users of this server, or nobody.',
+    see: 'RFC 4314; Dovecot acl plugin',
+  }),
+  'imap.sharedAccounts': list({
+    default: [],
+    accepts: 'a list of login names: ["team@example.org"]',
+    doc: 'Accounts that exist to be shared: their mailboxes stand below `imap.sharedPrefix`, for whom they give rights to, of any domain.',
+    see: 'RFC 2342 section 5; Dovecot namespace type=public',
+  }),
+  'imap.otherUsersPrefix': text({
+    default: 'Other Users',
+    accepts: 'one level of a mailbox name',
+    doc: 'Mailboxes that other users share stand below this name, then their login.',
+    see: 'RFC 2342',
+    check: isLevel,
+  }),
+  'imap.sharedPrefix': text({
+    default: 'Shared',
+    accepts: 'one level of a mailbox name',
+    doc: 'Mailboxes of `imap.sharedAccounts` stand below this name, then their login.',
+    see: 'RFC 2342',
+    check: isLevel,
   }),
   'imap.capabilitiesHidden': list({
     default: [],

@@ -48,7 +48,8 @@ export class TestServer {
   readonly #factory: (connection: Connection) => ImapSession;
   readonly inbox: number;
 
-  constructor(settings: Partial<ImapSettings> = {}) {
+  /** `over`: parts of a real store, where memory does not do (rights, options, search). */
+  constructor(settings: Partial<ImapSettings> = {}, over: Partial<LoopContext<ImapSettings>> = {}) {
     this.settings = { ...defaultsOf(IMAP_SETTINGS), ...settings };
     const { store } = this;
     this.inbox = store.addMailbox(ALICE.id, 'INBOX', 'inbox').id;
@@ -77,6 +78,7 @@ export class TestServer {
       tls: { context: () => (this.hasTls ? ({} as never) : null), options: () => null },
       newId: () => 'id',
       now: () => store.now(),
+      ...over,
     };
     this.#factory = createImapSession(this.context) as (connection: Connection) => ImapSession;
   }

@@ -9,6 +9,7 @@ import { SCHEMA_0006 } from './0006.ts';
 import { SCHEMA_0007 } from './0007.ts';
 import { SCHEMA_0008 } from './0008.ts';
 import { SCHEMA_0009 } from './0009.ts';
+import { SCHEMA_0010 } from './0010.ts';
 
 /** In order; the index + 1 is the version it leads to. A released entry is never edited. */
 export const MIGRATIONS: readonly string[] = [
@@ -21,6 +22,7 @@ export const MIGRATIONS: readonly string[] = [
   SCHEMA_0007,
   SCHEMA_0008,
   SCHEMA_0009,
+  SCHEMA_0010,
 ];
 
 export const SCHEMA_VERSION = MIGRATIONS.length;

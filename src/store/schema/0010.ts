@@ -1,0 +1,29 @@
+/** Schema version 10: rights on mailboxes (RFC 4314), choices of single accounts, keys of URLAUTH (RFC 4467), and which keywords a mailbox has seen. */
+export const SCHEMA_0010 = `
+-- Who else may do what with a mailbox. Without rows only its owner may do anything.
+CREATE TABLE acl (
+  mailbox_id INTEGER NOT NULL REFERENCES mailbox (id) ON DELETE CASCADE,
+  identifier TEXT NOT NULL,           -- a login, "anyone", "authenticated"; "-" before it: rights taken away
+  rights TEXT NOT NULL,               -- letters, sorted as RFC 4314 lists them
+  PRIMARY KEY (mailbox_id, identifier)
+) WITHOUT ROWID;
+CREATE INDEX acl_identifier ON acl (identifier, mailbox_id);
+-- Choices of one account that differ from the settings of the server: "imap.hide", "pop3.shows" …
+CREATE TABLE account_option (
+  account_id INTEGER NOT NULL REFERENCES account (id) ON DELETE CASCADE,
+  name TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (account_id, name)
+) WITHOUT ROWID;
+-- Signs URLs; a new key takes back all URLs that were given out.
+CREATE TABLE urlauth_key (
+  mailbox_id INTEGER PRIMARY KEY REFERENCES mailbox (id) ON DELETE CASCADE,
+  key BLOB NOT NULL
+);
+-- Every keyword a message of the mailbox ever had, in the case it was first written in, separated by spaces: SELECT names them without reading messages.
+ALTER TABLE mailbox ADD COLUMN keywords TEXT NOT NULL DEFAULT '';
+UPDATE mailbox SET keywords=coalesce((
+  SELECT group_concat(word, ' ') FROM (
+    SELECT DISTINCT j.value AS word FROM message m, json_each('["' || replace(m.keywords, ' ', '","') || '"]') j
+    WHERE m.account_id=mailbox.account_id AND m.mailbox_id=mailbox.id AND m.keywords IS NOT NULL ORDER BY 1)), '');
+`;
