@@ -7,6 +7,7 @@ import { type AllSettings, SETTINGS } from '../settings.ts';
 import { devProfile, findConfig } from '../system/config/find.ts';
 import { type LoadedConfig, loadConfig } from '../system/config/load.ts';
 import { connectControl, controlPath, ServerNotRunning } from '../system/control.ts';
+import { loginRules } from '../directory/check.ts';
 import { REQUIRED_SETTINGS, systemRules } from '../system/settings.ts';
 import type { CliIo } from './io.ts';
 
@@ -49,8 +50,11 @@ export function cliContext(io: CliIo, hooks: CliHooks, named: () => string | und
   };
 }
 
+/** What can be said without opening anything. */
+const plainRules = (settings: AllSettings): { key: string; message: string }[] => [...systemRules(settings), ...loginRules(settings)];
+
 /** The configuration in `file`, or the development profile for null. */
-export function readConfig(file: string | null, rules: (settings: AllSettings) => { key: string; message: string }[] = systemRules): Config {
+export function readConfig(file: string | null, rules: (settings: AllSettings) => { key: string; message: string }[] = plainRules): Config {
   return file === null ? loadConfig(null, SETTINGS, { overrides: devProfile() }) : loadConfig(file, SETTINGS, { required: REQUIRED_SETTINGS, rules });
 }
 
@@ -68,7 +72,7 @@ export async function readCheckedConfig(file: string | null): Promise<Config> {
   const { routeRules } = await import('../route/check.ts');
   const { sourcesRules } = await import('../directory/sources/check.ts');
   return readConfig(file, (settings) => {
-    const wrong = systemRules(settings);
+    const wrong = plainRules(settings);
     if (wrong.length > 0) return wrong;
     const ofJudge = isJudgeGiven ? judgeRules(settings) : [];
     if (ofJudge.length > 0) return ofJudge;

@@ -106,12 +106,13 @@ export function files(env: DoctorEnvironment): Finding[] {
         `chmod 600 ${env.configFile}, or put the password into a file of its own`,
       ),
     );
-  const secrets = [env.settings['deliver.relayPasswordFile'], ...[...(text ?? '').matchAll(TABLE_FILE)].map((match) => match[1]!)];
+  const own = [env.settings['deliver.relayPasswordFile'], env.settings['oauth.clientSecretFile']];
+  const secrets = [...own, ...[...(text ?? '').matchAll(TABLE_FILE)].map((match) => match[1]!)];
   for (const path of new Set(secrets)) {
     if (path === '') continue;
     if (env.file(path) === null)
       problems.push(bad(`${path} is named in the configuration but is not there.`, 'what needs it fails', `make it, or take it out of the configuration`));
-    else if (isOpen(path) && (path === env.settings['deliver.relayPasswordFile'] || /^\s*(?:password|bind_pw)\s*=\s*\S/im.test(env.text(path) ?? '')))
+    else if (isOpen(path) && (own.includes(path) || /^\s*(?:password|bind_pw)\s*=\s*\S/im.test(env.text(path) ?? '')))
       problems.push(bad(`${path} holds a password and can be read by other users.`, 'they can read it', `chmod 640 ${path}`));
   }
   for (const entry of [env.settings['tls.key'], ...env.settings['tls.certificates'].map((pair) => pair.trim().split(/\s+/)[1] ?? '')])

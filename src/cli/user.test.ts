@@ -82,6 +82,27 @@ test('user remove asks first', async () => {
   assert.match((await run(['user', 'remove', 'anna@example.org'], { confirm: true, answers: { 'user.remove': removed } })).out, /with 2 messages/);
 });
 
+test('user option shows, sets and takes away what one user has otherwise', async () => {
+  const line = ['user', 'option', 'anna@example.org'];
+  const options = [
+    { name: 'imap.hide', value: 'CONDSTORE UIDONLY' },
+    { name: 'pop3.shows', value: 'unseen' },
+  ];
+  const answers = { 'user.option': { login: 'anna@example.org', options } };
+  assert.equal((await run(line, { answers })).out, 'OPTION      VALUE\nimap.hide   CONDSTORE UIDONLY\npop3.shows  unseen\n');
+  assert.equal((await run([...line, 'pop3.shows', '--json'], { answers })).out, '{"name":"pop3.shows","value":"unseen"}\n');
+  assert.match((await run([...line, 'pop3.since'], { answers })).out, /has no pop3.since: as in the configuration/);
+  assert.deepEqual((await run([...line, 'pop3.shows', 'all'], { answers })).calls, [
+    ['user.option', { login: 'anna@example.org', name: 'pop3.shows', value: 'all' }],
+  ]);
+  assert.deepEqual((await run([...line, '--unset', 'pop3.shows'], { answers })).calls, [
+    ['user.option', { login: 'anna@example.org', name: 'pop3.shows', value: null }],
+  ]);
+  await assert.rejects(run([...line, 'pop3.shows', '--unset', 'imap.hide']), /either set an option/);
+  await assert.rejects(run([...line, 'pop3.color', 'red']), /no option of a user; there are/);
+  assert.match((await run(line, { answers: { 'user.option': { login: 'anna@example.org', options: [] } } })).out, /no option of its own/);
+});
+
 for (const [line, call] of [
   ['user disable anna@example.org', ['user.disable', { login: 'anna@example.org' }]],
   ['user quota anna@example.org none', ['user.quota', { login: 'anna@example.org', quotaBytes: 0 }]],

@@ -1,5 +1,7 @@
-/** posthorn user: add, list, remove, passwd, disable, enable, quota, and app passwords. */
+/** posthorn user: add, list, remove, passwd, disable, enable, quota, option, and app passwords. */
 import type { Command } from 'commander';
+import { ACCOUNT_OPTIONS } from '../directory/options.ts';
+import type { OptionRow } from '../directory/admin/option.ts';
 import type { AppPasswordRow } from '../directory/admin/app-password.ts';
 import type { UserRow } from '../directory/admin/user.ts';
 import type { Admin } from '../ports.ts';
@@ -168,7 +170,42 @@ export function registerUser(program: Command, open: () => Promise<Admin>, io: C
       }),
     );
 
+  registerOption(user, open, io);
   registerAppPassword(user, open, io);
+}
+
+/** posthorn user option …: what one user has otherwise than the configuration says. */
+function registerOption(user: Command, open: () => Promise<Admin>, io: CliIo): void {
+  const known = Object.entries(ACCOUNT_OPTIONS).map(([name, { accepts, doc }]) => `${name} (${accepts}): ${doc}`);
+  user
+    .command('option')
+    .summary('choices of one user')
+    .description(`Shows, sets or takes away what one user has otherwise than the configuration says. It counts from the next login on.\n\n${known.join('\n')}`)
+    .argument('<address>', 'the user')
+    .argument('[name]', 'which option; without a value it is shown')
+    .argument('[value]', 'its new value')
+    .option('--unset <name>', 'take an option away')
+    .option('--json', 'one JSON object an option')
+    .action((login: string, name: string | undefined, value: string | undefined, options: { unset?: string; json?: boolean }) =>
+      withAdmin(open, async (admin) => {
+        if (options.unset !== undefined && name !== undefined) throw new Error('Please either set an option or take one away with --unset.');
+        if (name !== undefined && !Object.hasOwn(ACCOUNT_OPTIONS, name))
+          throw new Error(`"${name}" is no option of a user; there are ${Object.keys(ACCOUNT_OPTIONS).join(', ')}.`);
+        const isChange = options.unset !== undefined || value !== undefined;
+        const change = options.unset === undefined ? { name, value } : { name: options.unset, value: null };
+        const done: { login: string; options: OptionRow[] } = await admin.call('user.option', isChange ? { login, ...change } : { login });
+        const rows = isChange || name === undefined ? done.options : done.options.filter((row) => row.name === name);
+        if (options.json === true) for (const row of rows) io.print(JSON.stringify(row));
+        else if (rows.length > 0)
+          io.print(
+            table(
+              ['option', 'value'],
+              rows.map((row) => [row.name, row.value]),
+            ),
+          );
+        else io.note(name === undefined || isChange ? `${done.login} has no option of its own.` : `${done.login} has no ${name}: as in the configuration.`);
+      }),
+    );
 }
 
 /** posthorn user app-password …: one password for each device. */

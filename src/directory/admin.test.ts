@@ -84,6 +84,35 @@ test('app passwords share the SCRAM salt, also with a later main password', asyn
   await assert.rejects(call('apppassword.remove', { login: 'anna@example.org', label: 'phone' }), { code: 'noSuchEntry' });
 });
 
+test('choices of one user are set, shown, changed and taken away, and gone with the user', async () => {
+  const { call, store } = house();
+  const login = 'anna@example.org';
+  await call('user.add', { login, withDomain: true });
+  assert.deepEqual(await call('user.option', { login }), { login, options: [] });
+  const set = (name: string, value: string | null) => call('user.option', { login, name, value });
+  await set('pop3.shows', 'unseen');
+  await set('imap.hide', 'CONDSTORE');
+  assert.deepEqual((await set('imap.hide', 'CONDSTORE UIDONLY')).options, [
+    { name: 'imap.hide', value: 'CONDSTORE UIDONLY' },
+    { name: 'pop3.shows', value: 'unseen' },
+  ]);
+  let announced = 0;
+  store.announcements.on('directory', () => (announced += 1));
+  await set('imap.hide', 'CONDSTORE UIDONLY');
+  assert.equal(announced, 0, 'nothing changed');
+  assert.deepEqual((await set('imap.hide', null)).options, [{ name: 'pop3.shows', value: 'unseen' }]);
+  assert.equal(announced, 1);
+  await call('user.remove', { login });
+  assert.deepEqual(store.reader.rows('SELECT * FROM account_option'), []);
+});
+
+test('accounts that tables name and users of the machine have choices too', async () => {
+  const { call, store } = house();
+  store.run('account.ensure', { login: 'carl@isp.test', source: 'table', systemUser: null, quotaBytes: 0, quotaMessages: 0 });
+  const { options } = await call('user.option', { login: 'carl@isp.test', name: 'pop3.deletes', value: 'trash' });
+  assert.deepEqual(options, [{ name: 'pop3.deletes', value: 'trash' }]);
+});
+
 test('a hash of another server is taken as it is', async () => {
   const { call, store } = house();
   await call('user.add', {
@@ -107,6 +136,12 @@ for (const [name, args, message] of [
   ['user.add', { login: 'new@example.org', quotaBytes: -1 }, /whole number/],
   ['user.add', { login: 'anna@example.org' }, /already/],
   ['user.remove', { login: 'nobody@example.org' }, /no user/],
+  ['user.option', { login: 'nobody@example.org' }, /no user/],
+  ['user.option', { login: 'anna@example.org', name: 'constructor', value: 'x' }, /no option of a user; there are imap.hide/],
+  ['user.option', { login: 'anna@example.org', name: 'pop3.shows', value: 'some' }, /will not do for pop3.shows: it must be one of/],
+  ['user.option', { login: 'anna@example.org', name: 'pop3.since', value: '2026-13-45' }, /must be a date/],
+  ['user.option', { login: 'anna@example.org', name: 'imap.referral', value: 'imap://x]/' }, /without "]"/],
+  ['user.option', { login: 'anna@example.org', name: 'imap.hide', value: 7 }, /must be text/],
   ['domain.add', { domain: 'exa mple.org' }, /not a domain/],
   ['domain.add', { domain: '192.0.2.1' }, /not a domain/],
   ['domain.catchall', { domain: 'example.org', target: 'nobody@example.org' }, /does not exist/],

@@ -5,7 +5,7 @@ import type { AuthContext, AuthOutcome, Connection, SaslStep } from '../ports.ts
 import { type AuthenticatorParts, createAuthenticator } from './authenticator.ts';
 import { createDirectory } from './embedded.ts';
 import { hashGenerated } from './password.ts';
-import { scramSecret, sha256 } from './sasl/scram-secret.ts';
+import { digest, parseScramSecret, type ScramHash, scramSecret } from './sasl/scram-secret.ts';
 import type { DirectorySettings } from './settings.ts';
 import { addTestAccount, testSettings, testStore } from './testing.ts';
 
@@ -160,26 +160,28 @@ test('LOGIN asks with the exact words, and takes the name as initial response', 
   assert.equal(words(await step(short, 'secret')), 'ok');
 });
 
-/** A client of SCRAM-SHA-256; answers the outcome and the salt it was given. */
+/** A client of SCRAM; answers the outcome and the salt it was given. */
 async function scramClient(
   parts: AuthenticatorParts,
   login: string,
   password: string,
+  hash: ScramHash = 'SHA-256',
 ): Promise<{ outcome: AuthOutcome | null; salt: string; isServerRight: boolean }> {
-  const exchange = createAuthenticator(parts).sasl('SCRAM-SHA-256', connection('tls'), IMAP)!;
+  const [algorithm, octets] = hash === 'SHA-1' ? (['sha1', 20] as const) : (['sha256', 32] as const);
+  const exchange = createAuthenticator(parts).sasl(`SCRAM-${hash}`, connection('tls'), IMAP)!;
   const first = await step(exchange, `n,,n=${login},r=abc`);
   if (first.kind !== 'challenge') return { outcome: first.kind === 'done' ? first.outcome : null, salt: '', isServerRight: false };
   const serverFirst = Buffer.from(first.data).toString();
   const [, nonce, salt, iterations] = /^r=([^,]*),s=([^,]*),i=(\d+)$/.exec(serverFirst) as unknown as [string, string, string, string];
-  const salted = pbkdf2Sync(password, Buffer.from(salt, 'base64'), Number(iterations), 32, 'sha256');
-  const clientKey = createHmac('sha256', salted).update('Client Key').digest();
+  const salted = pbkdf2Sync(password, Buffer.from(salt, 'base64'), Number(iterations), octets, algorithm);
+  const clientKey = createHmac(algorithm, salted).update('Client Key').digest();
   const authMessage = `n=${login},r=abc,${serverFirst},c=biws,r=${nonce}`;
-  const signature = createHmac('sha256', sha256(clientKey)).update(authMessage).digest();
+  const signature = createHmac(algorithm, digest(clientKey, hash)).update(authMessage).digest();
   const proof = Buffer.from(clientKey.map((byte, i) => byte ^ signature[i]!)).toString('base64');
   const done = await step(exchange, `c=biws,r=${nonce},p=${proof}`);
   assert.equal(done.kind, 'done');
-  const serverKey = createHmac('sha256', salted).update('Server Key').digest();
-  const expected = `v=${createHmac('sha256', serverKey).update(authMessage).digest('base64')}`;
+  const serverKey = createHmac(algorithm, salted).update('Server Key').digest();
+  const expected = `v=${createHmac(algorithm, serverKey).update(authMessage).digest('base64')}`;
   const isServerRight = done.kind === 'done' && done.data !== null && Buffer.from(done.data).toString() === expected;
   return { outcome: done.kind === 'done' ? done.outcome : null, salt, isServerRight };
 }
@@ -209,6 +211,61 @@ test('SCRAM logs in with the main password and with app passwords, and unknown u
   assert.equal(one.outcome?.kind, 'refused');
   assert.equal(one.salt, two.salt);
   assert.notEqual(one.salt, other.salt);
+});
+
+test('a secret of before gets its SHA-1 companion at the next login, also that of an app password; then SCRAM-SHA-1 is announced', async () => {
+  const { authenticator, store, anna, parts } = house();
+  const salt = Buffer.alloc(16, 3);
+  const stored = (await scramSecret('secret', 4096, salt))!;
+  store.run('account.passwd', { id: anna, hash: '{PLAIN}secret', scram: stored });
+  store.run('credential.add', {
+    ...{ accountId: anna, label: 'phone', hash: hashGenerated('app-pass') },
+    ...{ scram: await scramSecret('app-pass', 4096, salt), scopes: '*' },
+  });
+  assert.deepEqual(authenticator.mechanisms(connection('tls')), ['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-256', 'PLAIN', 'LOGIN']);
+  for (const [password, renewed] of [
+    ['secret', 1],
+    ['app-pass', 2],
+  ] as const) {
+    await authenticator.password('anna@example.org', password, IMAP);
+    while (store.log.filter((operation) => operation === 'credential.rehash').length < renewed) await new Promise((resolve) => setImmediate(resolve));
+  }
+  store.now += 5_000;
+  assert.deepEqual(authenticator.mechanisms(connection('tls')), [
+    ...['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-1-PLUS', 'SCRAM-SHA-256', 'SCRAM-SHA-1'],
+    ...['PLAIN', 'LOGIN'],
+  ]);
+  const forms = store.reader.rows("SELECT scram FROM credential WHERE kind='password'").map(([scram]) => scram as string);
+  assert.ok(forms[0]!.startsWith(`${stored} SCRAM-SHA-1$`), 'what clients know the keys of stays');
+  assert.deepEqual(parseScramSecret(forms[0]!, 'SHA-1')!.salt, salt);
+  for (const hash of ['SHA-1', 'SHA-256'] as const)
+    for (const password of ['secret', 'app-pass']) {
+      const { outcome, isServerRight } = await scramClient(parts, 'anna@example.org', password, hash);
+      assert.deepEqual([outcome?.kind, isServerRight], ['ok', true], `${hash} ${password}`);
+    }
+  assert.equal((await scramClient(parts, 'anna@example.org', 'wrong', 'SHA-1')).outcome?.kind, 'refused');
+  assert.equal((await scramClient(parts, 'nobody@example.org', 'wrong', 'SHA-1')).outcome?.kind, 'refused');
+});
+
+test('no secret for SHA-1 is kept where no SCRAM-SHA-1 is offered', async () => {
+  const { authenticator, store } = house({ 'auth.mechanisms': ['SCRAM-SHA-256', 'PLAIN'] });
+  await authenticator.password('anna@example.org', 'secret', IMAP);
+  await settled(store, 'credential.rehash');
+  const [[scram]] = store.reader.rows('SELECT scram FROM credential') as [[string]];
+  assert.match(scram, /^SCRAM-SHA-256\$\S+$/);
+});
+
+test('before TLS 1.3 -PLUS is not announced, but a client that binds to our certificate is taken', () => {
+  const { authenticator, store, anna } = house();
+  store.run('account.passwd', { id: anna, hash: '{PLAIN}secret', scram: 'SCRAM-SHA-256$ SCRAM-SHA-1$' });
+  const old = { ...connection('tls12') } as { tls: object };
+  old.tls = { ...old.tls, endPoint: () => Buffer.alloc(32, 2) };
+  const bound = old as unknown as Connection;
+  assert.deepEqual(authenticator.mechanisms(bound), ['SCRAM-SHA-256', 'SCRAM-SHA-1', 'PLAIN', 'LOGIN']);
+  for (const name of ['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-1-PLUS']) {
+    assert.notEqual(authenticator.sasl(name, bound, IMAP), null);
+    assert.equal(authenticator.sasl(name, connection('tls12'), IMAP), null);
+  }
 });
 
 test('more logins than may wait are told to come back', async () => {

@@ -2,89 +2,78 @@
  * Who may log in. Every wrong answer looks and lasts the same, whether the user exists or not; the login guard slows
  * and locks; old hashes are renewed on the way.
  */
-import { createHash, randomBytes } from 'node:crypto';
-import type {
-  Account,
-  Announcements,
-  AuthContext,
-  Authenticator,
-  AuthOutcome,
-  Connection,
-  Directory,
-  Log,
-  Metrics,
-  SaslExchange,
-  StoreReader,
-  StoreWriter,
-} from '../ports.ts';
-import { foldLocal, isAscii } from './address.ts';
+import { randomBytes } from 'node:crypto';
+import type { Account, Announcements, AuthContext, Authenticator, AuthOutcome, Connection, SaslExchange, StoreReader, StoreWriter } from '../ports.ts';
+import { isAscii } from './address.ts';
+import { Admission, type AdmissionParts, countedName, LOGIN_OCTETS_MAX } from './admission.ts';
 import { type Credential, covers, credentialsOf, scopeOf } from './credentials.ts';
-import { LoginGuard } from './guard.ts';
 import { argon2Parameters, hashPassword, needsRehash, PASSWORD_OCTETS_MAX, verifyPassword } from './password.ts';
+import { Proofs } from './proofs.ts';
 import { loginExchange, plainExchange } from './sasl/plain.ts';
 import { saslprep } from './sasl/saslprep.ts';
-import { type ScramCallbacks, scramExchange, type ScramUser } from './sasl/scram.ts';
-import { hmac, parseScramSecret, SCRAM_SALT_OCTETS, scramSecret } from './sasl/scram-secret.ts';
+import { CHANNEL_BINDINGS, type ScramCallbacks, scramExchange, type ScramUser } from './sasl/scram.ts';
+import { hmac, parseScramSecret, SCRAM_SALT_OCTETS, type ScramHash, type ScramSecret, scramSecret } from './sasl/scram-secret.ts';
 import { loadSecret } from './secret.ts';
 import type { DirectorySettings } from './settings.ts';
-import type { AccountSources, PasswordTrial } from './sources/types.ts';
+import type { PasswordTrial } from './sources/types.ts';
 import { VerifiedPasswords } from './verified.ts';
 
-export interface AuthenticatorParts {
-  readonly directory: Directory;
+export interface AuthenticatorParts extends AdmissionParts {
   readonly reader: StoreReader;
   readonly writer: StoreWriter;
-  settings(): DirectorySettings;
-  readonly log: Log;
-  readonly metrics: Metrics;
-  /** Milliseconds; does not step back. */
-  now(): number;
   /** Tells when credentials may have changed. */
   readonly announcements: Announcements;
-  /** The same bytes in every thread and at every start; when not given, those of loadSecret(dataDir). */
+  /** The same bytes in every thread and at every start; when not given, those of loadSecret(dataDir). `sources` are asked after our own credentials. */
   readonly secret?: Uint8Array;
-  /** Passwords that others know; asked after our own. */
-  readonly sources?: AccountSources;
-  /** Waits before a refusal is given; tests hand in their own. */
-  delay?(ms: number): Promise<void>;
 }
 
-const REFUSED: AuthOutcome = { kind: 'refused' };
-/** `used_at` is for people: hourly is enough, and a login need not cost a write. */
-const USED_INTERVAL_MS = 3_600_000;
-/** Longer names are nobody's (RFC 5321 section 4.5.3.1: 64 + 1 + 255). */
-const LOGIN_OCTETS_MAX = 320;
 /** While users are added by the thousand, credentials are not looked through after each. */
 const SCRAM_CHECK_INTERVAL_MS = 5_000;
 
 /** `credential` null: the password is kept elsewhere. */
 type Attempt = { kind: 'ok'; account: Account; credential: Credential | null; password: string } | { kind: 'wrong' };
 
-function canBind(connection: Connection): boolean {
-  return connection.tls !== null && connection.tls.exporter() !== null;
+/** The bytes of a channel binding (RFC 5802 section 6), null when there are none. */
+function bindingOf(connection: Connection, type: string): Uint8Array | null {
+  const { tls } = connection;
+  return (type === 'tls-exporter' ? tls?.exporter() : type === 'tls-server-end-point' ? tls?.endPoint?.() : null) ?? null;
 }
+
+interface ScramName {
+  readonly hash: ScramHash;
+  readonly isPlus: boolean;
+}
+const SCRAM_NAMES: ReadonlyMap<string, ScramName> = new Map([
+  ['SCRAM-SHA-256-PLUS', { hash: 'SHA-256', isPlus: true }],
+  ['SCRAM-SHA-1-PLUS', { hash: 'SHA-1', isPlus: true }],
+  ['SCRAM-SHA-256', { hash: 'SHA-256', isPlus: false }],
+  ['SCRAM-SHA-1', { hash: 'SHA-1', isPlus: false }],
+]);
 
 class EmbeddedAuthenticator implements Authenticator {
   readonly #parts: AuthenticatorParts;
-  readonly #guard = new LoginGuard();
+  readonly #admission: Admission;
+  readonly #proofs: Proofs;
   readonly #verified = new VerifiedPasswords();
   /** Checks under way by mark: fifty connections of one client at once hash its password once. */
   readonly #pending = new Map<string, Promise<boolean>>();
   #pendingCount = 0;
   readonly #renewing = new Set<number>();
-  readonly #usedNotedAt = new Map<number, number>();
   /** A hash nobody's password fits, made with the parameters now in force. */
   #dummy: { key: string; hash: Promise<string> } | null = null;
   readonly #secret: Uint8Array;
   #isScramStale = true;
   #scramCheckedAt = Number.NEGATIVE_INFINITY;
-  #isScramPossible = false;
+  /** Hashes of which every credential has a secret. */
+  #scramHashes: ReadonlySet<ScramHash> = new Set();
   /** The stored form that a table gave last: the check of a name that nobody has there costs as much. */
   #tableForm: string | null = null;
 
   constructor(parts: AuthenticatorParts) {
     this.#parts = parts;
     this.#secret = parts.secret ?? loadSecret(parts.settings().dataDir ?? '.');
+    this.#admission = new Admission(parts, this.#secret);
+    this.#proofs = new Proofs(parts, this.#admission);
     parts.announcements.on('directory', () => {
       this.#isScramStale = true;
     });
@@ -93,23 +82,30 @@ class EmbeddedAuthenticator implements Authenticator {
   mechanisms(connection: Connection): readonly string[] {
     const settings = this.#parts.settings();
     if (connection.tls === null && !(connection.isLoopback && settings['auth.plainOnLoopback'])) return [];
-    const isScramPossible = this.#scramPossible(settings);
+    // Before TLS 1.3 there is the server's certificate to bind to, but most clients could not: that is taken, not announced.
+    let isPlusNamed: boolean | null = null;
+    const namesPlus = (): boolean =>
+      (isPlusNamed ??= settings['auth.plusAnnounced'].includes(scopeOf(connection.protocol)) && bindingOf(connection, 'tls-exporter') !== null);
     return settings['auth.mechanisms'].filter((name) => {
-      if (name === 'SCRAM-SHA-256-PLUS') return isScramPossible && canBind(connection) && settings['auth.plusAnnounced'].includes(scopeOf(connection.protocol));
-      return name === 'SCRAM-SHA-256' ? isScramPossible : true;
+      if (name === 'PLAIN' || name === 'LOGIN') return true;
+      const scram = SCRAM_NAMES.get(name);
+      if (scram === undefined) return this.#proofs.isPossible(name, connection, settings);
+      return this.#scramPossible(scram.hash, settings) && (!scram.isPlus || namesPlus());
     });
   }
 
   /** A client that finds SCRAM uses it and asks no further, so it is offered only when it can work for everybody. */
-  #scramPossible(settings: DirectorySettings): boolean {
+  #scramPossible(hash: ScramHash, settings: DirectorySettings): boolean {
     if (!settings['auth.scram'] || this.#parts.sources?.isActive() === true) return false;
     const now = this.#parts.now();
     if (this.#isScramStale && now - this.#scramCheckedAt >= SCRAM_CHECK_INTERVAL_MS) {
       this.#isScramStale = false;
       this.#scramCheckedAt = now;
-      this.#isScramPossible = this.#parts.reader.rows('SELECT 1 FROM credential WHERE scram IS NULL LIMIT 1').length === 0;
+      const everyHas = (form: ScramHash): boolean =>
+        this.#parts.reader.rows('SELECT 1 FROM credential WHERE scram IS NULL OR instr(scram, ?)=0 LIMIT 1', `SCRAM-${form}$`).length === 0;
+      this.#scramHashes = new Set((['SHA-256', 'SHA-1'] as const).filter(everyHas));
     }
-    return this.#isScramPossible;
+    return this.#scramHashes.has(hash);
   }
 
   async password(login: string, password: string, context: AuthContext): Promise<AuthOutcome> {
@@ -119,40 +115,41 @@ class EmbeddedAuthenticator implements Authenticator {
   sasl(mechanism: string, connection: Connection, context: AuthContext): SaslExchange | null {
     const offered = this.mechanisms(connection);
     const name = mechanism.toUpperCase();
-    // -PLUS is taken from any client that asks for it, announced or not.
-    const isPlusAsked =
-      name === 'SCRAM-SHA-256-PLUS' && offered.includes('SCRAM-SHA-256') && canBind(connection) && this.#parts.settings()['auth.mechanisms'].includes(name);
-    if (!offered.includes(name) && !isPlusAsked) return null;
+    const scram = SCRAM_NAMES.get(name);
+    if (!offered.includes(name) && !(scram !== undefined && this.#takesUnannounced(name, scram, offered, connection))) return null;
     const verify = (authzid: string, login: string, password: string): Promise<AuthOutcome> => this.#login(authzid, login, password, context, name);
     if (name === 'PLAIN') return plainExchange(verify);
     if (name === 'LOGIN') return loginExchange(verify);
-    const channel = {
-      isPlus: name === 'SCRAM-SHA-256-PLUS',
-      isPlusOffered: offered.includes('SCRAM-SHA-256-PLUS'),
-      binding: () => connection.tls?.exporter() ?? null,
-    };
-    return scramExchange(channel, this.#scramCallbacks(context, name));
+    if (scram === undefined) return this.#proofs.exchange(name, connection, context);
+    const { hash, isPlus } = scram;
+    const channel = { isPlus, hash, isPlusOffered: offered.includes(`SCRAM-${hash}-PLUS`), binding: (type: string) => bindingOf(connection, type) };
+    return scramExchange(channel, this.#scramCallbacks(context, name, hash));
+  }
+
+  /** -PLUS is taken from any client that asks for it, announced or not. */
+  #takesUnannounced(name: string, scram: ScramName, offered: readonly string[], connection: Connection): boolean {
+    if (!scram.isPlus || !this.#parts.settings()['auth.mechanisms'].includes(name) || !offered.includes(`SCRAM-${scram.hash}`)) return false;
+    return CHANNEL_BINDINGS.some((type) => bindingOf(connection, type) !== null);
   }
 
   // ── Passwords ──────────────────────────────────────────────────────────────────────────────────────
 
   async #login(authzid: string, login: string, password: string, context: AuthContext, method: string): Promise<AuthOutcome> {
     const settings = this.#parts.settings();
-    const name = foldLocal(login.slice(0, LOGIN_OCTETS_MAX));
-    const locked = this.#lockedOutcome(name, context, method);
+    const name = countedName(login);
+    const locked = this.#admission.locked(name, context, method);
     if (locked !== null) return locked;
     let attempt: Attempt;
     try {
       attempt = await this.#attempt(login, password, context, settings);
     } catch (cause) {
-      this.#parts.log.error('auth.unavailable', { session: context.session, protocol: context.protocol, login: name, cause: String(cause) });
-      return { kind: 'unavailable', cause };
+      return this.#admission.unavailable(name, cause, context);
     }
-    if (attempt.kind === 'wrong') return this.#refuse(name, this.#fingerprint(password), 'wrong name or password', context, method);
-    const reason = this.#whyNot(attempt.account, authzid, name);
-    if (reason !== null) return this.#refuse(name, '', reason, context, method);
+    if (attempt.kind === 'wrong') return this.#admission.refuse(name, this.#admission.fingerprint(password), 'wrong name or password', context, method);
+    const reason = this.#admission.whyNot(attempt.account, authzid, name);
+    if (reason !== null) return this.#admission.refuse(name, '', reason, context, method);
     if (attempt.credential !== null) this.#renew(attempt.credential, attempt.password, attempt.account, settings);
-    return this.#admit(name, attempt.account, attempt.credential, context, method);
+    return this.#admission.admit(name, attempt.account, attempt.credential, context, method);
   }
 
   /** Finds the credential that fits. An unknown name costs one hash of a dummy, like a wrong password. */
@@ -251,21 +248,19 @@ class EmbeddedAuthenticator implements Authenticator {
     return this.#dummy.hash;
   }
 
-  #fingerprint(password: string): string {
-    return createHash('sha256').update(this.#secret).update(password.slice(0, PASSWORD_OCTETS_MAX)).digest('base64');
-  }
-
-  /** Turns an old or weak hash into a new one, and adds the SCRAM secret that was missing. Nobody waits for it. */
+  /** Turns an old or weak hash into a new one, and adds the SCRAM secrets that were missing. Nobody waits for it. */
   #renew(credential: Credential, password: string, account: Account, settings: DirectorySettings): void {
-    if (credential.kind !== 'password' || this.#renewing.has(credential.id)) return;
+    if (this.#renewing.has(credential.id)) return;
     const parameters = argon2Parameters(settings);
-    const isHashOld = needsRehash(credential.hash, parameters);
-    const isScramMissing = settings['auth.scram'] && credential.scram === null && saslprep(password, true) !== null;
+    // App passwords are our own: long, and hashed as they should be.
+    const isHashOld = credential.kind === 'password' && needsRehash(credential.hash, parameters);
+    const missing = scramHashesOf(settings).filter((hash) => parseScramSecret(credential.scram, hash) === null);
+    const isScramMissing = missing.length > 0 && saslprep(password, true) !== null;
     if (!isHashOld && !isScramMissing) return;
     this.#renewing.add(credential.id);
     const renew = async (): Promise<void> => {
       const hash = isHashOld ? await hashPassword(saslprep(password) ?? password, parameters) : credential.hash;
-      const scram = (await scramSecretFor(this.#parts.reader, account.id, 'password', password, settings)) ?? credential.scram;
+      const scram = isScramMissing ? await this.#missingSecrets(credential, account, password, missing, settings) : credential.scram;
       await this.#parts.writer.run('credential.rehash', { id: credential.id, oldHash: credential.hash, hash, scram });
       this.#parts.log.info('auth.rehashed', { account: account.login });
     };
@@ -274,9 +269,23 @@ class EmbeddedAuthenticator implements Authenticator {
       .finally(() => this.#renewing.delete(credential.id));
   }
 
+  /** What is stored stays, with the salt that clients may have kept the keys for; what is missing is made with the same. */
+  async #missingSecrets(
+    credential: Credential,
+    account: Account,
+    password: string,
+    missing: readonly ScramHash[],
+    settings: DirectorySettings,
+  ): Promise<string | null> {
+    const present = anyScramSecret(credential.scram);
+    if (present === null) return scramSecretFor(this.#parts.reader, account.id, credential.kind, password, settings);
+    const added = await scramSecret(password, present.iterations, present.salt, missing);
+    return added === null ? credential.scram : `${credential.scram} ${added}`;
+  }
+
   // ── SCRAM ──────────────────────────────────────────────────────────────────────────────────────────
 
-  #scramCallbacks(context: AuthContext, method: string): ScramCallbacks {
+  #scramCallbacks(context: AuthContext, method: string, hash: ScramHash): ScramCallbacks {
     const settings = this.#parts.settings();
     let name = '';
     let authzid = '';
@@ -285,105 +294,43 @@ class EmbeddedAuthenticator implements Authenticator {
     let locked: AuthOutcome | null = null;
     return {
       begin: (login, actAs) => {
-        name = foldLocal(login.slice(0, LOGIN_OCTETS_MAX));
+        name = countedName(login);
         authzid = actAs;
-        locked = this.#lockedOutcome(name, context, method);
+        locked = this.#admission.locked(name, context, method);
         if (locked !== null) return null;
         account = Buffer.byteLength(login) > LOGIN_OCTETS_MAX ? null : this.#parts.directory.accountByLogin(login);
         credentials = account === null ? [] : credentialsOf(this.#parts.reader, account.id);
-        return this.#scramUser(name, credentials, context, settings);
+        return this.#scramUser(name, credentials, context, settings, hash);
       },
       finish: async (credentialId) => {
         const credential = credentials.find((candidate) => candidate.id === credentialId);
-        if (account === null || credential === undefined) return this.#refuse(name, '', 'wrong name or password', context, method);
-        const reason = this.#whyNot(account, authzid, name);
-        return reason === null ? this.#admit(name, account, credential, context, method) : this.#refuse(name, '', reason, context, method);
+        if (account === null || credential === undefined) return this.#admission.refuse(name, '', 'wrong name or password', context, method);
+        const reason = this.#admission.whyNot(account, authzid, name);
+        if (reason !== null) return this.#admission.refuse(name, '', reason, context, method);
+        return this.#admission.admit(name, account, credential, context, method);
       },
-      refuse: async () => locked ?? this.#refuse(name, '', 'channel binding was taken out of the offer', context, method),
+      refuse: async () => locked ?? this.#admission.refuse(name, '', 'channel binding was taken out of the offer', context, method),
     };
   }
 
   /** The salt of the account's main password and every secret made with it. Users who do not exist have a salt of the same look that stays the same. */
-  #scramUser(name: string, credentials: readonly Credential[], context: AuthContext, settings: DirectorySettings): ScramUser {
-    const main = parseScramSecret(credentials.find((credential) => credential.kind === 'password')?.scram ?? null);
+  #scramUser(name: string, credentials: readonly Credential[], context: AuthContext, settings: DirectorySettings, hash: ScramHash): ScramUser {
+    const main = parseScramSecret(credentials.find((credential) => credential.kind === 'password')?.scram ?? null, hash);
     if (main === null) {
       const salt = hmac(this.#secret, 'scram-salt ' + name).subarray(0, SCRAM_SALT_OCTETS);
       return { salt, iterations: settings['auth.scramIterations'], secrets: [] };
     }
-    const secrets: { id: number; secret: NonNullable<ReturnType<typeof parseScramSecret>> }[] = [];
+    const secrets: { id: number; secret: ScramSecret }[] = [];
     for (const credential of credentials) {
-      const secret = covers(credential, context.protocol) ? parseScramSecret(credential.scram) : null;
+      const secret = covers(credential, context.protocol) ? parseScramSecret(credential.scram, hash) : null;
       if (secret !== null && secret.iterations === main.iterations && secret.salt.equals(main.salt)) secrets.push({ id: credential.id, secret });
     }
     return { salt: main.salt, iterations: main.iterations, secrets };
   }
-
-  // ── Outcomes ───────────────────────────────────────────────────────────────────────────────────────
-
-  /** Why a right password does not open this account, or null. To act as somebody else is not possible yet. */
-  #whyNot(account: Account, authzid: string, name: string): string | null {
-    if (account.isDisabled) return 'account is disabled';
-    if (authzid !== '' && foldLocal(authzid) !== name && this.#parts.directory.accountByLogin(authzid)?.id !== account.id) return 'may not act as another user';
-    return null;
-  }
-
-  /** One allowance for an account, by whichever of its names it is tried. */
-  #guardKey(name: string): string {
-    return this.#parts.directory.accountByLogin(name)?.login ?? this.#parts.sources?.nameOf(name) ?? name;
-  }
-
-  #lockedOutcome(name: string, context: AuthContext, method: string): AuthOutcome | null {
-    const retryAfterMs = this.#guard.lockedFor(this.#guardKey(name), context.client.ip, this.#parts.now(), this.#parts.settings());
-    if (retryAfterMs === 0) return null;
-    this.#parts.metrics.count('auth.refused', 1, context.protocol);
-    this.#logRefusal(name, 'locked after too many failures', context, method);
-    return { kind: 'locked', retryAfterMs };
-  }
-
-  async #refuse(name: string, fingerprint: string, reason: string, context: AuthContext, method: string): Promise<AuthOutcome> {
-    const waitMs = this.#guard.failed(this.#guardKey(name), context.client.ip, fingerprint, this.#parts.now(), this.#parts.settings());
-    this.#parts.metrics.count('auth.refused', 1, context.protocol);
-    this.#logRefusal(name, reason, context, method);
-    if (waitMs > 0) await (this.#parts.delay ?? sleep)(waitMs);
-    return REFUSED;
-  }
-
-  #logRefusal(login: string, reason: string, context: AuthContext, method: string): void {
-    this.#parts.log.warn('auth.refused', { session: context.session, protocol: context.protocol, client: context.client.ip, login, method, reason });
-  }
-
-  #admit(name: string, account: Account, credential: Credential | null, context: AuthContext, method: string): AuthOutcome {
-    const { log, metrics, now, writer } = this.#parts;
-    this.#guard.succeeded(this.#guardKey(name), context.client.ip);
-    metrics.count('auth.ok', 1, context.protocol);
-    log.info('auth.ok', {
-      session: context.session,
-      protocol: context.protocol,
-      client: context.client.ip,
-      account: account.login,
-      method,
-      ...(credential?.kind === 'app' ? { credential: credential.id } : {}),
-    });
-    if (credential === null) return { kind: 'ok', account };
-    const at = now();
-    const notedAt = Math.max(credential.usedAt ?? 0, this.#usedNotedAt.get(credential.id) ?? 0);
-    if (at - notedAt >= USED_INTERVAL_MS) {
-      if (this.#usedNotedAt.size >= 10_000) this.#usedNotedAt.clear();
-      this.#usedNotedAt.set(credential.id, at);
-      writer
-        .run('credential.used', { id: credential.id, at, from: context.client.ip })
-        .catch((cause) => log.debug('auth.used.unsaved', { account: account.login, cause: String(cause) }));
-    }
-    return { kind: 'ok', account, credentialId: credential.id };
-  }
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms).unref());
 }
 
 /**
- * The SCRAM secret for a new credential of an account (0 for one yet to be made); null when SCRAM is off or cannot be had for this password.
+ * The SCRAM secrets for a new credential of an account (0 for one yet to be made); null when SCRAM is off or cannot be had for this password.
  * A server must name the salt before it knows which password the client holds, so an app password is made with the salt and
  * iterations of the account's other credentials, and a new main password with those of its app passwords.
  */
@@ -394,13 +341,22 @@ export async function scramSecretFor(
   password: string,
   settings: DirectorySettings,
 ): Promise<string | null> {
-  if (!settings['auth.scram']) return null;
+  const hashes = scramHashesOf(settings);
+  if (hashes.length === 0) return null;
   const others = accountId === 0 ? [] : credentialsOf(reader, accountId).filter((other) => kind === 'app' || other.kind === 'app');
   for (const { scram } of others) {
-    const shared = parseScramSecret(scram);
-    if (shared !== null) return scramSecret(password, shared.iterations, shared.salt);
+    const shared = anyScramSecret(scram);
+    if (shared !== null) return scramSecret(password, shared.iterations, shared.salt, hashes);
   }
-  return scramSecret(password, settings['auth.scramIterations']);
+  return scramSecret(password, settings['auth.scramIterations'], undefined, hashes);
+}
+
+const anyScramSecret = (stored: string | null): ScramSecret | null => parseScramSecret(stored) ?? parseScramSecret(stored, 'SHA-1');
+
+/** Which secrets are kept: that of SHA-1 only for those who offer it. */
+function scramHashesOf(settings: DirectorySettings): ScramHash[] {
+  if (!settings['auth.scram']) return [];
+  return settings['auth.mechanisms'].some((name) => SCRAM_NAMES.get(name)?.hash === 'SHA-1') ? ['SHA-256', 'SHA-1'] : ['SHA-256'];
 }
 
 /** The authenticator over the directory's own credentials. */

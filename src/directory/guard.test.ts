@@ -21,6 +21,14 @@ test('a name is locked after too many failures, and open again later', () => {
   assert.equal(guard.lockedFor('berta', '198.51.100.1', 0, SETTINGS), 0);
 });
 
+test('failures without a name count for their network alone', () => {
+  const guard = new LoginGuard();
+  for (let n = 0; n < 50; n += 1) guard.failed('', `192.0.2.${n}`, `p${n}`, 0, SETTINGS);
+  assert.equal(guard.lockedFor('', '198.51.100.1', 0, SETTINGS), 0);
+  for (let n = 0; n < 8; n += 1) guard.failed('', '203.0.113.1', `p${n}`, 0, SETTINGS);
+  assert.equal(guard.lockedFor('', '203.0.113.1', 0, SETTINGS), 60_000);
+});
+
 test('a locked name stays open for networks it logged in from', () => {
   const guard = new LoginGuard();
   guard.succeeded('anna', '203.0.113.9');

@@ -61,7 +61,7 @@ export class LoginGuard {
     return networksOf(settings['auth.unguardedNetworks']).has(ip);
   }
 
-  /** Milliseconds that this name or network must wait; 0 when a password may be tried. */
+  /** Milliseconds that this name ("" for none) or network must wait; 0 when a password may be tried. */
   lockedFor(login: string, ip: string, now: number, settings: DirectorySettings): number {
     if (this.#accounts.isEmpty && this.#networks.isEmpty) return 0;
     const network = clientNetwork(ip);
@@ -79,11 +79,15 @@ export class LoginGuard {
   failed(login: string, ip: string, fingerprint: string, now: number, settings: DirectorySettings): number {
     const halfLifeMs = settings['auth.forgetTime'];
     const lockMs = settings['auth.lockTime'];
-    const account = count(this.#accounts, login, now, halfLifeMs, fingerprint);
-    // Rounded: a count fades from the first second on, and three failures in a minute are three.
-    const accountMax = settings['auth.accountFailuresMax'];
-    if (accountMax > 0 && Math.round(account.failures) >= accountMax) this.#lock(account, now + lockMs);
-    let failures = account.failures;
+    let failures = 0;
+    // Tokens may come without a name: those of one stranger must not lock out all others who give none.
+    if (login !== '') {
+      const account = count(this.#accounts, login, now, halfLifeMs, fingerprint);
+      // Rounded: a count fades from the first second on, and three failures in a minute are three.
+      const accountMax = settings['auth.accountFailuresMax'];
+      if (accountMax > 0 && Math.round(account.failures) >= accountMax) this.#lock(account, now + lockMs);
+      failures = account.failures;
+    }
     if (!this.#isUnguarded(ip, settings)) {
       const network = count(this.#networks, clientNetwork(ip), now, halfLifeMs, fingerprint === '' ? '' : `${login} ${fingerprint}`);
       const networkMax = settings['auth.networkFailuresMax'];

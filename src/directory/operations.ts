@@ -3,6 +3,7 @@ import type { Operations } from '../store/transaction.ts';
 import { accountAdd, accountDisable, accountEnsure, accountPasswd, accountQuota, accountRemove } from './operations/account.ts';
 import { aliasAdd, aliasRemove } from './operations/alias.ts';
 import { credentialAdd, credentialRehash, credentialRemove, credentialUsed } from './operations/credential.ts';
+import { accountOption } from './operations/option.ts';
 import { domainAdd, domainCatchAll, domainDisable, domainRemove } from './operations/domain.ts';
 
 export const DIRECTORY_OPERATIONS = {
@@ -16,6 +17,7 @@ export const DIRECTORY_OPERATIONS = {
   'account.passwd': accountPasswd,
   'account.disable': accountDisable,
   'account.quota': accountQuota,
+  'account.option': accountOption,
   'alias.add': aliasAdd,
   'alias.remove': aliasRemove,
   'credential.add': credentialAdd,

@@ -8,7 +8,7 @@ export interface AccountOption {
   readonly doc: string;
 }
 
-const WORDS = /^[A-Za-z0-9=+.-]+( [A-Za-z0-9=+.-]+)*$/;
+const WORDS = /^(?=.{1,1000}$)[A-Za-z0-9=+.-]+( [A-Za-z0-9=+.-]+)*$/;
 const oneOf =
   (...words: readonly string[]) =>
   (value: string): string | undefined =>
@@ -22,7 +22,8 @@ export const ACCOUNT_OPTIONS: Readonly<Record<string, AccountOption>> = {
     doc: 'IMAP capabilities this account is not offered and cannot enable, for a client that stumbles over them.',
   },
   'imap.referral': {
-    check: (value) => (/^imaps?:\/\/[\x21-\x7e]{1,500}$/.test(value) ? undefined : 'must be an IMAP URL (RFC 5092)'),
+    // "]" would end the response code that it is told in.
+    check: (value) => (/^imaps?:\/\/[\x21-\x5c\x5e-\x7e]{1,500}$/.test(value) ? undefined : 'must be an IMAP URL (RFC 5092) without "]"'),
     accepts: 'an IMAP URL: "imap://anna;AUTH=*@mail2.example.org/"',
     doc: 'The account has moved: logins are answered with this referral (RFC 2221).',
   },

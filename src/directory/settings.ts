@@ -1,9 +1,21 @@
-/** Options of the directory and of logins: tables `[directory]` and `[auth]` in posthorn.toml. */
+/** Options of the directory and of logins: tables `[directory]`, `[auth]` and `[oauth]` in posthorn.toml. */
 import { wrongNetwork } from '../net/networks.ts';
 import { count, DAY, duration, flag, GiB, HOUR, KiB, list, MINUTE, MiB, SECOND, type SettingsOf, bytes, text } from '../system/declare.ts';
+import { OAUTH_SETTINGS } from './oauth/settings.ts';
 
 /** Every mechanism this server knows, strongest first. */
-export const SASL_MECHANISMS = ['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-256', 'PLAIN', 'LOGIN'] as const;
+export const SASL_MECHANISMS = [
+  'EXTERNAL',
+  'SCRAM-SHA-256-PLUS',
+  'SCRAM-SHA-1-PLUS',
+  'SCRAM-SHA-256',
+  'SCRAM-SHA-1',
+  'OAUTHBEARER',
+  'XOAUTH2',
+  'PLAIN',
+  'LOGIN',
+  'ANONYMOUS',
+] as const;
 
 /** Whether the type and the source are right is found out when it is opened. */
 const wrongTable = (entry: string): string | undefined =>
@@ -54,14 +66,14 @@ export const DIRECTORY_SETTINGS = {
   'auth.mechanisms': list({
     default: SASL_MECHANISMS,
     accepts: `a list of ${SASL_MECHANISMS.join(', ')}`,
-    doc: 'SASL mechanisms offered, where the connection allows them.',
+    doc: 'SASL mechanisms offered, where the connection and the other options allow them; without PLAIN and LOGIN no protocol takes a password in clear.',
     see: 'Dovecot auth_mechanisms',
     check: (entry) => ((SASL_MECHANISMS as readonly string[]).includes(entry) ? undefined : `must be one of ${SASL_MECHANISMS.join(', ')}`),
   }),
   'auth.plusAnnounced': list({
     default: ['imap', 'pop3'],
     accepts: 'a list of imap, pop3, smtp, sieve',
-    doc: 'Protocols whose capability list names SCRAM-SHA-256-PLUS; it is taken everywhere. Not smtp: mutt 2.2 chooses it whenever it is named there, cannot bind to TLS 1.3, and tries nothing else.',
+    doc: 'Protocols whose capability list names SCRAM-…-PLUS; it is taken everywhere. Not smtp: mutt 2.2 chooses it whenever it is named there, cannot bind to TLS 1.3, and tries nothing else.',
     see: 'RFC 9266',
     check: (entry) => (['imap', 'pop3', 'smtp', 'sieve'].includes(entry) ? undefined : 'must be imap, pop3, smtp or sieve'),
   }),
@@ -69,6 +81,13 @@ export const DIRECTORY_SETTINGS = {
     default: true,
     doc: 'Allow logins without TLS when the client is on this machine.',
     see: 'Dovecot auth_allow_cleartext',
+  }),
+  'auth.anonymousAccount': text({
+    default: '',
+    accepts: 'an address, or ""',
+    doc: 'Anybody may log in by IMAP and POP3 as this account, without a password (ANONYMOUS), and do with its mail what its owner may, but not send; empty: nobody may.',
+    see: 'RFC 4505; Dovecot auth_anonymous_username',
+    check: (value) => (/^[^@\s]+@[^@\s]+$/.test(value) ? undefined : 'must be an address such as "public@example.org"'),
   }),
   'auth.defaultDomain': text({
     default: '',
@@ -88,7 +107,7 @@ export const DIRECTORY_SETTINGS = {
   'auth.argon2Lanes': count({ default: 1, least: 1, most: 16, doc: 'Lanes of that memory.', see: 'RFC 9106 parameter p' }),
   'auth.scram': flag({
     default: true,
-    doc: 'Keep SCRAM secrets beside the password hash; SCRAM is announced once every credential has one.',
+    doc: 'Keep SCRAM secrets beside the password hash, for SHA-256 and, while auth.mechanisms names it, for SHA-1; each SCRAM is announced once every credential has its secret.',
     see: 'RFC 5803',
   }),
   'auth.scramIterations': count({
@@ -180,6 +199,7 @@ export const DIRECTORY_SETTINGS = {
     see: 'fail2ban ignoreip; Dovecot login_trusted_networks',
     check: wrongNetwork,
   }),
+  ...OAUTH_SETTINGS,
 };
 /** With options of other rooms, where the program has them: the first mail domain, and the folder of everything it keeps. */
 export type DirectorySettings = SettingsOf<typeof DIRECTORY_SETTINGS> & {
@@ -187,4 +207,6 @@ export type DirectorySettings = SettingsOf<typeof DIRECTORY_SETTINGS> & {
   readonly dataDir?: string;
   /** Of the judge and the router: domains of this machine's users. */
   readonly 'policy.localDomains'?: readonly string[];
+  /** Of the TLS layer: whose certificates of clients count. */
+  readonly 'tls.clientCaFile'?: string;
 };

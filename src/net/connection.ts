@@ -5,6 +5,8 @@ import type { Client, Connection, Protocol, TlsInfo, TlsProvider } from '../port
 import { canonicalIp } from './networks.ts';
 import { acceptTls, describeTls } from './tls.ts';
 
+const ASKED: readonly string[] = ['smtp'];
+
 export interface ConnectionInit {
   readonly id: string;
   readonly protocol: Protocol;
@@ -63,8 +65,9 @@ export class SocketConnection implements Connection {
 
   /** Implicit TLS: the handshake begins with the bytes already in the socket's buffer. */
   async secure(clear: Socket): Promise<void> {
-    // Only servers talk to port 25: a mail program would ask its user for a certificate.
-    const asksClient = this.protocol === 'smtp' && this.#provider.asksClients === true;
+    // Unless told otherwise only on port 25, where servers talk: a mail program would ask its user for a certificate.
+    const service = this.protocol.endsWith('s') ? this.protocol.slice(0, -1) : this.protocol;
+    const asksClient = this.#provider.asksClients === true && (this.#provider.asksClientsOf ?? ASKED).includes(service);
     const secured = await acceptTls(clear, this.#provider, this.#handshakeTimeoutMs, asksClient);
     this.socket = secured;
     this.tls = describeTls(secured, asksClient);

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -237,6 +238,8 @@ test('implicit TLS is described, and both ends export the same bytes', async () 
     assert.ok(tls!.bits === 128 || tls!.bits === 256);
     assert.equal(tls!.servername, 'mx.example.org');
     assert.deepEqual(Buffer.from(tls!.exporter()!), exported);
+    // RFC 5929 section 4: the hash of the certificate as the client sees it.
+    assert.deepEqual(Buffer.from(tls!.endPoint!()!), createHash('sha256').update(client.getPeerCertificate().raw).digest());
   });
   await new Promise((resolve) => client.once('close', resolve));
   assert.equal(received, 100_000);

@@ -69,7 +69,23 @@ export function describeTls(socket: TLSSocket, asksClient = false): TlsInfo {
       if (version !== 'TLSv1.3' || socket.destroyed) return null;
       return socket.exportKeyingMaterial(EXPORTER_BYTES, 'EXPORTER-Channel-Binding', NO_CONTEXT);
     },
+    endPoint() {
+      const own = socket.destroyed ? undefined : socket.getX509Certificate();
+      return own === undefined ? null : endPointOf(own);
+    },
   };
+}
+
+/**
+ * The hash of our own certificate that RFC 5929 section 4.1 binds to: that of its signature, SHA-256 in place of MD5 and SHA-1; null where the
+ * signature names none (Ed25519, PSS).
+ */
+function endPointOf(certificate: X509Certificate): Uint8Array | null {
+  const { signatureAlgorithm } = certificate as { signatureAlgorithm?: string };
+  const name = /(?:sha|md)-?(1|5|224|256|384|512)(?![0-9])/i.exec(signatureAlgorithm ?? '');
+  if (name === null) return null;
+  const bits = name[1] === '1' || name[1] === '5' ? '256' : name[1]!;
+  return createHash(`sha${bits}`).update(certificate.raw).digest();
 }
 
 function certificateOf(socket: TLSSocket): PeerCertificate | null {
@@ -81,7 +97,20 @@ function certificateOf(socket: TLSSocket): PeerCertificate | null {
     issuer: nameOf(certificate.issuer),
     fingerprint: certificate.fingerprint256 ?? '',
     publicKeyFingerprint: publicKeyFingerprint(certificate.raw),
+    names: holderNames(certificate),
   };
+}
+
+/** Node writes "email:anna@example.org, DNS:…" and puts in JSON's quotes what could be taken for more than one entry: such a value names nobody. */
+export function holderNames(certificate: Pick<Partial<DetailedPeerCertificate>, 'subjectaltname' | 'subject'>): string[] {
+  const alternative = certificate.subjectaltname ?? '';
+  const addresses: string[] = [];
+  for (const [, type, value] of alternative.matchAll(/([A-Za-z0-9 ]+):("(?:[^"\\]|\\.)*"|(?!")[^,]*)(?:, |$)/gy))
+    if (type === 'email' && value !== undefined && value !== '' && !value.startsWith('"')) addresses.push(value);
+  if (addresses.length > 0) return addresses;
+  const subject = certificate.subject as Readonly<Record<string, string | string[] | undefined>> | undefined;
+  const own = subject?.['emailAddress'] ?? subject?.['CN'] ?? [];
+  return Array.isArray(own) ? own : [own];
 }
 
 /** `authorized` is set by `tls.Server` alone; a socket of our own is asked for OpenSSL's verdict, which is null when all is well. */

@@ -83,12 +83,19 @@ export const SYSTEM_SETTINGS = {
   }),
   'tls.clientCertificates': flag({
     default: false,
-    doc: 'Ask clients on the SMTP port for a certificate, for permit_tls_clientcerts, permit_tls_all_clientcerts and check_ccert_access.',
+    doc: 'Ask clients for a certificate: for permit_tls_clientcerts, permit_tls_all_clientcerts and check_ccert_access, and for logins by EXTERNAL.',
     see: 'Postfix smtpd_tls_ask_ccert',
+  }),
+  'tls.clientCertificatesOf': list({
+    default: ['smtp'],
+    doc: 'Where they are asked for: on the SMTP port of servers only, or also where users log in by EXTERNAL (mail programs may then ask their users to choose a certificate).',
+    see: 'Dovecot ssl_request_client_cert',
+    accepts: 'a list of smtp, submission, imap, pop3, sieve',
+    check: (entry) => (['smtp', 'submission', 'imap', 'pop3', 'sieve'].includes(entry) ? undefined : 'must be smtp, submission, imap, pop3 or sieve'),
   }),
   'tls.clientCaFile': path({
     default: '',
-    doc: 'Authorities whose client certificates count as trusted, in PEM; empty is the usual ones.',
+    doc: 'Authorities whose client certificates count as trusted, in PEM; empty is the usual ones. EXTERNAL needs an authority of your own here.',
     see: 'Postfix smtpd_tls_CAfile',
   }),
   'tls.minVersion': choice({

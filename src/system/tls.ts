@@ -31,6 +31,7 @@ export interface TlsOptionsOfThread {
   readonly ticketKeys: Uint8Array;
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
   readonly asksClients?: boolean;
+  readonly asksClientsOf?: readonly string[];
   /** PEM; undefined for the usual authorities. */
   readonly clientCa?: string | undefined;
 }
@@ -119,6 +120,9 @@ export function createTlsProvider(material: readonly TlsMaterial[], options: Tls
     options: () => inForce.options,
     get asksClients() {
       return threadOptions.asksClients === true;
+    },
+    get asksClientsOf() {
+      return threadOptions.asksClientsOf ?? [];
     },
     replace(next, nextOptions) {
       threadOptions = nextOptions ?? threadOptions;

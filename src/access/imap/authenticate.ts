@@ -1,8 +1,9 @@
 /** LOGIN and AUTHENTICATE (RFC 9051 sections 6.2.2 and 6.2.3). Who may log in is the authenticator's business. */
+import { accountOptions } from '../../directory/options.ts';
 import type { AuthContext, AuthOutcome, SaslExchange } from '../../ports.ts';
 import { decodeBase64 } from '../../wire/imap/arguments.ts';
 import { capabilityLine } from './capability.ts';
-import { mayLogin } from './capability-rows.ts';
+import { mayLogin, mayTypePassword } from './capability-rows.ts';
 import type { ImapSession } from './session.ts';
 
 /** A SASL exchange in progress. */
@@ -18,6 +19,7 @@ function authContext(session: ImapSession): AuthContext {
 
 export function login(session: ImapSession, args: { login: string; password: string }): string | Promise<string> {
   if (!mayLogin(session)) return 'NO [PRIVACYREQUIRED] Passwords are taken over TLS only';
+  if (!mayTypePassword(session)) return 'NO [CANNOT] LOGIN is not offered, use AUTHENTICATE';
   return session.context.authenticator.password(args.login, args.password, authContext(session)).then((outcome) => conclude(session, outcome));
 }
 
@@ -69,11 +71,15 @@ async function step(session: ImapSession, response: Buffer | null): Promise<void
 async function conclude(session: ImapSession, outcome: AuthOutcome): Promise<string> {
   if (session.isClosed) return '';
   switch (outcome.kind) {
-    case 'ok':
+    case 'ok': {
+      const referral = accountOptions(session.context.reader, outcome.account.id).get('imap.referral');
+      // Only to whoever proved to be the user: where an account went is nobody else's business.
+      if (referral !== undefined) return `NO [REFERRAL ${referral}] The account has moved`;
       if (!session.shared.enter(session, outcome.account)) return 'NO [LIMIT] Too many connections of this account';
       session.authenticated(outcome.account, outcome.credentialId);
       session.context.metrics.count('imap.logins');
       return `OK [${capabilityLine(session)}] Logged in`;
+    }
     case 'unavailable':
       return 'NO [UNAVAILABLE] Logins cannot be checked now, try again later';
     case 'locked':

@@ -156,6 +156,9 @@ export function accountRemove(tx: Transaction, input: { id: number; limit: numbe
   for (const table of ['mirror_place', 'mirror_folder', 'mirror_file']) tx.run(`DELETE FROM ${table} WHERE account_id=?`, id);
   tx.run('DELETE FROM mailbox WHERE account_id=?', id);
   tx.run('DELETE FROM credential WHERE account_id=?', id);
+  tx.run('DELETE FROM account_option WHERE account_id=?', id);
+  // Whoever gets this login next must not find others' mailboxes open.
+  tx.run('DELETE FROM acl WHERE identifier IN (?, ?)', account[0], `-${account[0]}`);
   forgetFilters(tx, id);
   tx.run('DELETE FROM alias WHERE target=?', account[0]);
   tx.run('UPDATE domain SET catch_all=NULL WHERE catch_all=?', account[0]);

@@ -1,11 +1,10 @@
 /** SASL PLAIN (RFC 4616) and LOGIN (draft-murchison-sasl-login, as deployed). */
 import type { AuthOutcome, SaslExchange, SaslStep } from '../../ports.ts';
+import { MESSAGE_OCTETS_MAX } from './limits.ts';
 
 /** Verifies name and password; `authzid` is "" or the account to act as. */
 export type VerifyPassword = (authzid: string, login: string, password: string) => Promise<AuthOutcome>;
 
-/** RFC 4616 section 2 allows 255 octets for each of three parts; passwords here may be longer. */
-const MESSAGE_OCTETS_MAX = 2048;
 const MALFORMED: SaslStep = { kind: 'malformed' };
 const EMPTY = new Uint8Array(0);
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

@@ -9,7 +9,7 @@ import { parseScramSecret, scramSecret, sha256 } from './scram-secret.ts';
 const ACCOUNT = { id: 1, login: 'user@example.org', isDisabled: false, quotaBytes: 0, quotaMessages: 0 };
 const OK: AuthOutcome = { kind: 'ok', account: ACCOUNT };
 const REFUSED: AuthOutcome = { kind: 'refused' };
-const NO_CHANNEL: ScramChannel = { isPlus: false, isPlusOffered: false, binding: () => null };
+const NO_CHANNEL: ScramChannel = { isPlus: false, isPlusOffered: false, hash: 'SHA-256', binding: () => null };
 const SALT = Buffer.from('W22ZaJ0SNY7soEsUEjb6gQ==', 'base64');
 const NONCE = '%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0';
 
@@ -53,6 +53,56 @@ test('the exchange of RFC 7677 section 3', async () => {
   assert.equal((await step('c=biws')).kind, 'malformed');
 });
 
+test('the exchange of RFC 5802 section 5, with SHA-1', async () => {
+  const salt = Buffer.from('QSXCR+Q6sek8bf92', 'base64');
+  const stored = await scramSecret('pencil', 4096, salt, ['SHA-256', 'SHA-1']);
+  const secret = parseScramSecret(stored, 'SHA-1')!;
+  const made = scramExchange(
+    { ...NO_CHANNEL, hash: 'SHA-1' },
+    {
+      begin: () => ({ salt, iterations: 4096, secrets: [{ id: 7, secret }] }),
+      finish: async (id) => (id === 7 ? OK : REFUSED),
+      refuse: async () => REFUSED,
+    },
+    '3rfcNHYJY1ZVvWVs7j',
+  );
+  const challenge = await made.step(Buffer.from('n,,n=user,r=fyko+d2lbbFgONRv9qkxdawL'));
+  assert.equal(text(challenge), 'r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,s=QSXCR+Q6sek8bf92,i=4096');
+  const done = await made.step(Buffer.from('c=biws,r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts='));
+  assert.equal(done.kind === 'done' && done.outcome.kind, 'ok');
+  assert.equal(text(done), 'v=rmF9pqV8S7suAoZWja4dJRkFsKQ=');
+});
+
+test('the stored form has one secret for each hash with one salt; forms of before and damaged ones', async () => {
+  const stored = (await scramSecret('pencil', 4096, SALT, ['SHA-256', 'SHA-1']))!;
+  assert.match(stored, /^SCRAM-SHA-256\$4096:\S+ SCRAM-SHA-1\$4096:\S+$/);
+  assert.deepEqual(parseScramSecret(stored, 'SHA-1')!.salt, parseScramSecret(stored, 'SHA-256')!.salt);
+  const before = stored.split(' ')[0]!;
+  assert.notEqual(parseScramSecret(before), null);
+  assert.equal(parseScramSecret(before, 'SHA-1'), null);
+  assert.equal(parseScramSecret(before.replace('SHA-256', 'SHA-1'), 'SHA-1'), null, 'keys of another length');
+  for (const damaged of [null, '', ' ', 'SCRAM-SHA-256$', `${stored}${'x'.repeat(1024)}`, before.replace('4096', '99999999')])
+    assert.equal(parseScramSecret(damaged), null);
+});
+
+test('-PLUS binds to the certificate of the server where the client asks for that', async () => {
+  const channel: ScramChannel = {
+    ...{ isPlus: true, isPlusOffered: true, hash: 'SHA-256' },
+    binding: (type) => (type === 'tls-server-end-point' ? Buffer.from('hash of the certificate') : null),
+  };
+  for (const [type, bytes, outcome] of [
+    ['tls-server-end-point', 'hash of the certificate', 'ok'],
+    ['tls-server-end-point', 'hash of another one', 'refused'],
+    ['tls-exporter', '', 'refused'],
+  ] as const) {
+    const { step } = await exchange(channel);
+    const serverFirst = text(await step(`p=${type},,n=user,r=abc`));
+    const done = await step(clientFinal(Buffer.from(`p=${type},,${bytes}`), 'n=user,r=abc', serverFirst));
+    assert.equal(done.kind === 'done' && done.outcome.kind, outcome, `${type} ${bytes}`);
+  }
+  assert.equal((await (await exchange(channel)).step('p=tls-unique,,n=user,r=abc')).kind, 'malformed');
+});
+
 test('without an initial response an empty challenge asks for it', async () => {
   const { start, step } = await exchange(NO_CHANNEL);
   assert.deepEqual(await start(), { kind: 'challenge', data: new Uint8Array(0) });
@@ -78,7 +128,7 @@ test('-PLUS binds the exchange to the TLS channel', async () => {
     ['exported by both', 'ok'],
     ['another channel', 'refused'],
   ] as const) {
-    const { step } = await exchange({ isPlus: true, isPlusOffered: true, binding: () => Buffer.from('exported by both') });
+    const { step } = await exchange({ isPlus: true, isPlusOffered: true, hash: 'SHA-256', binding: () => Buffer.from('exported by both') });
     const serverFirst = text(await step('p=tls-exporter,,n=user,r=abc'));
     const done = await step(clientFinal(Buffer.from('p=tls-exporter,,' + bytes), 'n=user,r=abc', serverFirst));
     assert.equal(done.kind === 'done' && done.outcome.kind, outcome);
@@ -86,7 +136,7 @@ test('-PLUS binds the exchange to the TLS channel', async () => {
 });
 
 test('a client that was made to believe there is no -PLUS is refused', async () => {
-  const { step } = await exchange({ isPlus: false, isPlusOffered: true, binding: () => null });
+  const { step } = await exchange({ isPlus: false, isPlusOffered: true, hash: 'SHA-256', binding: () => null });
   const done = await step('y,,n=user,r=abc');
   assert.equal(done.kind === 'done' && done.outcome.kind, 'refused');
 });

@@ -231,9 +231,29 @@ test('an account of our own has its own password only; its address in a table ch
   assert.deepEqual(store.reader.rows('SELECT source, quota_bytes FROM account'), [['own', 0]]);
 });
 
+test('whoever is known by a token or a certificate is found in the tables and among the users of the machine, and made', async () => {
+  const { sources, rows, server, accounts } = isp({ 'auth.systemUsers': true });
+  assert.equal((await sources.find('ANN@isp.test'))?.login, 'ann@isp.test');
+  assert.equal((await sources.find('rita'))?.login, 'rita@host.test');
+  assert.equal((await sources.find('rita@other.test'))?.login, 'rita@host.test');
+  assert.deepEqual(
+    accounts().map(([login, source]) => [login, source]),
+    [
+      ['ann@isp.test', 'table'],
+      ['rita@host.test', 'system'],
+    ],
+  );
+  for (const name of ['nobody@isp.test', 'root', 'daemon@host.test', 'ann@elsewhere.test', '', '@']) assert.equal(await sources.find(name), null, name);
+  rows.passwords.set('bob@isp.test', '!locked');
+  assert.equal(await sources.find('bob@isp.test'), null);
+  server.isDown = true;
+  await assert.rejects(sources.find('ann@isp.test'), TableError);
+  assert.equal(await isp().sources.find('rita'), null, 'not unless users of the machine may log in');
+});
+
 test('SCRAM is not offered while somebody else knows passwords', () => {
   assert.deepEqual(isp().authenticator.mechanisms(TLS), ['PLAIN', 'LOGIN']);
-  assert.deepEqual(isp({ 'auth.passwordMaps': [] }).authenticator.mechanisms(TLS), ['SCRAM-SHA-256', 'PLAIN', 'LOGIN']);
+  assert.deepEqual(isp({ 'auth.passwordMaps': [] }).authenticator.mechanisms(TLS), ['SCRAM-SHA-256', 'SCRAM-SHA-1', 'PLAIN', 'LOGIN']);
 });
 
 test('a right password is not hashed again, but looked up again', async () => {

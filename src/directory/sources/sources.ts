@@ -71,6 +71,19 @@ class Sources implements AccountSources {
     return this.#parts.directory.account(await this.#make(login, 'system', user));
   }
 
+  async find(given: string): Promise<Account | null> {
+    const plan = this.#plan();
+    const login = this.#withDomain(plan.settings, given);
+    if (login === null) return null;
+    const [local, domain] = splitAddress(login)!;
+    if (!plan.mailboxDomains.isEmpty && (await plan.mailboxDomains.domain(domain)))
+      return (await this.#isInTables(login)) ? this.#parts.directory.account(await this.#ensure(login, 'table', null)) : null;
+    if (!plan.settings['auth.systemUsers'] || !(await this.#isOfMachine(plan, given, domain))) return null;
+    const user = await this.#systemUser(local);
+    const account = user === null ? null : this.#systemLogin(user.name);
+    return user === null || account === null ? null : this.#parts.directory.account(await this.#ensure(account, 'system', user.name));
+  }
+
   vouches(account: Account): Soon<boolean> {
     if (account.source === 'table') return this.#isInTables(account.login);
     if (account.source !== 'system') return true;
@@ -95,12 +108,12 @@ class Sources implements AccountSources {
     try {
       if (!this.isActive()) return { kind: 'unknown', isTabled: false };
       const plan = this.#plan();
-      const login = canonicalAddress(given.includes('@') ? given : `${given}@${defaultDomain(plan.settings)}`);
+      const login = this.#withDomain(plan.settings, given);
       if (login === null) return { kind: 'unknown', isTabled: false };
       const [local, domain] = splitAddress(login)!;
       if (plan.passwords.length > 0 && !plan.mailboxDomains.isEmpty && (await plan.mailboxDomains.domain(domain)))
         return await this.#checkTabled(plan, login, trial);
-      if (plan.settings['auth.systemUsers'] && (!given.includes('@') || domain === plan.settings.domain || (await plan.localDomains.domain(domain))))
+      if (plan.settings['auth.systemUsers'] && (await this.#isOfMachine(plan, given, domain)))
         return await this.#checkSystem(given.includes('@') ? given.slice(0, given.lastIndexOf('@')) : given, local, trial);
       return { kind: 'unknown', isTabled: false };
     } catch (cause) {
@@ -164,10 +177,19 @@ class Sources implements AccountSources {
 
   nameOf(given: string): string {
     const settings = this.#parts.settings();
-    const login = canonicalAddress(given.includes('@') ? given : `${given}@${defaultDomain(settings)}`);
+    const login = this.#withDomain(settings, given);
     if (login === null || !settings['auth.systemUsers']) return login ?? given;
     const [local, domain] = splitAddress(login)!;
     return !given.includes('@') || settings['policy.localDomains'].some((entry) => entry.toLowerCase() === domain) ? `${local}@${settings.domain}` : login;
+  }
+
+  #withDomain(settings: SourcesSettings, given: string): string | null {
+    return canonicalAddress(given.includes('@') ? given : `${given}@${defaultDomain(settings)}`);
+  }
+
+  /** Whether a name, given with `domain` or without any, may be that of a user of this machine. */
+  #isOfMachine(plan: SourcesPlan, given: string, domain: string): Soon<boolean> {
+    return !given.includes('@') || domain === plan.settings.domain || plan.localDomains.domain(domain);
   }
 
   #systemLogin(user: string): string | null {

@@ -42,6 +42,11 @@ export interface AccountSources {
   systemAccount(user: string): Promise<Account | null>;
   /** Never rejects. The account of whoever is right is made when it is missing. */
   check(login: string, trial: PasswordTrial): Promise<SourceAnswer>;
+  /**
+   * The account of somebody who is known by other means than a password (a token, a certificate), made when it is missing; null: nobody of
+   * that name is in the tables or on this machine. Rejects with TableError.
+   */
+  find(login: string): Promise<Account | null>;
   /** Whether whoever an account came from still has it (for app passwords). Throws or rejects with TableError. */
   vouches(account: Account): boolean | Promise<boolean>;
   /** One name for all the names of a user, for counting failures. */
