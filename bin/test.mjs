@@ -48,6 +48,10 @@ const PEERS = [
   ['dovecot-managesieved', '/usr/lib/dovecot/managesieve'],
   ['sieve-connect', 'sieve-connect'],
   ['iproute2', 'ip'],
+  ['dovecot-pop3d', '/usr/lib/dovecot/pop3'],
+  ['getmail6', '/usr/bin/getmail'],
+  ['alpine', 'alpine'],
+  ['offlineimap3', '/usr/bin/offlineimap'],
 ];
 
 const step = (title) => process.stdout.write(`\n── ${title}\n`);

@@ -1,6 +1,7 @@
 /** posthorn store check, backup, restore, export, import. */
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import type { Imported, ImportProgress } from '../store/import.ts';
 import type { CliContext } from './context.ts';
 import { humanBytes } from './table.ts';
 
@@ -108,20 +109,71 @@ export function registerStore(program: Command, context: CliContext): void {
 
   program
     .command('import <account> <source>')
-    .summary('add the mail of a Maildir or an mbox file to an account')
-    .description('Adds the messages of a Maildir (with its folders) or of one mbox file to an account. Flags, keywords and dates are kept.')
-    .option('--mailbox <name>', 'mailbox that takes the messages (default: the same names; INBOX for mbox)')
-    .action(async (login: string, source: string, options: { mailbox?: string }) => {
+    .summary('add the mail of a Maildir or mbox files to an account')
+    .description(
+      "Adds the messages of a Maildir (with its folders), of a folder of mbox files or of one mbox file to an account. Flags, keywords, dates and subscriptions are kept; so are the UIDs that IMAP clients know (into mailboxes without messages) and POP3's unique-ids. It can be stopped at any moment: the same command goes on there, and later brings what is new.",
+    )
+    .option('--mailbox <name>', 'mailbox that takes the messages (default: the same names; INBOX for one mbox file)')
+    .option('--uidl <format>', "format of the old server's POP3 unique-ids, as Dovecot writes it (%u, %v, %f …), or none", 'auto')
+    .option('--again', 'take also what an earlier import of this source has taken')
+    .action(async (login: string, source: string, options: { mailbox?: string; uidl: string; again?: boolean }) => {
       const admin = await context.open();
+      let isStopped = false;
+      const stop = (): void => {
+        isStopped = true;
+        void admin.close();
+      };
+      process.once('SIGINT', stop);
       try {
-        const result = await admin
-          .call('store.import', { login, source: resolve(source), mailbox: options.mailbox ?? null }, progressLine(context))
-          .catch(explained(source));
-        io.print(
-          `${counted(result.messages, 'message')} ${result.messages === 1 ? 'was' : 'were'} added to ${counted(result.mailboxes, 'mailbox', 'mailboxes')} of ${login}.`,
-        );
+        const args = { login, source: resolve(source), mailbox: options.mailbox ?? null, uidl: options.uidl, isAgain: options.again === true };
+        const result = await admin.call('store.import', args, importProgress(context) as (progress: unknown) => void).catch(explained(source));
+        sayImported(context, login, result);
+        if (result.unreadableCount > 0) process.exitCode = 1;
+      } catch (error) {
+        if (!isStopped) throw error;
+        io.note('Stopped. What was added stays; the same command goes on there.');
+        process.exitCode = 130;
       } finally {
-        await admin.close();
+        process.off('SIGINT', stop);
+        if (!isStopped) await admin.close();
       }
     });
+}
+
+/** Without a terminal (a log, a batch job) a line now and then is enough. */
+const QUIET_PROGRESS_EVERY_MS = 30_000;
+
+function importProgress(context: CliContext): (progress: ImportProgress) => void {
+  let told = performance.now();
+  return ({ mailbox, done, total, perSecond, remainingMs }) => {
+    const now = performance.now();
+    if (!context.io.isInteractive && now - told < QUIET_PROGRESS_EVERY_MS) return;
+    told = now;
+    const of = total === null ? '' : ` of ${grouped(total)}`;
+    const left = remainingMs === null ? '' : `, ${duration(remainingMs)} left`;
+    context.io.note(`${mailbox}: ${grouped(done)}${of} messages, ${grouped(Math.round(perSecond))} a second${left}`);
+  };
+}
+
+function sayImported({ io }: CliContext, login: string, result: Imported): void {
+  const { messages, known } = result;
+  io.print(
+    `${counted(messages, 'message')} ${messages === 1 ? 'was' : 'were'} added to ${counted(result.mailboxes, 'mailbox', 'mailboxes')} of ${login}.` +
+      (known === 0 ? '' : ` ${counted(known, 'message')} had been added before.`),
+  );
+  if (result.uidsKept.length > 0) io.print(`IMAP clients find what they know by its old UID in ${counted(result.uidsKept.length, 'mailbox', 'mailboxes')}.`);
+  for (const name of result.uidsLost) io.note(`Other mail came into ${name} meanwhile: IMAP clients fetch that mailbox again.`);
+  for (const what of result.unreadable) io.note(what);
+  if (result.unreadableCount > result.unreadable.length) io.note(`… and ${result.unreadableCount - result.unreadable.length} more that could not be read.`);
+}
+
+const grouped = (n: number): string => n.toLocaleString('en-US');
+
+/** "2 hours 5 minutes", "4 minutes", "20 seconds". */
+function duration(ms: number): string {
+  const seconds = Math.ceil(ms / 1000);
+  if (seconds < 90) return counted(seconds, 'second');
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 90) return counted(minutes, 'minute');
+  return `${counted(Math.floor(minutes / 60), 'hour')} ${counted(minutes % 60, 'minute')}`;
 }

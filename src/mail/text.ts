@@ -17,13 +17,18 @@ export const TEXT_BYTES_MAX = 16 * 1024 * 1024;
 /**
  * Text of all text/* parts, decoded from transfer encoding and charset, and the decoded headers of messages inside messages,
  * one after another with a line end between. HTML stays as it is. At most `bytesMax` octets are read.
- * Answers at once when all slices do.
+ * Answers at once when all slices do. `also` may add to a part's text what follows from it (`searchable-text.ts`).
  */
-export function extractText(read: SliceReader, root: PartIndex, bytesMax: number = TEXT_BYTES_MAX): string | Promise<string> {
-  return runSlices(textSteps(read, root, bytesMax));
+export function extractText(
+  read: SliceReader,
+  root: PartIndex,
+  bytesMax: number = TEXT_BYTES_MAX,
+  also: ((text: string, subtype: string) => string | null) | null = null,
+): string | Promise<string> {
+  return runSlices(textSteps(read, root, bytesMax, also));
 }
 
-function* textSteps(read: SliceReader, root: PartIndex, bytesMax: number): SliceSteps<string> {
+function* textSteps(read: SliceReader, root: PartIndex, bytesMax: number, also: ((text: string, subtype: string) => string | null) | null): SliceSteps<string> {
   const out: string[] = [];
   let left = bytesMax;
   // A stack of our own: parts still to be seen, the next on top.
@@ -42,7 +47,10 @@ function* textSteps(read: SliceReader, root: PartIndex, bytesMax: number): Slice
     if (content.type !== 'text') continue;
     const body = yield read(part.bodyStart, Math.min(part.bodyEnd, part.bodyStart + left));
     left -= body.length;
-    out.push(decodeCharset(decodeTransfer(body, content.encoding), findParam(content.params, 'charset') ?? ''));
+    const text = decodeCharset(decodeTransfer(body, content.encoding), findParam(content.params, 'charset') ?? '');
+    out.push(text);
+    const more = also?.(text, content.subtype) ?? null;
+    if (more !== null) out.push(more);
   }
   return out.join('\r\n');
 }

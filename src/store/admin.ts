@@ -1,18 +1,14 @@
 /** Administration of the store: repair, and export and import of an account as Maildir or mbox. */
-import { createReadStream } from 'node:fs';
 import { mkdir, open, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Account, AdminContext, AdminHandlers, MailboxRow, MessageReader, NewMessage } from '../ports.ts';
+import type { Account, AdminContext, AdminHandlers, MailboxRow, MessageReader } from '../ports.ts';
 import { Failure } from '../system/failure.ts';
 import { type Derived, outdatedEmails } from './derived.ts';
-import { lines, type MboxMessage, mboxEntry, mboxMessages } from './formats/mbox.ts';
-import { MaildirWriter, maildirFolders, maildirMessages } from './formats/maildir.ts';
+import { mboxEntry } from './formats/mbox.ts';
+import { MaildirWriter } from './formats/maildir.ts';
+import { importAccount, type ImportProgress } from './import.ts';
 
 const PAGE = 200;
-/** Messages of one import transaction, and their bytes. */
-const BATCH_MESSAGES = 100;
-const BATCH_BYTES = 4 * 1024 * 1024;
-const MBOX_MESSAGE_BYTES_MAX = 512 * 1024 * 1024;
 
 export interface Progress {
   readonly mailbox: string;
@@ -116,101 +112,6 @@ async function exportMbox(context: AdminContext, box: MailboxRow, target: string
   }
 }
 
-interface Imported {
-  readonly mailboxes: number;
-  readonly messages: number;
-}
-
-/** Collects messages and appends them in batches: memory stays flat, and the commits are few. */
-class Importer {
-  readonly #context: AdminContext;
-  readonly #accountId: number;
-  #mailboxId = 0;
-  #batch: NewMessage[] = [];
-  #bytes = 0;
-  count = 0;
-
-  constructor(context: AdminContext, accountId: number) {
-    this.#context = context;
-    this.#accountId = accountId;
-  }
-
-  async openMailbox(name: string): Promise<void> {
-    await this.flush();
-    const box = this.#context.reader.mailboxByName(this.#accountId, name);
-    this.#mailboxId = box?.isSelectable ? box.id : (await this.#context.writer.createMailbox(this.#accountId, name)).id;
-  }
-
-  async add(chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, flags: number, keywords: string | null, internalDate: number): Promise<void> {
-    const writer = this.#context.staging.open();
-    try {
-      for await (const chunk of chunks) await writer.write(chunk);
-      this.#batch.push({ message: await writer.finish(), flags, keywords, internalDate });
-    } catch (error) {
-      writer.abort();
-      throw error;
-    }
-    this.#bytes += writer.size;
-    if (this.#batch.length >= BATCH_MESSAGES || this.#bytes >= BATCH_BYTES) await this.flush();
-  }
-
-  async flush(): Promise<void> {
-    const batch = this.#batch;
-    this.#batch = [];
-    this.#bytes = 0;
-    if (batch.length === 0) return;
-    await this.#context.writer.append(this.#accountId, this.#mailboxId, batch);
-    this.count += batch.length;
-  }
-}
-
-/** Line ends as they must be in the store: CRLF. */
-async function* withCrlf(path: string): AsyncIterable<Uint8Array> {
-  for await (const line of lines(createReadStream(path))) {
-    if (line.at(-1) !== 10 || line.at(-2) === 13) yield line;
-    else {
-      const fixed = Buffer.allocUnsafe(line.length + 1);
-      line.copy(fixed, 0, 0, line.length - 1);
-      fixed[line.length - 1] = 13;
-      fixed[line.length] = 10;
-      yield fixed;
-    }
-  }
-}
-
-async function importAccount(context: AdminContext, args: any, emit: Emit, signal: AbortSignal): Promise<Imported> {
-  const account = accountOf(context, args.login);
-  const source = String(args.source);
-  const importer = new Importer(context, account.id);
-  const info = await stat(source).catch(() => null);
-  if (info === null) throw new Error(`${source} does not exist or cannot be read.`);
-  const into = args.mailbox === undefined || args.mailbox === null ? null : String(args.mailbox);
-  let mailboxes = 0;
-  if (info.isDirectory()) {
-    for (const folder of await maildirFolders(source)) {
-      const name = into === null ? folder.mailbox : folder.mailbox === 'INBOX' ? into : `${into}/${folder.mailbox}`;
-      await importer.openMailbox(name);
-      mailboxes += 1;
-      for await (const message of maildirMessages(folder.directory)) {
-        if (signal.aborted) throw new Error('Stopped before the end.');
-        await importer.add(withCrlf(message.path), message.flags, message.keywords, message.internalDate);
-        if (importer.count % 1000 < BATCH_MESSAGES) emit({ mailbox: name, done: importer.count, total: null });
-      }
-      await importer.flush();
-    }
-  } else {
-    await importer.openMailbox(into ?? 'INBOX');
-    mailboxes = 1;
-    for await (const message of mboxMessages(source, MBOX_MESSAGE_BYTES_MAX) as AsyncIterable<MboxMessage>) {
-      if (signal.aborted) throw new Error('Stopped before the end.');
-      await importer.add(message.chunks, message.flags, message.keywords, message.internalDate);
-      if (importer.count % 1000 < BATCH_MESSAGES) emit({ mailbox: into ?? 'INBOX', done: importer.count, total: null });
-    }
-    await importer.flush();
-  }
-  return { mailboxes, messages: importer.count };
-}
-
 /** Email rows set right by one operation. */
 const REPAIR_BATCH = 100;
 
@@ -231,6 +132,18 @@ async function repair(context: AdminContext, signal: AbortSignal): Promise<{ rep
 
 export const STORE_ADMIN: AdminHandlers = {
   'store.export': (context, args, emit, signal) => exportAccount(context, args, emit as Emit, signal),
-  'store.import': (context, args, emit, signal) => importAccount(context, args, emit as Emit, signal),
+  'store.import': async (context, args, emit, signal) =>
+    importAccount(
+      context,
+      {
+        account: accountOf(context, args.login),
+        source: String(args.source),
+        mailbox: typeof args.mailbox === 'string' ? args.mailbox : null,
+        uidl: typeof args.uidl === 'string' ? args.uidl : 'auto',
+        isAgain: args.isAgain === true,
+      },
+      emit as (progress: ImportProgress) => void,
+      signal,
+    ),
   'store.repair': (context, _args, _emit, signal) => repair(context, signal),
 };

@@ -18,8 +18,8 @@ export interface BackupResult {
   readonly fileBytes: number;
 }
 
-/** Names in the data directory that a backup leaves out: live databases (copied through SQLite), locks, sockets. */
-const LEFT_OUT = /^(store\.db|journey\.db|lock\.db|blobs|control\.sock|.*-(wal|shm|journal))/;
+/** Names in the data directory that a backup leaves out: live databases (copied through SQLite), the search index (made again), locks, sockets. */
+const LEFT_OUT = /^(store\.db|journey\.db|search\.db|lock\.db|blobs|control\.sock|.*-(wal|shm|journal))/;
 
 /** Copies the store into the new directory `target`. Throws with a sentence; a failed backup leaves only `target.partial`. */
 export async function backupStore(dataDir: string, target: string, signal: AbortSignal, configFile: string | null = null): Promise<BackupResult> {

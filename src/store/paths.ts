@@ -5,9 +5,17 @@ export interface StorePaths {
   readonly database: string;
   readonly blobs: string;
   readonly journey: string;
+  /** Can be made again from the rest (`search/`). */
+  readonly search: string;
   readonly lock: string;
 }
 
 export function storePaths(dataDir: string): StorePaths {
-  return { database: join(dataDir, 'store.db'), blobs: join(dataDir, 'blobs'), journey: join(dataDir, 'journey.db'), lock: join(dataDir, 'lock.db') };
+  return {
+    database: join(dataDir, 'store.db'),
+    blobs: join(dataDir, 'blobs'),
+    journey: join(dataDir, 'journey.db'),
+    search: join(dataDir, 'search.db'),
+    lock: join(dataDir, 'lock.db'),
+  };
 }

@@ -1,5 +1,5 @@
 /** Reads: synchronous, short, in the thread that asks, on its own read-only connection. */
-import type { AccountId, BlobId, EmailId, EmailRow, MailboxId, MailboxRow, MessageReader, MessageTuple, StoreReader } from '../ports.ts';
+import type { AccountId, BlobId, EmailId, EmailRow, MailboxId, MailboxRow, MessageReader, MessageState, MessageTuple, StoreReader } from '../ports.ts';
 import { Failure } from '../system/failure.ts';
 import { openBlobRow } from './blobs/reader.ts';
 import { type Connection, openReader } from './engines/sqlite.ts';
@@ -11,6 +11,7 @@ const EMAIL_SQL =
   'SELECT id, blob_id, prefix, blob_bytes, header_bytes, envelope, body_structure, parts, message_id, sent_at, saved_at FROM email WHERE id=? AND account_id=?';
 const MESSAGES_SQL =
   'SELECT uid, modseq, flags, keywords, internal_date, size, email_id FROM message WHERE account_id=? AND mailbox_id=? AND uid BETWEEN ? AND ? ORDER BY uid LIMIT ?';
+const STATES_SQL = 'SELECT uid, modseq, flags, keywords FROM message WHERE account_id=? AND mailbox_id=? AND uid BETWEEN ? AND ? ORDER BY uid LIMIT ?';
 const ENVELOPES_SQL =
   'SELECT m.uid, e.envelope, e.body_structure, e.id, length(e.prefix)+e.header_bytes FROM message m JOIN email e ON e.id=m.email_id WHERE m.account_id=? AND m.mailbox_id=? AND m.uid BETWEEN ? AND ? ORDER BY m.uid LIMIT ?';
 
@@ -36,6 +37,9 @@ export class SqliteReader implements StoreReader {
   }
   messages(accountId: AccountId, mailboxId: MailboxId, fromUid: number, toUid: number, limit: number): MessageTuple[] {
     return this.#connection.all(MESSAGES_SQL, accountId, mailboxId, fromUid, toUid, limit) as MessageTuple[];
+  }
+  states(accountId: AccountId, mailboxId: MailboxId, fromUid: number, toUid: number, limit: number): MessageState[] {
+    return this.#connection.all(STATES_SQL, accountId, mailboxId, fromUid, toUid, limit) as unknown as MessageState[];
   }
   message(accountId: AccountId, mailboxId: MailboxId, uid: number): MessageTuple | null {
     return (this.#connection.get(MESSAGES_SQL, accountId, mailboxId, uid, uid, 1) as MessageTuple | undefined) ?? null;

@@ -2,7 +2,7 @@
 import type { MailboxRow, Role } from '../ports.ts';
 
 export const MAILBOX_COLUMNS =
-  'id, account_id, name, role, is_subscribed, is_selectable, uid_validity, uid_next, highest_modseq, message_count, unseen_count, deleted_count, bytes, recent_uid';
+  'id, account_id, name, role, is_subscribed, is_selectable, uid_validity, uid_next, highest_modseq, message_count, unseen_count, deleted_count, bytes, recent_uid, keywords';
 
 export function mailboxRow(row: any[]): MailboxRow {
   return {
@@ -20,5 +20,6 @@ export function mailboxRow(row: any[]): MailboxRow {
     deleted: row[11],
     bytes: row[12],
     recentUid: row[13],
+    keywords: row[14],
   };
 }

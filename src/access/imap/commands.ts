@@ -2,6 +2,7 @@
  * The commands: when each may be sent, how its arguments are read, what it does, and which updates may come with its end.
  * To add one, add its row here, its arguments in wire/imap/, and a file of its own when it is more than a few lines.
  */
+import { identifierArguments, setAclArguments } from '../../wire/imap/acl.ts';
 import {
   authenticateArguments,
   copyArguments,
@@ -12,45 +13,81 @@ import {
   mailboxArgument,
   noArguments,
   renameArguments,
-  selectArguments,
   setArgument,
   storeArguments,
 } from '../../wire/imap/arguments.ts';
-import type { Cursor } from '../../wire/imap/cursor.ts';
+import type { Cursor, SequenceSet } from '../../wire/imap/cursor.ts';
 import { ImapSyntaxError } from '../../wire/imap/cursor.ts';
 import { fetchArguments } from '../../wire/imap/fetch.ts';
 import { listArguments, lsubArguments, statusArguments } from '../../wire/imap/list.ts';
 import { getMetadataArguments, setMetadataArguments } from '../../wire/imap/metadata.ts';
+import { quotaRootArgument, setQuotaArguments } from '../../wire/imap/quota.ts';
+import { notifyArguments } from '../../wire/imap/notify.ts';
 import { searchArguments } from '../../wire/imap/search.ts';
+import { cancelUpdateArguments } from '../../wire/imap/context.ts';
+import { comparatorArguments, sortArguments } from '../../wire/imap/sort.ts';
+import { threadArguments } from '../../wire/imap/thread.ts';
+import { esearchArguments } from '../../wire/imap/search-sources.ts';
+import { batchesArguments, selectArguments } from '../../wire/imap/select.ts';
+import { deleteAcl, getAcl, listRights, myRights, setAcl } from './acl.ts';
 import { authenticate, login } from './authenticate.ts';
+import { uidBatches } from './batches.ts';
 import { capability, enable, id, logout, noop, startTls } from './basic.ts';
 import { copy, move } from './copy.ts';
+import { comparator } from './comparator.ts';
+import { cancelUpdate } from './context.ts';
 import { close, expunge, unselect } from './expunge.ts';
 import { fetch } from './fetch.ts';
 import { idle } from './idle.ts';
-import { list, lsub, namespace } from './list.ts';
+import { list, lsub, xlist } from './list.ts';
 import { create, remove, rename, subscribe } from './mailbox.ts';
 import { getMetadata, setMetadata } from './metadata.ts';
+import { namespace } from './namespace.ts';
+import { getQuota, getQuotaRoot, setQuota } from './quota.ts';
+import { esearch } from './multisearch.ts';
+import { notify } from './notify.ts';
 import { search } from './search.ts';
 import { select } from './select.ts';
 import type { ImapSession, Result, State, Updates } from './session.ts';
 import { status } from './status.ts';
+import { sort } from './sort.ts';
 import { store } from './store.ts';
+import { thread } from './thread.ts';
 
 export interface Command {
   readonly from: readonly State[];
   readonly parse: (cursor: Cursor) => any;
   readonly run: (session: ImapSession, args: any, tag: string) => Result;
   readonly updates: Updates;
+  /** May this one run beside others of its kind? Then it is one piece of work for the writer, and neither needs nor changes what the others do. */
+  readonly overlaps?: (session: ImapSession, args: any) => boolean;
 }
 
 const ANY: readonly State[] = ['notAuthenticated', 'authenticated', 'selected'];
 const EARLY: readonly State[] = ['notAuthenticated'];
 const LOGGED_IN: readonly State[] = ['authenticated', 'selected'];
-const SELECTED: readonly State[] = ['selected'];
+/** Of commands that work on the messages of the selected mailbox. */
+export const SELECTED: readonly State[] = ['selected'];
 
 function row<T>(from: readonly State[], parse: (cursor: Cursor) => T, run: (session: ImapSession, args: T, tag: string) => Result, updates: Updates): Command {
   return { from, parse, run, updates };
+}
+
+/** Larger sets are worked off in several transactions: another command must not come between them. */
+const BESIDE_MESSAGES_MAX = 1000;
+
+function isSmall(session: ImapSession, { set }: { readonly set: SequenceSet }): boolean {
+  if (session.selected!.count <= BESIDE_MESSAGES_MAX) return true;
+  if (set === null) return false;
+  let messages = 0;
+  // "*" is 0 here: such a range may reach far.
+  for (let i = 0; i < set.length; i += 2)
+    messages += set[i] === set[i + 1] ? 1 : set[i] === 0 || set[i + 1] === 0 ? BESIDE_MESSAGES_MAX : Math.abs(set[i + 1]! - set[i]!) + 1;
+  return messages <= BESIDE_MESSAGES_MAX;
+}
+
+function beside(command: Command): Command {
+  return { ...command, overlaps: isSmall };
 }
 
 /** APPEND whose message did not come as a literal never reaches its own path. */
@@ -77,26 +114,46 @@ export const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
   ['UNSUBSCRIBE', row(LOGGED_IN, mailboxArgument, (session, name) => subscribe(session, name, false), 'all')],
   ['LIST', row(LOGGED_IN, listArguments, list, 'all')],
   ['LSUB', row(LOGGED_IN, lsubArguments, lsub, 'all')],
+  ['XLIST', row(LOGGED_IN, lsubArguments, xlist, 'all')],
   ['NAMESPACE', row(LOGGED_IN, noArguments, namespace, 'all')],
   ['STATUS', row(LOGGED_IN, statusArguments, status, 'all')],
   ['GETMETADATA', row(LOGGED_IN, getMetadataArguments, getMetadata, 'all')],
   ['SETMETADATA', row(LOGGED_IN, setMetadataArguments, setMetadata, 'all')],
+  ['SETACL', row(LOGGED_IN, setAclArguments, setAcl, 'all')],
+  ['DELETEACL', row(LOGGED_IN, identifierArguments, deleteAcl, 'all')],
+  ['GETACL', row(LOGGED_IN, mailboxArgument, getAcl, 'all')],
+  ['LISTRIGHTS', row(LOGGED_IN, identifierArguments, listRights, 'all')],
+  ['MYRIGHTS', row(LOGGED_IN, mailboxArgument, myRights, 'all')],
+  ['GETQUOTA', row(LOGGED_IN, quotaRootArgument, getQuota, 'all')],
+  ['GETQUOTAROOT', row(LOGGED_IN, mailboxArgument, getQuotaRoot, 'all')],
+  ['SETQUOTA', row(LOGGED_IN, setQuotaArguments, setQuota, 'all')],
   ['APPEND', row(LOGGED_IN, appendWithoutMessage, () => null, 'all')],
   ['IDLE', row(LOGGED_IN, noArguments, idle, 'all')],
+  ['NOTIFY', row(LOGGED_IN, notifyArguments, notify, 'all')],
   ['CHECK', row(SELECTED, noArguments, () => 'OK CHECK completed', 'all')],
   ['CLOSE', row(SELECTED, noArguments, close, 'none')],
   ['UNSELECT', row(SELECTED, noArguments, unselect, 'none')],
   ['EXPUNGE', row(SELECTED, noArguments, (session) => expunge(session, undefined), 'all')],
+  ['UIDBATCHES', row(SELECTED, batchesArguments, uidBatches, 'noExpunge')],
   ['UID EXPUNGE', row(SELECTED, setArgument, (session, set) => expunge(session, set), 'all')],
   // RFC 9051 section 7.5.1: sequence numbers must not move during FETCH, STORE and SEARCH; with UID they may.
   ['SEARCH', row(SELECTED, searchArguments, (session, args, tag) => search(session, args, false, tag), 'noExpunge')],
   ['UID SEARCH', row(SELECTED, searchArguments, (session, args, tag) => search(session, args, true, tag), 'all')],
+  ['ESEARCH', row(LOGGED_IN, esearchArguments, esearch, 'all')],
+  // RFC 7377 section 2 writes it so in its examples.
+  ['UID ESEARCH', row(LOGGED_IN, esearchArguments, esearch, 'all')],
+  ['SORT', row(SELECTED, sortArguments, (session, args, tag) => sort(session, args, false, tag), 'noExpunge')],
+  ['UID SORT', row(SELECTED, sortArguments, (session, args, tag) => sort(session, args, true, tag), 'all')],
+  ['THREAD', row(SELECTED, threadArguments, (session, args, tag) => thread(session, args, false, tag), 'noExpunge')],
+  ['UID THREAD', row(SELECTED, threadArguments, (session, args, tag) => thread(session, args, true, tag), 'all')],
+  ['CANCELUPDATE', row(SELECTED, cancelUpdateArguments, cancelUpdate, 'all')],
+  ['COMPARATOR', row(LOGGED_IN, comparatorArguments, comparator, 'all')],
   ['FETCH', row(SELECTED, fetchArguments, (session, args) => fetch(session, args, false), 'noExpunge')],
   ['UID FETCH', row(SELECTED, fetchArguments, (session, args) => fetch(session, args, true), 'all')],
-  ['STORE', row(SELECTED, storeArguments, (session, args) => store(session, args, false), 'noExpunge')],
-  ['UID STORE', row(SELECTED, storeArguments, (session, args) => store(session, args, true), 'all')],
-  ['COPY', row(SELECTED, copyArguments, (session, args) => copy(session, args, false), 'all')],
-  ['UID COPY', row(SELECTED, copyArguments, (session, args) => copy(session, args, true), 'all')],
+  ['STORE', beside(row(SELECTED, storeArguments, (session, args) => store(session, args, false), 'noExpunge'))],
+  ['UID STORE', beside(row(SELECTED, storeArguments, (session, args) => store(session, args, true), 'all'))],
+  ['COPY', beside(row(SELECTED, copyArguments, (session, args) => copy(session, args, false), 'all'))],
+  ['UID COPY', beside(row(SELECTED, copyArguments, (session, args) => copy(session, args, true), 'all'))],
   ['MOVE', row(SELECTED, copyArguments, (session, args) => move(session, args, false), 'all')],
   ['UID MOVE', row(SELECTED, copyArguments, (session, args) => move(session, args, true), 'all')],
 ]);

@@ -1,25 +1,37 @@
-/** SELECT and EXAMINE (RFC 9051 sections 6.3.2 and 6.3.3). */
+/** SELECT and EXAMINE (RFC 9051 sections 6.3.2 and 6.3.3), quick resynchronisation (RFC 7162 section 3.2.5), rights (RFC 4314). */
+import { mailboxObjectId } from '../../store/object-id.ts';
 import { formatMailbox } from '../../wire/imap/format.ts';
+import type { Qresync, SelectArguments } from '../../wire/imap/select.ts';
+import { has } from './capability.ts';
+import { pause, SliceClock } from './pace.ts';
+import { findPlace, may, type Place } from './places.ts';
+import { positions, uidRanges } from './sequence.ts';
 import { Selected } from './selected.ts';
 import type { ImapSession } from './session.ts';
+import { vanishedEarlier } from './vanished.ts';
 import type { MailboxView } from './view.ts';
 
-export function select(session: ImapSession, args: { name: string; condstore: boolean }, isReadOnly: boolean): string | Promise<string> {
-  const accountId = session.account!.id;
-  const name = findName(session, args.name);
-  const row = session.context.reader.mailboxByName(accountId, name);
+export function select(session: ImapSession, args: SelectArguments, isExamine: boolean): string | Promise<string> {
+  // RFC 7162 section 3.2.5: before anything else, the mailbox selected now stays so.
+  if (args.qresync !== null && !session.isQresync) return 'BAD QRESYNC must be enabled first';
+  const place = findPlace(session, args.name);
+  const isOpen = place?.row.isSelectable === true && may(place, 'r');
   // Before the old one is let go: it may be the same, and need not be read again.
-  const view = row?.isSelectable ? session.shared.views.acquire(accountId, row.id) : null;
+  const { views } = session.shared;
+  // A client that speaks of uids needs them all; others are answered before a large mailbox has been read.
+  const needsUids = session.isQresync || session.isUidOnly;
+  const view = !isOpen ? null : needsUids ? views.acquire(place.owner, place.row.id) : views.acquireNow(place.owner, place.row.id);
   // Whatever comes of it, the mailbox selected before is not any more (RFC 9051 section 6.3.2).
   if (session.selected !== null) {
     session.unselect();
     session.out.write('* OK [CLOSED] Previous mailbox is closed\r\n');
   }
   if (args.condstore) session.isCondstore = true;
-  if (row === null) return 'NO [NONEXISTENT] No such mailbox';
-  if (!row.isSelectable) return 'NO [CANNOT] This name only holds other mailboxes';
-  if (view instanceof Promise) return view.then((loaded) => opened(session, loaded, name, isReadOnly));
-  return opened(session, view, name, isReadOnly);
+  if (place === null) return 'NO [NONEXISTENT] No such mailbox';
+  if (!place.row.isSelectable) return 'NO [CANNOT] This name only holds other mailboxes';
+  if (!isOpen) return 'NO [NOPERM] Reading this mailbox is not permitted';
+  if (view instanceof Promise) return view.then((loaded) => opened(session, loaded, place, isExamine, args.qresync));
+  return opened(session, view, place, isExamine, args.qresync);
 }
 
 /** Thunderbird may add the hierarchy separator at the end of a name. */
@@ -28,28 +40,59 @@ export function findName(session: ImapSession, name: string): string {
   return name.slice(0, -1);
 }
 
-function opened(session: ImapSession, view: MailboxView | null, name: string, isReadOnly: boolean): string {
+/** RFC 4314 section 5.2: somebody who may change nothing, not even put something in. */
+function mayChangeNothing(place: Place): boolean {
+  return !place.isOwn && !/[swtei]/.test(place.rights);
+}
+
+function opened(session: ImapSession, view: MailboxView | null, place: Place, isExamine: boolean, qresync: Qresync | null): string | Promise<string> {
   if (view === null) return 'NO [NONEXISTENT] No such mailbox';
   if (session.isClosed) {
     session.shared.views.release(view);
     return '';
   }
-  const selected = new Selected(view, name, isReadOnly);
-  session.selected = selected;
-  session.state = 'selected';
+  const isReadOnly = isExamine || mayChangeNothing(place);
+  const selected = new Selected(view, place.name, isReadOnly, place);
+  session.enterSelected(selected);
   const { out } = session;
   out.write(selected.flagLines());
   out.write(`* ${selected.count} EXISTS\r\n`);
   if (!session.isRev2) {
-    session.claimRecent();
-    out.write(`* ${selected.recentCount()} RECENT\r\n`);
-    const unseen = firstUnseen(view);
+    if (view.loading === null) session.claimRecent();
+    out.write(`* ${selected.tellRecent()} RECENT\r\n`);
+    // Left out for a large mailbox that is still being read (RFC 3501 section 6.3.1: the client then knows nothing about it).
+    const unseen = session.isUidOnly || view.loading !== null ? -1 : firstUnseen(view);
     if (unseen !== -1) out.write(`* OK [UNSEEN ${unseen + 1}] First unseen message\r\n`);
   }
   out.write(`* OK [UIDVALIDITY ${view.uidValidity}] UIDs are valid\r\n* OK [UIDNEXT ${view.uidNext}] Predicted next UID\r\n`);
   out.write(`* OK [HIGHESTMODSEQ ${view.highestModseq}] Highest mod-sequence\r\n`);
-  if (session.isRev2) out.write(`* LIST () "/" ${formatMailbox(name, true)}\r\n`);
-  return isReadOnly ? 'OK [READ-ONLY] EXAMINE completed' : 'OK [READ-WRITE] SELECT completed';
+  if (has(session, 'OBJECTID')) out.write(`* OK [MAILBOXID (${mailboxObjectId(place.row)})] The mailbox's own id\r\n`);
+  if (session.isRev2) out.write(`* LIST () "/" ${formatMailbox(place.name, true)}\r\n`);
+  const end = isReadOnly ? `OK [READ-ONLY] ${isExamine ? 'EXAMINE' : 'SELECT'} completed` : 'OK [READ-WRITE] SELECT completed';
+  if (qresync === null || qresync.uidValidity !== view.uidValidity) return end;
+  out.write(vanishedEarlier(session, selected, qresync.modseq, qresync.knownUids, qresync.match));
+  // Nothing has changed since the client was here: no message needs to be looked at.
+  if (qresync.modseq >= view.highestModseq) return end;
+  return tellChanged(session, selected, qresync).then(() => end);
+}
+
+/** FLAGS of what changed since the client was here, of the uids it knows. */
+async function tellChanged(session: ImapSession, selected: Selected, { modseq, knownUids }: Qresync): Promise<void> {
+  const { view, uids, count } = selected;
+  const ranges = uidRanges(knownUids ?? [1, 0], uids, count);
+  const clock = new SliceClock();
+  let looked = 0;
+  for (const position of positions(ranges)) {
+    looked += 1;
+    if ((looked & 1023) === 0 && clock.isOver()) await pause(clock);
+    const index = view.find(uids[position]!);
+    if (index === -1 || view.modseqs[index]! <= modseq) continue;
+    const flags = `FLAGS ${selected.flagsText(index)} MODSEQ (${view.modseqs[index]})`;
+    const uid = uids[position]!;
+    session.out.write(session.isUidOnly ? `* ${uid} UIDFETCH (${flags})\r\n` : `* ${position + 1} FETCH (UID ${uid} ${flags})\r\n`);
+    if (session.out.isFull) await session.out.drain();
+    if (session.isClosed) return;
+  }
 }
 
 function firstUnseen(view: MailboxView): number {

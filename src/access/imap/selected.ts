@@ -2,18 +2,29 @@
  * A selected mailbox as one client knows it: which uid each of its sequence numbers is, and up to where it has heard of
  * changes. The view may be ahead; updates() says what the client must hear to come level, as far as it may be said now.
  */
+import { FLAG } from '../../ports.ts';
 import type { SequenceSet } from '../../wire/imap/cursor.ts';
-import { ALL_SYSTEM_FLAGS, formatFlags } from '../../wire/imap/format.ts';
+import { ALL_SYSTEM_FLAGS, formatFlags, formatSet } from '../../wire/imap/format.ts';
+import { ALL_RIGHTS, type Place } from './places.ts';
 import { type Ranges, savedRanges, sequenceRanges, uidRanges } from './sequence.ts';
 import { type FormattedUpdate, indexOfUid, lowerBound, type MailboxView } from './view.ts';
 
-/** How a client wants its updates; part of the key under which they are shared between sessions. */
-export const FLAVOUR = { expunge: 1, condstore: 2, rev2: 4 } as const;
+/**
+ * How a client wants its updates; part of the key under which they are shared between sessions. `vanished`: removals by uid
+ * (RFC 7162 section 3.2.10); `uidOnly`: no sequence numbers at all (RFC 9586); `noFlags`: flag changes are not told (RFC 5465).
+ */
+export const FLAVOUR = { expunge: 1, condstore: 2, rev2: 4, vanished: 8, uidOnly: 16, noFlags: 32 } as const;
+/** The session cannot set flags: other PERMANENTFLAGS than its neighbours. */
+const READ_ONLY = 64;
+
+const NO_UIDS = new Uint32Array(0);
 
 export class Selected {
   readonly view: MailboxView;
   readonly name: string;
   readonly isReadOnly: boolean;
+  /** null: a mailbox of the session's own account. */
+  readonly place: Place | null;
   /** What the client's sequence numbers 1 to count stand for. Shared with the view; never written to. */
   uids: Uint32Array;
   count: number;
@@ -28,13 +39,30 @@ export class Selected {
   #keywordsTold: number;
   /** Removals that could not be told yet. */
   #isHoldingBack = false;
+  /** Selected before the mailbox was read: the client knows how many messages there are, and nothing about any of them. */
+  #isEarly = false;
+  /** Messages the client was told of that were gone before they were read. */
+  #phantoms = 0;
+  #recentTold = 0;
+  /** Up to here the client was told everything, when it was last told everything. */
+  #levelModseq: number;
+  /** The highest modseq of a change that the client made itself and has been answered. */
+  ownModseq = 0;
 
-  constructor(view: MailboxView, name: string, isReadOnly: boolean) {
+  constructor(view: MailboxView, name: string, isReadOnly: boolean, place: Place | null = null) {
     this.view = view;
     this.name = name;
     this.isReadOnly = isReadOnly;
+    this.place = place?.isOwn === true ? null : place;
+    this.#levelModseq = view.highestModseq;
     this.uids = view.uids;
     this.count = view.count;
+    if (view.loading !== null) {
+      this.uids = NO_UIDS;
+      this.count = view.existsAtStart;
+      this.#isEarly = true;
+      view.early.add(this);
+    }
     this.#version = view.version;
     this.#removals = view.removals;
     this.#cursor = view.changesFrom + view.changes.length;
@@ -71,6 +99,12 @@ export class Selected {
     return total;
   }
 
+  /** The number of recent messages, which the client is told now. */
+  tellRecent(): number {
+    this.#recentTold = this.recentCount();
+    return this.#recentTold;
+  }
+
   ranges(set: SequenceSet, isUid: boolean): Ranges {
     if (set === null) return savedRanges(this.saved, this.uids, this.count);
     return isUid ? uidRanges(set, this.uids, this.count) : sequenceRanges(set, this.count);
@@ -81,9 +115,35 @@ export class Selected {
     return indexOfUid(this.uids, this.count, uid);
   }
 
+  /** The mailbox has been read. What went away meanwhile is said to have been at the end: the client has seen none of them. */
+  settle(): void {
+    const { view } = this;
+    this.#isEarly = false;
+    this.uids = view.uids;
+    this.#phantoms = Math.max(0, this.count - view.count);
+    this.count = view.count;
+    this.#markTold();
+    if (this.#phantoms === 0) return;
+    this.#isHoldingBack = true;
+    this.#removals = view.removals - 1;
+  }
+
   /** Is the client level with the view? */
   get isCurrent(): boolean {
+    if (this.#isEarly) return true;
     return this.#version === this.view.version && !this.#isHoldingBack;
+  }
+
+  /**
+   * What HIGHESTMODSEQ may be said to a client now: it knows of every change up to there (RFC 7162 section 6). Never 0.
+   */
+  get levelModseq(): number {
+    return this.isCurrent ? this.view.highestModseq : this.#levelModseq;
+  }
+
+  /** Has the client seen a modseq that is above something it has not been told of? It must hear levelModseq then (RFC 7162 section 3.2). */
+  get isAheadOfLevel(): boolean {
+    return !this.isCurrent || this.ownModseq > this.view.highestModseq;
   }
 
   /** Tells of a uid whether its flags changed without the client having been told. `isOwn`: changes that it made and knows. */
@@ -119,7 +179,7 @@ export class Selected {
   flagLines(): string {
     const keywords = [...this.view.keywordNames.values()].sort().join(' ');
     const flags = keywords === '' ? ALL_SYSTEM_FLAGS : `${ALL_SYSTEM_FLAGS} ${keywords}`;
-    const permanent = this.isReadOnly ? '' : `${flags} \\*`;
+    const permanent = this.isReadOnly ? '' : this.place === null ? `${flags} \\*` : permanentFlags(this.place.rights, keywords);
     this.#keywordsTold = this.view.keywordNames.size;
     return `* FLAGS (${flags})\r\n* OK [PERMANENTFLAGS (${permanent})] ${this.isReadOnly ? 'Read-only mailbox' : 'Flags and new keywords can be set'}\r\n`;
   }
@@ -132,10 +192,11 @@ export class Selected {
   updates(flavour: number, own: ReadonlyMap<number, number> | null): string | Buffer {
     if (this.isCurrent) return '';
     const { view } = this;
-    const isPlain = own === null && this.recents === null && !this.#isHoldingBack;
+    const key = this.isReadOnly ? flavour | READ_ONLY : flavour;
+    const isPlain = own === null && this.recents === null && this.place === null && !this.#isHoldingBack;
     if (isPlain) {
       const known = view.lastUpdate;
-      if (known !== null && this.#matches(known, flavour)) {
+      if (known !== null && this.#matches(known, key)) {
         this.#follow();
         if (known.text === '') return '';
         known.bytes ??= Buffer.from(known.text, 'latin1');
@@ -144,7 +205,7 @@ export class Selected {
     }
     const from = { fromVersion: this.#version, fromUids: this.uids, fromCount: this.count, keywordsTold: this.#keywordsTold };
     const text = this.#format(flavour, own);
-    if (isPlain && !this.#isHoldingBack) view.lastUpdate = { ...from, toVersion: view.version, flavour, text, bytes: null };
+    if (isPlain && !this.#isHoldingBack) view.lastUpdate = { ...from, toVersion: view.version, flavour: key, text, bytes: null };
     return text;
   }
 
@@ -173,16 +234,17 @@ export class Selected {
     this.#version = view.version;
     this.#cursor = view.changesFrom + view.changes.length;
     this.#toldModseq = view.highestModseq;
+    if (!this.#isHoldingBack) this.#levelModseq = view.highestModseq;
   }
 
   #format(flavour: number, own: ReadonlyMap<number, number> | null): string {
     const { view } = this;
     const lastTold = this.count === 0 ? 0 : this.uids[this.count - 1]!;
-    const recentBefore = this.recents === null ? 0 : this.recentCount();
     let text = '';
     if (this.#removals !== view.removals) {
       if ((flavour & FLAVOUR.expunge) !== 0) {
-        text += this.#expunges(lastTold);
+        for (; this.#phantoms > 0; this.#phantoms -= 1) text += `* ${this.count + this.#phantoms} EXPUNGE\r\n`;
+        text += this.#expunges(lastTold, (flavour & FLAVOUR.vanished) !== 0);
         this.#isHoldingBack = false;
       } else this.#isHoldingBack = true;
     }
@@ -195,19 +257,20 @@ export class Selected {
       }
     }
     if ((flavour & FLAVOUR.rev2) === 0 && this.recents !== null) {
-      const recent = this.recentCount();
-      if (recent !== recentBefore) text += `* ${recent} RECENT\r\n`;
+      const before = this.#recentTold;
+      if (this.tellRecent() !== before) text += `* ${this.#recentTold} RECENT\r\n`;
     }
     if (this.hasNewKeywords) text += this.flagLines();
-    text += this.#flagChanges(flavour, lastTold, own);
+    if ((flavour & FLAVOUR.noFlags) === 0) text += this.#flagChanges(flavour, lastTold, own);
     this.#markTold();
     return text;
   }
 
-  /** The removals among what the client knows, each numbered as the client counts after the ones before it. */
-  #expunges(lastTold: number): string {
+  /** The removals among what the client knows: each numbered as the client counts after the ones before it, or the uids of all at once. */
+  #expunges(lastTold: number, isVanished: boolean): string {
     const { view } = this;
     const toldCount = this.count;
+    const gone: number[] = [];
     let text = '';
     let number = 1;
     let at = 0;
@@ -215,8 +278,10 @@ export class Selected {
       const uid = this.uids[i]!;
       while (at < view.count && view.uids[at]! < uid) at += 1;
       if (at < view.count && view.uids[at] === uid) number += 1;
+      else if (isVanished) gone.push(uid);
       else text += `* ${number} EXPUNGE\r\n`;
     }
+    if (gone.length > 0) text = `* VANISHED ${formatSet(gone)}\r\n`;
     // From here on the client's numbers are the view's, up to the last message it knew.
     this.uids = view.uids;
     this.count = lowerBound(view.uids, view.count, lastTold + 1);
@@ -249,7 +314,29 @@ export class Selected {
     const position = this.position(uid);
     if (position === -1) return '';
     const flags = this.flagsText(index);
+    if ((flavour & FLAVOUR.uidOnly) !== 0) {
+      const modseq = (flavour & FLAVOUR.condstore) === 0 ? '' : ` MODSEQ (${this.view.modseqs[index]})`;
+      return `* ${uid} UIDFETCH (FLAGS ${flags}${modseq})\r\n`;
+    }
     if ((flavour & FLAVOUR.condstore) === 0) return `* ${position + 1} FETCH (FLAGS ${flags})\r\n`;
     return `* ${position + 1} FETCH (UID ${uid} FLAGS ${flags} MODSEQ (${this.view.modseqs[index]}))\r\n`;
   }
+}
+
+/** Which flags the rights allow to change (RFC 4314 section 5.1.1). */
+function permanentFlags(rights: string, keywords: string): string {
+  const flags: string[] = [];
+  if (rights.includes('w')) flags.push('\\Answered', '\\Flagged');
+  if (rights.includes('t')) flags.push('\\Deleted');
+  if (rights.includes('s')) flags.push('\\Seen');
+  if (rights.includes('w')) flags.push('\\Draft', ...(keywords === '' ? [] : [keywords]), '\\*');
+  return flags.join(' ');
+}
+
+/** Flags of FLAG that the rights allow to change (RFC 4314 section 4), and whether keywords may be. */
+export function changeable(rights: string): { readonly flags: number; readonly keywords: boolean } {
+  if (rights === ALL_RIGHTS) return { flags: 31, keywords: true };
+  const others = rights.includes('w');
+  const flags = (rights.includes('s') ? FLAG.seen : 0) | (rights.includes('t') ? FLAG.deleted : 0) | (others ? 31 & ~(FLAG.seen | FLAG.deleted) : 0);
+  return { flags, keywords: others };
 }

@@ -15,11 +15,12 @@ import { beginAppend, endAppend, finishAppend, nextAppend, receiveAppend } from 
 import type { SaslLogin } from './authenticate.ts';
 import { continueSasl } from './authenticate.ts';
 import { capabilityLine } from './capability.ts';
-import { COMMANDS, type Command } from './commands.ts';
+import { COMMANDS, type Command, SELECTED } from './commands.ts';
 import { scopeOf } from './folders.ts';
 import { hiddenFor } from './hidden.ts';
 import { idleLine } from './idle.ts';
 import { MetadataNews } from './metadata-news.ts';
+import type { Notify } from './notify.ts';
 import { UnknownEncoding } from './open-message.ts';
 import { Output } from './output.ts';
 import { FLAVOUR, type Selected } from './selected.ts';
@@ -37,14 +38,21 @@ export type Updates = 'all' | 'noExpunge' | 'none';
 
 /** Commands run in one go before other sessions get their turn. */
 const BURST = 100;
+/** Commands that wait for the writer at the same time; then all are awaited, and what else changed is told. */
+const IN_FLIGHT_MAX = 64;
 /** Unread input above which the client must wait. */
 const BUFFERED_MAX = 256 * 1024;
 /** Until login, nobody needs long commands. */
 const EARLY_LINE_BYTES = 16 * 1024;
 const EARLY_LITERAL_BYTES = 4 * 1024;
 
+/** Commands that name messages by sequence number (RFC 9586 section 3.2). */
+const BY_NUMBER = new Set(['FETCH', 'STORE', 'SEARCH', 'COPY', 'MOVE', 'REPLACE', 'SORT', 'THREAD']);
+
 /** As a tag, the first word of a web request. */
 const HTTP_METHODS = new Set(['GET', 'POST', 'HEAD', 'PUT', 'CONNECT', 'OPTIONS']);
+
+const LANDED = Promise.resolve();
 
 const SESSION = Symbol('imap session');
 type Sessioned = Connection['socket'] & { [SESSION]?: ImapSession };
@@ -74,7 +82,9 @@ export class ImapSession implements Session, Idler {
   state: State = 'notAuthenticated';
   account: Account | null = null;
   selected: Selected | null = null;
-  /** In IDLE: ends the watch over the selected mailbox's folder, where it has one. */
+  /** What the client asked to hear of, with NOTIFY (RFC 5465); null: it never did, and hears what a command allows. */
+  notify: Notify | null = null;
+  /** While changes are pushed (IDLE, NOTIFY): ends the watch over the selected mailbox's folder, where it has one. */
   unwatchFolder: (() => void) | null = null;
   /** Capabilities that are not announced to this client and do not work for it; upper case. */
   hidden: ReadonlySet<string>;
@@ -98,6 +108,12 @@ export class ImapSession implements Session, Idler {
   readonly #limits: { lineBytesMax: number; literalBytesMax: number };
   #mode: Mode = 'commands';
   #isBusy = false;
+  /** Commands that were begun and are not answered: only such as may run side by side (RFC 9051 section 5.5). */
+  #inFlight = 0;
+  /** Resolves when the last of them has been answered. */
+  #landing: Promise<void> = LANDED;
+  /** A command that came while others were in flight and must wait for them. */
+  #held: Buffer | null = null;
   #isPaused = false;
   #isEnding = false;
   #isGone = false;
@@ -159,9 +175,14 @@ export class ImapSession implements Session, Idler {
   #pump(): void {
     let burst = 0;
     while (!this.#isBusy && !this.isClosed) {
-      if (this.#isDraining && this.#mode !== 'append') {
+      if (this.#isDraining && this.#mode !== 'append' && this.#inFlight === 0) {
         this.bye('Server is shutting down');
         return;
+      }
+      if (this.notify?.hasNewMessages === true && this.#maySpeak) {
+        const { notify } = this;
+        this.#step(() => notify.sendNewMessages());
+        continue;
       }
       if (this.#reader.literalLeft > 0) {
         const piece = this.#reader.takeLiteral();
@@ -174,7 +195,10 @@ export class ImapSession implements Session, Idler {
         continue;
       }
       const event = this.#reader.next();
-      if (event === null) break;
+      if (event === null) {
+        if (this.notify !== null && this.#push()) continue;
+        break;
+      }
       this.#event(event);
       burst += 1;
       if (burst >= BURST || (burst >= 4 && this.out.isFull)) {
@@ -260,6 +284,10 @@ export class ImapSession implements Session, Idler {
         verb = `UID ${cursor.word()}`;
       }
       const command = COMMANDS.get(verb);
+      if (this.#inFlight > 0 && (command?.overlaps === undefined || this.#inFlight >= IN_FLIGHT_MAX)) {
+        this.#hold(cursor);
+        return;
+      }
       if (command === undefined) {
         // A web browser, or a proxy that believes it speaks to a web server: nothing good can come of it.
         if (HTTP_METHODS.has(tag)) this.bye('This is an IMAP server');
@@ -270,13 +298,51 @@ export class ImapSession implements Session, Idler {
         this.tagged(tag, `BAD ${this.#whyNotNow(verb, command)}`, 'none');
         return;
       }
+      const loading = this.selected?.view.loading ?? null;
+      if (loading !== null && command.from === SELECTED) {
+        this.#holdUntil(loading, cursor);
+        return;
+      }
       updates = command.updates;
       const args = command.parse(cursor);
+      if (this.isUidOnly && BY_NUMBER.has(verb)) {
+        this.tagged(tag, 'BAD [UIDREQUIRED] Sequence numbers are not possible after ENABLE UIDONLY', 'none');
+        return;
+      }
+      this.notify?.commandBegins(verb, args);
+      const overlaps = command.overlaps?.(this, args) === true;
+      if (this.#inFlight > 0 && !overlaps) {
+        this.#hold(cursor);
+        return;
+      }
       const looking = this.#lookAtFolders(verb, args);
-      this.#finish(tag, updates, looking === null ? command.run(this, args, tag) : looking.then(() => (this.isClosed ? '' : command.run(this, args, tag))));
+      const result = looking === null ? command.run(this, args, tag) : looking.then(() => (this.isClosed ? '' : command.run(this, args, tag)));
+      if (overlaps && result instanceof Promise) this.answerLater(tag, updates, result);
+      else this.#finish(tag, updates, result);
     } catch (error) {
       this.tagged(tag, this.#refusal(error), updates);
     }
+  }
+
+  /** The command waits until those in flight have landed. */
+  #hold(cursor: Cursor): void {
+    this.#held = Buffer.from(cursor.bytes);
+    this.#isBusy = true;
+  }
+
+  /** A command that needs the messages of a large mailbox waits until it has been read. */
+  #holdUntil(loading: Promise<void>, cursor: Cursor): void {
+    const held = Buffer.from(cursor.bytes);
+    const next = (): void => {
+      this.#isBusy = false;
+      if (this.isClosed) return;
+      this.#command(held);
+      if (this.#isBusy) this.out.flush();
+      else this.#pump();
+    };
+    this.#isBusy = true;
+    // When it fails, the view is gone: the command finds that out for itself.
+    loading.then(next, next);
   }
 
   /** Mailboxes that are folders of a system user too: what other programs changed is taken in before a command that tells of it. */
@@ -310,6 +376,39 @@ export class ImapSession implements Session, Idler {
         this.#pump();
       },
     );
+  }
+
+  /**
+   * The command is answered when the promise settles; commands that may run beside it are begun meanwhile. They reach the writer in
+   * the order in which they came, and many of them share a commit.
+   */
+  answerLater(tag: string, updates: Updates, result: Promise<string | null>): void {
+    this.#inFlight += 1;
+    // Answered in order too: some clients take the first tagged response for that of their first command.
+    const before = this.#landing;
+    this.#landing = result.then(
+      (text) => before.then(() => this.#landed(tag, updates, text)),
+      (error) => before.then(() => this.#landed(tag, updates, this.#refusal(error))),
+    );
+  }
+
+  #landed(tag: string, updates: Updates, text: string | null): void {
+    this.#inFlight -= 1;
+    // Nothing that moves sequence numbers may be said while a command that uses them is under way.
+    if (text !== null) this.tagged(tag, text, this.#inFlight > 0 ? 'none' : updates);
+    if (this.#inFlight > 0) {
+      this.out.flush();
+      return;
+    }
+    this.#landing = LANDED;
+    const held = this.#held;
+    this.#held = null;
+    if (held !== null && !this.isClosed) {
+      this.#isBusy = false;
+      this.#command(held);
+    }
+    if (this.#isBusy) this.out.flush();
+    else this.#pump();
   }
 
   /** A step of APPEND or of a SASL exchange, which say their own answers. */
@@ -370,29 +469,55 @@ export class ImapSession implements Session, Idler {
     } else {
       this.#badCommands = 0;
       if (updates !== 'none') {
+        this.notify?.commandEnds(text);
         this.tellUpdates(updates === 'all');
         this.#tellMetadata();
+        if (this.notify !== null) this.out.write(this.notify.take());
       }
+      this.#tellLevel();
     }
-    this.#own = null;
+    if (this.#inFlight === 0) this.#own = null;
     this.out.write(`${tag} ${text}\r\n`);
     if (this.#badCommands >= this.context.settings()['imap.badCommandsMax']) this.bye('Too many bad commands');
     else if (this.loginFailures >= this.context.settings()['imap.loginFailuresMax']) this.bye('Too many failed logins');
   }
 
   tellUpdates(withExpunge: boolean): void {
-    const { selected } = this;
+    const { selected, notify } = this;
     if (selected === null) return;
     if (selected.view.isGone) {
       this.bye('The selected mailbox was deleted or renamed');
       return;
     }
-    if (selected.isCurrent) return;
+    if (selected.isCurrent || notify?.isSilent === true) return;
     if (!this.isRev2) this.claimRecent();
-    const flavour = (withExpunge ? FLAVOUR.expunge : 0) | (this.isCondstore ? FLAVOUR.condstore : 0) | (this.isRev2 ? FLAVOUR.rev2 : 0);
+    let flavour = withExpunge ? FLAVOUR.expunge : 0;
+    if (this.isCondstore) flavour |= FLAVOUR.condstore;
+    if (this.isRev2) flavour |= FLAVOUR.rev2;
+    if (this.isQresync || this.isUidOnly) flavour |= FLAVOUR.vanished;
+    if (this.isUidOnly) flavour |= FLAVOUR.uidOnly;
+    if (notify?.hearsFlags === false) flavour |= FLAVOUR.noFlags;
+    const countBefore = selected.count;
+    const lastBefore = countBefore === 0 ? 0 : selected.uids[countBefore - 1]!;
     const updates = selected.updates(flavour, this.#own);
     if (typeof updates === 'string') this.out.write(updates);
     else this.out.shared(updates);
+    notify?.newMessages(selected, lastBefore);
+  }
+
+  /**
+   * A client that resynchronises takes the highest modseq it was shown for the one up to which it knows everything: where that is
+   * not so, because something must not be told yet, it is told better (RFC 7162 section 3.2).
+   */
+  #tellLevel(): void {
+    const { selected } = this;
+    if (!this.isQresync || selected === null || !selected.isAheadOfLevel) return;
+    this.out.write(`* OK [HIGHESTMODSEQ ${selected.levelModseq}] Changes up to there have been told\r\n`);
+  }
+
+  /** Is the client told of annotations, whatever NOTIFY says? */
+  get hearsMetadata(): boolean {
+    return this.#metadata !== null;
   }
 
   #tellMetadata(): void {
@@ -427,6 +552,7 @@ export class ImapSession implements Session, Idler {
   tellOwn(uid: number, modseq: number): void {
     this.#own ??= new Map();
     this.#own.set(uid, modseq);
+    if (this.selected !== null && modseq > this.selected.ownModseq) this.selected.ownModseq = modseq;
   }
 
   /** Is this the outcome of a change that the running command made and has answered? */
@@ -455,15 +581,38 @@ export class ImapSession implements Session, Idler {
     this.deadline = idle.now + settings['imap.inactivityTimeout'];
   }
 
+  enterSelected(selected: Selected): void {
+    this.selected = selected;
+    this.state = 'selected';
+    this.listen();
+  }
+
   unselect(): void {
     const { selected } = this;
     if (selected === null) return;
+    this.#stopListening();
     this.selected = null;
     this.state = 'authenticated';
+    this.shared.views.release(selected.view);
+  }
+
+  /** Changes of the selected mailbox are to be told as they happen, or no longer: IDLE and NOTIFY say so. */
+  listen(): void {
+    const { selected } = this;
+    if (selected === null) return;
+    if (this.#mode !== 'idle' && this.notify?.pushesSelected !== true) {
+      this.#stopListening();
+      return;
+    }
+    const { view } = selected;
+    view.idlers.add(this);
+    this.unwatchFolder ??= this.context.mirror?.watch(view.accountId, view.mailboxId) ?? null;
+  }
+
+  #stopListening(): void {
     this.unwatchFolder?.();
     this.unwatchFolder = null;
-    selected.view.idlers.delete(this);
-    this.shared.views.release(selected.view);
+    this.selected?.view.idlers.delete(this);
   }
 
   beginSasl(login: SaslLogin): void {
@@ -481,19 +630,13 @@ export class ImapSession implements Session, Idler {
     this.#mode = 'idle';
     this.#lastNotice = idle.now;
     this.deadline = Math.min(this.deadline, idle.now + this.context.settings()['imap.idleNotice']);
-    if (this.selected !== null) {
-      const { view } = this.selected;
-      view.idlers.add(this);
-      this.unwatchFolder = this.context.mirror?.watch(view.accountId, view.mailboxId) ?? null;
-    }
+    this.listen();
     this.#tellMetadata();
   }
 
   endIdle(): void {
     this.#mode = 'commands';
-    this.selected?.view.idlers.delete(this);
-    this.unwatchFolder?.();
-    this.unwatchFolder = null;
+    this.listen();
   }
 
   beginAppendMode(append: Append): void {
@@ -521,11 +664,37 @@ export class ImapSession implements Session, Idler {
     this.attach();
   }
 
+  /** Between commands, or in IDLE: what is said now stands in no command's way. */
+  get #maySpeak(): boolean {
+    return !this.isClosed && !this.#isBusy && this.#inFlight === 0 && (this.#mode === 'idle' || this.#mode === 'commands');
+  }
+
   viewChanged(): void {
+    if (this.notify !== null) this.newsCame();
     // A client that does not read gets everything at once when it does.
-    if (this.isClosed || this.#mode !== 'idle' || this.out.isFull) return;
-    this.tellUpdates(true);
-    this.out.flush();
+    else if (this.#maySpeak && !this.out.isFull) {
+      this.tellUpdates(true);
+      this.out.flush();
+    }
+  }
+
+  /** There is something to be told without having been asked (NOTIFY). */
+  newsCame(): void {
+    if (!this.#maySpeak) return;
+    if (this.out.isFull) this.notify?.waitForClient();
+    else this.#pump();
+  }
+
+  /** Tells what NOTIFY asked for. True: new messages are to be fetched now. */
+  #push(): boolean {
+    const { notify } = this;
+    if (notify === null || !this.#maySpeak || this.out.isFull) return false;
+    if (this.#mode === 'idle' || notify.pushesSelected) {
+      this.tellUpdates(this.#mode === 'idle' || !notify.isDelayed);
+      this.#tellLevel();
+    }
+    this.out.write(notify.take());
+    return notify.hasNewMessages;
   }
 
   // ── The end ──
@@ -540,7 +709,7 @@ export class ImapSession implements Session, Idler {
     const logoutAt = this.#lastInput + settings['imap.inactivityTimeout'];
     if (now >= logoutAt) {
       // A command that still runs is cut off only when the client has stopped reading its answer.
-      if (!this.#isBusy) this.bye('Logged out after inactivity');
+      if (!this.#isBusy && this.#inFlight === 0) this.bye('Logged out after inactivity');
       else if (this.out.isFull) this.connection.socket.destroy();
       else this.deadline = now + 60_000;
       return;
@@ -601,6 +770,8 @@ export class ImapSession implements Session, Idler {
     this.shared.left(this);
     this.#metadata?.close();
     this.#metadata = null;
+    this.notify?.close();
+    this.notify = null;
     this.#unwatchLogin?.();
     this.#unwatchLogin = null;
     this.#reader.reset();

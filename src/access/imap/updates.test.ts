@@ -157,15 +157,56 @@ test('the view is shared and goes with the last session', async () => {
   assert.equal(made.store.watching(made.inbox), 0);
 });
 
-test('a mailbox of many pages is read with pauses; what happens meanwhile is not lost', async () => {
+test('a mailbox of many pages is selected at once and read with pauses; what happens meanwhile is told', async () => {
   const made = server(12_000);
   const client = await made.client();
   client.send('a SELECT INBOX\r\n');
   made.store.deliver(made.inbox, 'Subject: new\r\n\r\n');
   await made.store.expunge(ALICE.id, made.inbox, [1], false);
-  await settle();
   assert.match(client.output(), /\* 12000 EXISTS\r\n(.|\r\n)*a OK/);
-  await talk(client, 'C: b FETCH 12000 UID\nS: * 12000 FETCH (UID 12001)\nS: b OK FETCH completed');
+  await talk(
+    client,
+    `C: b FETCH 12000 UID
+    S: * 12000 FETCH (UID 12000)
+    S: * 12000 RECENT
+    S: b OK FETCH completed
+    C: c NOOP
+    S: * 1 EXPUNGE
+    S: * 12000 EXISTS
+    S: c OK NOOP completed
+    C: d FETCH 1,12000 UID
+    S: * 1 FETCH (UID 2)
+    S: * 12000 FETCH (UID 12001)
+    S: d OK FETCH completed`,
+  );
+});
+
+test('messages that went away before they were read are told as the last ones, and only when numbers may move', async () => {
+  const made = server(12_000);
+  made.store.announce = (send) => setImmediate(send);
+  const client = await made.client();
+  client.send('a SELECT INBOX\r\n');
+  await made.store.expunge(ALICE.id, made.inbox, [11_000, 11_001], false);
+  made.store.deliver(made.inbox, 'Subject: new\r\n\r\n');
+  assert.match(client.output(), /\* 12000 EXISTS\r\n(.|\r\n)*a OK/);
+  await talk(
+    client,
+    `C: b FETCH 11998:12000 UID
+    S: * 11998 FETCH (UID 12000)
+    S: * 11998 RECENT
+    S: b OK FETCH completed
+    C: c NOOP
+    S: * 12000 EXPUNGE
+    S: * 11999 EXPUNGE
+    S: * 11999 EXISTS
+    S: * 11999 RECENT
+    S: c OK NOOP completed
+    C: d FETCH 10999:11000,11999 UID
+    S: * 10999 FETCH (UID 10999)
+    S: * 11000 FETCH (UID 11002)
+    S: * 11999 FETCH (UID 12001)
+    S: d OK FETCH completed`,
+  );
 });
 
 test('a client that does not read stops its FETCH, and goes on when it reads', async () => {

@@ -6,6 +6,7 @@ import { WRITE_PIECE_BYTES, writePaced } from '../../net/write.ts';
 import { FAILURES, Failure } from '../../system/failure.ts';
 import { parseCommand } from '../../wire/pop3/command.ts';
 import { COMMAND_LINE_OCTETS_MAX, SASL_LINE_OCTETS_MAX } from '../../wire/pop3/limits.ts';
+import { choiceOf, type Pop3Choice } from './choice.ts';
 import { openMaildrop, type Maildrop } from './maildrop.ts';
 import { MaildropLock } from './lock.ts';
 import type { Pop3Context, Pop3Settings } from './settings.ts';
@@ -46,6 +47,8 @@ export class Pop3Session implements Session, IdleWatched {
   user: string | null = null;
   account: Account | null = null;
   maildrop: Maildrop | null = null;
+  /** What the account's deletions do. */
+  deletes: Pop3Choice['deletes'] = 'expunge';
   errors = 0;
   failedLogins = 0;
   messagesSent = 0;
@@ -301,17 +304,22 @@ export class Pop3Session implements Session, IdleWatched {
   /** Opens the maildrop of a user whose password was right, and replies. */
   async enter(account: Account, credentialId?: number): Promise<void> {
     const { open, context, idle } = this.#thread;
+    const choice = choiceOf(context.reader, account.id, this.settings);
+    if (choice.shows === 'none') return this.err('[SYS/PERM] POP3 is switched off for this account');
+    this.deletes = choice.deletes;
     const lock = new MaildropLock(context, open, account.id, this.connection.id);
     this.#lock = lock; // from here on a lost connection releases it
     this.account = account;
     try {
-      if (!(await lock.take(idle.now))) {
+      const { isLocked, waitMs } = await lock.take(idle.now);
+      if (!isLocked) {
         this.account = null;
+        if (waitMs > 0) return this.err(`[LOGIN-DELAY] Logged in a moment ago, try again in ${Math.ceil(waitMs / 1000)} seconds`);
         context.metrics.count('pop3.inUse');
         return this.err('[IN-USE] Another session has this mailbox open');
       }
       await context.mirror?.refresh(account.id, { kind: 'mailbox', name: 'INBOX' });
-      const maildrop = await openMaildrop(context.reader, account.id, this.settings['pop3.messagesMax']);
+      const maildrop = await openMaildrop(context.reader, account.id, this.settings['pop3.messagesMax'], choice);
       if (this.#isClosed) return;
       if (maildrop === null) {
         this.account = null;
@@ -330,6 +338,7 @@ export class Pop3Session implements Session, IdleWatched {
       this.user = null;
       this.#touch();
       this.ok(`${maildrop.count} messages (${maildrop.bytes} octets)`);
+      this.forget(maildrop.gone);
     } catch (error) {
       this.account = null;
       await lock.release();
@@ -349,6 +358,15 @@ export class Pop3Session implements Session, IdleWatched {
 
   async unlock(): Promise<void> {
     await this.#lock?.release();
+  }
+
+  /** What is kept about messages that are gone may go. Nobody waits for it. */
+  forget(uids: readonly number[]): void {
+    const maildrop = this.maildrop;
+    if (maildrop === null || uids.length === 0) return;
+    this.context.writer
+      .run('pop3.forget', { accountId: maildrop.accountId, mailboxId: maildrop.mailboxId, uids })
+      .catch((error) => this.context.log.warn('pop3.forget.failed', { session: this.connection.id, cause: String(error) }));
   }
 
   /** Marks fetched messages as read. Nobody waits for it. */

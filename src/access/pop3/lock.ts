@@ -1,5 +1,6 @@
 /** A session's hold on its maildrop (RFC 1939 section 4): at once within the thread, and through the writer among threads. */
 import type { AccountId } from '../../ports.ts';
+import type { LockInput, LockOutput } from './operations.ts';
 import type { Pop3Context } from './settings.ts';
 
 export class MaildropLock {
@@ -19,17 +20,17 @@ export class MaildropLock {
     this.#session = session;
   }
 
-  /** False when another session has the maildrop. Rejects when the writer cannot be asked; nothing is held then. */
-  async take(now: number): Promise<boolean> {
-    if (this.#open.has(this.#accountId)) return false;
+  /** Not locked: another session has the maildrop, or the login comes too early. Rejects when the writer cannot be asked; nothing is held then. */
+  async take(now: number): Promise<LockOutput> {
+    if (this.#open.has(this.#accountId)) return { isLocked: false, waitMs: 0 };
     this.#open.add(this.#accountId);
     this.#isHeld = true;
     try {
-      const isLocked = await this.#ask();
+      const answer = await this.#ask(this.#context.settings()['pop3.loginDelay']);
       // Released meanwhile (the connection was lost): the writer got that after our question, so nothing is left behind.
-      if (isLocked && this.#isHeld) this.#lease(now);
+      if (answer.isLocked && this.#isHeld) this.#lease(now);
       else this.#letGo();
-      return isLocked;
+      return answer;
     } catch (error) {
       await this.release();
       throw error;
@@ -39,8 +40,8 @@ export class MaildropLock {
   /** Asks for more time; `lost` is called when somebody else came in because the lease had run out. */
   renew(now: number, lost: () => void): void {
     this.#lease(now);
-    this.#ask().then(
-      (isLocked) => {
+    this.#ask(0).then(
+      ({ isLocked }) => {
         if (!isLocked && this.#isHeld) lost();
       },
       (error) => this.#context.log.warn('pop3.lock.unrenewed', { session: this.#session, cause: String(error) }),
@@ -58,10 +59,10 @@ export class MaildropLock {
     }
   }
 
-  async #ask(): Promise<boolean> {
-    const input = { accountId: this.#accountId, session: this.#session, leaseMs: this.#context.settings()['pop3.lockLease'] };
-    const { isLocked } = await this.#context.writer.run<{ isLocked: boolean }>('pop3.lock', input);
-    return isLocked;
+  #ask(loginDelayMs: number): Promise<LockOutput> {
+    const leaseMs = this.#context.settings()['pop3.lockLease'];
+    const input: LockInput = { accountId: this.#accountId, session: this.#session, leaseMs, loginDelayMs };
+    return this.#context.writer.run<LockOutput>('pop3.lock', input);
   }
   #lease(now: number): void {
     this.renewAt = now + this.#context.settings()['pop3.lockLease'] / 2;

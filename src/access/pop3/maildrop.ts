@@ -1,5 +1,6 @@
 /** The maildrop of one session (RFC 1939 section 4): the inbox as it was at login, numbered, with what was marked as deleted or fetched. */
-import type { AccountId, MailboxId, StoreReader } from '../../ports.ts';
+import { type AccountId, FLAG, type MailboxId, type StoreReader } from '../../ports.ts';
+import type { Pop3Choice } from './choice.ts';
 
 const PAGE_MESSAGES = 1000;
 /** Pages read before other sessions get a turn. */
@@ -18,6 +19,11 @@ export class Maildrop {
   readonly #retrieved = new Set<number>();
   #bytes = 0;
   #deletedBytes = 0;
+  /** Highest number that had been read when the session began; and now (RFC 1460, LAST). */
+  #lastAtLogin = 0;
+  #lastRead = 0;
+  /** Hidden messages that are gone for good: what is kept about them can go too. */
+  readonly gone: number[] = [];
 
   constructor(accountId: AccountId, mailboxId: MailboxId, uidValidity: number) {
     this.accountId = accountId;
@@ -53,7 +59,12 @@ export class Maildrop {
     return this.#emails[number - 1]!;
   }
 
-  add(uid: number, size: number, emailId: number): void {
+  /** What LAST tells. */
+  get lastRead(): number {
+    return this.#lastRead;
+  }
+
+  add(uid: number, size: number, emailId: number, isSeen = false): void {
     if (this.#count === this.#uids.length) {
       this.#uids = grown(this.#uids, new Uint32Array(this.#count * 2));
       this.#sizes = grown(this.#sizes, new Float64Array(this.#count * 2));
@@ -64,6 +75,7 @@ export class Maildrop {
     this.#emails[this.#count] = emailId;
     this.#count += 1;
     this.#bytes += size;
+    if (isSeen) this.#lastAtLogin = this.#lastRead = this.#count;
   }
 
   markDeleted(number: number): void {
@@ -72,10 +84,12 @@ export class Maildrop {
   }
   markRetrieved(number: number): void {
     this.#retrieved.add(number);
+    this.#lastRead = Math.max(this.#lastRead, number);
   }
   reset(): void {
     this.#deleted.clear();
     this.#deletedBytes = 0;
+    this.#lastRead = this.#lastAtLogin;
   }
 
   deletedUids(): number[] {
@@ -94,19 +108,39 @@ function grown<T extends Uint32Array | Float64Array>(from: T, to: T): T {
   return to;
 }
 
+/** Uids of hidden messages looked up at once, and how many of those that are gone one session tells. */
+const GONE_MAX = 1000;
+
 /** Reads the inbox in pages, so that a large one does not hold up the other sessions. Null when the account has none. */
-export async function openMaildrop(reader: StoreReader, accountId: AccountId, messagesMax: number): Promise<Maildrop | null> {
+export async function openMaildrop(
+  reader: StoreReader,
+  accountId: AccountId,
+  messagesMax: number,
+  choice: Pick<Pop3Choice, 'shows' | 'since'> = { shows: 'all', since: Number.NEGATIVE_INFINITY },
+): Promise<Maildrop | null> {
   const inbox = reader.mailboxByName(accountId, 'INBOX');
   if (inbox === null) return null;
   const maildrop = new Maildrop(accountId, inbox.id, inbox.uidValidity);
+  const hasHidden = reader.rows('SELECT 1 FROM pop3_hidden WHERE mailbox_id=? LIMIT 1', inbox.id).length > 0;
   let from = 1;
   for (let page = 1; maildrop.last < messagesMax; page += 1) {
-    const limit = Math.min(PAGE_MESSAGES, messagesMax - maildrop.last);
-    const rows = reader.messages(accountId, inbox.id, from, inbox.uidNext - 1, limit);
-    for (const [uid, , , , , size, emailId] of rows) maildrop.add(uid, size, emailId);
-    if (rows.length < limit) break;
-    from = rows[rows.length - 1]![0] + 1;
+    const rows = reader.messages(accountId, inbox.id, from, inbox.uidNext - 1, PAGE_MESSAGES);
+    const next = rows.length < PAGE_MESSAGES ? inbox.uidNext : rows[rows.length - 1]![0] + 1;
+    const hidden = hasHidden ? hiddenUids(reader, inbox.id, from, next - 1) : NONE;
+    for (const [uid, , flags, , internalDate, size, emailId] of rows) {
+      const isSeen = (flags & FLAG.seen) !== 0;
+      const isShown = !hidden.delete(uid) && internalDate >= choice.since && (choice.shows === 'all' || !isSeen);
+      if (isShown && maildrop.last < messagesMax) maildrop.add(uid, size, emailId, isSeen);
+    }
+    for (const uid of hidden) if (maildrop.gone.length < GONE_MAX) maildrop.gone.push(uid);
+    if (rows.length < PAGE_MESSAGES) break;
+    from = next;
     if (page % PAGES_AT_ONCE === 0) await new Promise((resolve) => setImmediate(resolve));
   }
   return maildrop;
+}
+const NONE = new Set<number>();
+
+function hiddenUids(reader: StoreReader, mailboxId: MailboxId, from: number, to: number): Set<number> {
+  return new Set(reader.rows('SELECT uid FROM pop3_hidden WHERE mailbox_id=? AND uid BETWEEN ? AND ?', mailboxId, from, to).map(([uid]) => uid as number));
 }

@@ -419,6 +419,7 @@ test('CAPA says what there is', async () => {
     S: PIPELINING
     S: EXPIRE NEVER
     S: UTF8 USER
+    S: LANG
     S: IMPLEMENTATION Posthorn
     S: USER
     S: SASL PLAIN
@@ -528,6 +529,8 @@ test('whatever bytes come, each line has a reply and nothing breaks', async () =
     'NOOP',
     'CAPA',
     'UTF8',
+    'LANG',
+    'LAST',
     'STLS',
     'AUTH PLAIN',
     '*',

@@ -1,6 +1,7 @@
 /** Options of POP3: table `[pop3]` in posthorn.toml. */
 import type { LoopContext } from '../../ports.ts';
-import { count, duration, flag, HOUR, MINUTE, SECOND, type SettingsOf } from '../../system/declare.ts';
+import { choice, count, duration, flag, HOUR, MINUTE, SECOND, type SettingsOf, text } from '../../system/declare.ts';
+import { checkOwnUidlFormat, OWN_UIDL_FORMAT } from '../../wire/pop3/uidl.ts';
 
 export const POP3_SETTINGS = {
   'pop3.idleTimeout': duration({
@@ -32,6 +33,36 @@ export const POP3_SETTINGS = {
     see: 'RFC 1939; memory per session',
   }),
   'pop3.markSeen': flag({ default: true, doc: 'Messages that were fetched count as read in IMAP and webmail.', see: 'Dovecot pop3_no_flag_updates' }),
+  'pop3.shows': choice({
+    of: ['all', 'unseen', 'none'],
+    default: 'all',
+    doc: 'What POP3 shows of the inbox: all messages, only unread ones, or nothing (POP3 is off). Single accounts: posthorn user option.',
+  }),
+  'pop3.deletes': choice({
+    of: ['expunge', 'trash', 'keep'],
+    default: 'expunge',
+    doc: 'What deleting by POP3 does: removes the message, moves it to the trash, or hides it from POP3 only. Single accounts: posthorn user option.',
+    see: 'Dovecot pop3_delete_type',
+  }),
+  'pop3.uidlFormat': text({
+    default: OWN_UIDL_FORMAT,
+    accepts:
+      'posthorn, or a format of %u (UID) and %v (UIDVALIDITY), with X for hexadecimal and 08 for eight digits: "%08Xu%08Xv" (Dovecot), "%v-%u" (Courier), "%v.%u" (Cyrus)',
+    check: checkOwnUidlFormat,
+    doc: 'How unique-ids are made. After a move from another server its format keeps clients from fetching everything again; imported messages keep theirs anyway.',
+    see: 'RFC 1939 section 7; Dovecot pop3_uidl_format',
+  }),
+  'pop3.loginDelay': duration({
+    default: 0,
+    most: 24 * HOUR,
+    doc: 'Least time between two logins of one account; announced to clients. 0: none.',
+    see: 'RFC 2449 section 6.5',
+  }),
+  'pop3.last': flag({
+    default: false,
+    doc: 'Answers LAST, for clients from before 1994 that know no UIDL.',
+    see: 'RFC 1460; Dovecot pop3_enable_last',
+  }),
   'pop3.replaceNul': flag({
     default: true,
     doc: 'NUL bytes in messages are sent as 0x80: some Outlook versions hang on them.',

@@ -50,6 +50,10 @@ export interface Stored {
   readonly size?: number;
   readonly prefix?: string;
   readonly damagedAt?: number;
+  readonly flags?: number;
+  readonly internalDate?: number;
+  /** A unique-id that came along from another server. */
+  readonly uidl?: string;
 }
 
 export interface HouseOptions {
@@ -59,6 +63,25 @@ export interface HouseOptions {
   readonly hasCertificate?: boolean;
   readonly expunge?: () => void;
   readonly serverFinal?: string;
+  /** The account's own choices: 'pop3.shows' … */
+  readonly accountOptions?: Readonly<Record<string, string>>;
+  /** UIDs that POP3 does not show. */
+  readonly hidden?: readonly number[];
+  readonly hasNoTrash?: boolean;
+}
+
+/** What the sessions ask of the tables. */
+function rowsOf(options: HouseOptions, credentials: readonly number[], sql: string, parameters: readonly (string | number | null)[]): unknown[][] {
+  if (sql.includes('FROM account_option')) return Object.entries(options.accountOptions ?? {});
+  const within = (uid: number): boolean => parameters.length < 3 || (uid >= Number(parameters[1]) && uid <= Number(parameters[2]));
+  if (sql.includes('FROM pop3_hidden')) return (options.hidden ?? []).filter(within).map((uid) => [uid]);
+  if (sql.includes('FROM pop3_uidl')) {
+    const kept = (options.messages ?? []).flatMap(({ uid, uidl }) => (uidl === undefined ? [] : [[uid, uidl] as const]));
+    if (sql.includes('uidl=?')) return kept.filter(([, uidl]) => uidl === parameters[1]).map(() => [1]);
+    if (sql.includes('uid=?')) return kept.filter(([uid]) => uid === parameters[1]).map((row) => [...row]);
+    return kept.filter(([uid]) => within(uid)).map((row) => [...row]);
+  }
+  return credentials.map((id) => [id]);
 }
 
 /** Everything that a thread's POP3 sessions share; `connect` begins one. */
@@ -80,6 +103,7 @@ export function pop3House(options: HouseOptions = {}) {
   const writer = {
     run: async (operation: string, input: unknown) => {
       calls.push([operation, input]);
+      if (operation === 'pop3.hide' || operation === 'pop3.forget') return undefined;
       return (POP3_OPERATIONS as Record<string, (tx: any, input: any) => unknown>)[operation]!({ now: SHARED_LOCK_NOW + clock }, input);
     },
     expunge: async (...args: unknown[]) => {
@@ -88,16 +112,25 @@ export function pop3House(options: HouseOptions = {}) {
       return { uids: [], modseq: 1 };
     },
     flags: async (...args: unknown[]) => void calls.push(['flags', ...args]),
+    copy: async (...args: unknown[]) => {
+      calls.push(['copy', ...args]);
+      return { uidValidity: 1, pairs: [] };
+    },
+    createMailbox: async (...args: unknown[]) => {
+      calls.push(['createMailbox', ...args]);
+      return { id: 9 };
+    },
   };
   const credentials = [7];
   const reader = {
-    rows: () => credentials.map((id) => [id]),
+    rows: (sql: string, ...parameters: (string | number | null)[]) => rowsOf(options, credentials, sql, parameters),
+    mailboxes: () => (options.hasNoTrash === true ? [inbox] : [inbox, { id: 8, name: 'Trash', role: 'trash', isSelectable: true } as MailboxRow]),
     mailboxByName: (accountId: number, name: string) => (accountId === 1 && name === 'INBOX' ? inbox : null),
     messages: (_a: number, _m: number, from: number, to: number, limit: number) =>
       messages
         .filter(({ uid }) => uid >= from && uid <= to)
         .slice(0, limit)
-        .map((m): MessageTuple => [m.uid, 1, 0, null, 0, sizeOf(m), m.uid * 10]),
+        .map((m): MessageTuple => [m.uid, 1, m.flags ?? 0, null, m.internalDate ?? 0, sizeOf(m), m.uid * 10]),
     email: (_a: number, id: number): EmailRow | null => {
       const stored = messages.find(({ uid }) => uid * 10 === id)!;
       if (stored.bytes === null) return null;

@@ -59,8 +59,8 @@ class Context {
 export interface Zstd {
   /** One frame; the result owns its memory. */
   compress(bytes: Uint8Array): Uint8Array;
-  /** The content of one frame of at most `bytesMax`. Throws Error. */
-  decompress(frame: Uint8Array, bytesMax: number): Uint8Array;
+  /** The content of one frame of at most `bytesMax`; in `room`, when that is given and larger than `bytesMax`. Throws Error. */
+  decompress(frame: Uint8Array, bytesMax: number, room?: Buffer): Uint8Array;
 }
 
 /** The largest input of compress(). */
@@ -77,9 +77,9 @@ function kept(dictionary: Buffer | undefined): Zstd {
       scratch ??= Buffer.allocUnsafeSlow(OUTPUT_BYTES);
       return new Uint8Array(scratch.subarray(0, compressor.run(bytes, scratch)));
     },
-    decompress(frame, bytesMax) {
+    decompress(frame, bytesMax, room) {
       // A byte more than may be: a frame that fills it is larger than it should be.
-      const output = Buffer.allocUnsafeSlow(bytesMax + 1);
+      const output = room !== undefined && room.length > bytesMax ? room.subarray(0, bytesMax + 1) : Buffer.allocUnsafeSlow(bytesMax + 1);
       const length = decompressor.run(frame, output);
       if (length > bytesMax) throw new Error('more data than expected');
       return output.subarray(0, length);

@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { AdminContext } from '../../ports.ts';
 import { FLAG } from '../../ports.ts';
+import { defaultsOf } from '../../system/declare.ts';
 import { STORE_ADMIN } from '../admin.ts';
+import { STORE_SETTINGS } from '../settings.ts';
 import { folderName, mailboxName } from './maildir.ts';
 import { accept, acceptInput, addAccount, delivery, openTestStore, testDirectory } from '../testing.ts';
 
@@ -14,7 +16,9 @@ const noProgress = (): void => {};
 function contextOf(store: ReturnType<typeof openTestStore>, accounts: Record<string, number>): AdminContext {
   const account = (login: string) =>
     accounts[login] === undefined ? null : { id: accounts[login]!, login, isDisabled: false, quotaBytes: 0, quotaMessages: 0 };
-  return { reader: store.reader, writer: store.writer, staging: store.staging, directory: { accountByLogin: account } } as unknown as AdminContext;
+  const { reader, writer, staging, dataDir } = store;
+  const settings = () => defaultsOf(STORE_SETTINGS);
+  return { reader, writer, staging, dataDir, settings, directory: { accountByLogin: account } } as unknown as AdminContext;
 }
 
 const TEXTS = [

@@ -1,6 +1,6 @@
-/** One account as Maildir++ and back: folders ".A.B", flags in the name's info part, internal date as modification time. */
+/** One account as Maildir++ (and names and flags back): folders ".A.B", flags in the name's info part, internal date as modification time. */
 
-import { mkdir, open, readdir, readFile, rename, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { FLAG } from '../../ports.ts';
@@ -115,42 +115,8 @@ export class MaildirWriter {
   }
 }
 
-export interface FoundMessage {
-  readonly path: string;
-  readonly flags: number;
-  readonly keywords: string | null;
-  readonly internalDate: number;
-}
-
-/** Folders of a Maildir++ tree as mailbox names with their directories; INBOX first. Throws with a sentence when `root` is none. */
-export async function maildirFolders(root: string): Promise<{ mailbox: string; directory: string }[]> {
-  const entries = await readdir(root, { withFileTypes: true }).catch((error) => {
-    throw new Error(`${root} cannot be read: ${(error as Error).message}`);
-  });
-  const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
-  if (!names.includes('cur') && !names.includes('new')) throw new Error(`${root} is no Maildir: it has neither cur nor new`);
-  const folders = names.filter((name) => name.startsWith('.') && name.length > 1 && name !== '..').sort();
-  return [{ mailbox: 'INBOX', directory: root }, ...folders.map((name) => ({ mailbox: mailboxName(name), directory: join(root, name) }))];
-}
-
-/** Messages of one folder, oldest name first. */
-export async function* maildirMessages(directory: string): AsyncIterable<FoundMessage> {
-  const keywords = await readKeywords(join(directory, 'dovecot-keywords'));
-  const names: { part: string; name: string }[] = [];
-  for (const part of ['cur', 'new'])
-    for (const name of await readdir(join(directory, part)).catch(() => [] as string[])) if (!name.startsWith('.')) names.push({ part, name });
-  names.sort((a, b) => Number.parseInt(a.name, 10) - Number.parseInt(b.name, 10) || (a.name < b.name ? -1 : 1));
-  for (const { part, name } of names) {
-    const path = join(directory, part, name);
-    const info = await stat(path).catch(() => null);
-    if (info === null || !info.isFile()) continue; // moved by another program meanwhile
-    const { flags, keywords: numbers } = parseInfo(name);
-    const words = numbers.map((n) => keywords[n]).filter((word) => word !== undefined);
-    yield { path, flags, keywords: words.length === 0 ? null : words.sort().join(' '), internalDate: Math.floor(info.mtimeMs) };
-  }
-}
-
-async function readKeywords(path: string): Promise<string[]> {
+/** Keywords by their number (dovecot-keywords); none when there is no such file. */
+export async function readKeywords(path: string): Promise<string[]> {
   const text = await readFile(path, 'utf8').catch(() => '');
   const words: string[] = [];
   for (const line of text.split('\n')) {

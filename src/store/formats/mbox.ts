@@ -1,5 +1,4 @@
-/** mbox files (RFC 4155, mboxrd quoting): "From " lines are quoted with ">" on the way out and unquoted on the way in. */
-import { createReadStream } from 'node:fs';
+/** mbox files (RFC 4155, mboxrd quoting): "From " lines are quoted with ">" on the way out and unquoted on the way in (`mbox-source.ts`). */
 import { FLAG } from '../../ports.ts';
 
 const NEWLINE = 10;
@@ -10,7 +9,7 @@ const FROM = Buffer.from('From ');
 const LINE_BYTES_MAX = 1024 * 1024;
 
 /** True for "From ", ">From ", ">>From " … at `start`. */
-function isFromLine(bytes: Uint8Array, start: number): boolean {
+export function isFromLine(bytes: Uint8Array, start: number): boolean {
   let at = start;
   while (bytes[at] === GREATER) at += 1;
   for (let i = 0; i < FROM.length; i += 1) if (bytes[at + i] !== FROM[i]) return false;
@@ -83,88 +82,10 @@ export async function* mboxEntry(
   yield Buffer.from('\n');
 }
 
-export interface MboxMessage {
-  /** Pieces with CRLF line ends. To be read to its end before the next message is asked for. */
-  readonly chunks: Uint8Array[];
-  readonly flags: number;
-  readonly keywords: string | null;
-  readonly internalDate: number;
-}
-
-function parseFromDate(line: string): number | null {
+/** The date of a "From " line (asctime, with or without a zone); null: it has none. */
+export function parseFromDate(line: string): number | null {
   const match = /(\w{3}) (\w{3}) +(\d{1,2}) (\d{2}):(\d{2}):(\d{2})(?: [A-Z]{1,5}| [+-]\d{4})? (\d{4})/.exec(line);
   if (match === null) return null;
   const month = MONTHS.indexOf(match[2]!);
   return month === -1 ? null : Date.UTC(Number(match[7]), month, Number(match[3]), Number(match[4]), Number(match[5]), Number(match[6]));
-}
-
-/** Messages of an mbox file, one after the other; each is held in memory up to `bytesMax`, above which it is an error with a sentence. */
-export async function* mboxMessages(path: string, bytesMax: number): AsyncIterable<MboxMessage> {
-  let chunks: Uint8Array[] | null = null;
-  let size = 0;
-  let flags = 0;
-  let keywords: string | null = null;
-  let internalDate = 0;
-  let isHeader = true;
-  let wasEmpty = true;
-  const finish = (): MboxMessage => {
-    // The empty line before the next "From " belongs to the mbox, not to the message.
-    if (chunks!.length > 0 && chunks!.at(-1)!.length === 2 && !isHeader) chunks!.pop();
-    return { chunks: chunks!, flags, keywords, internalDate };
-  };
-  for await (const line of lines(createReadStream(path))) {
-    if (wasEmpty && line.length > 5 && isFromLine(line, 0) && line[0] !== GREATER) {
-      if (chunks !== null) yield finish();
-      chunks = [];
-      size = 0;
-      flags = 0;
-      keywords = null;
-      isHeader = true;
-      wasEmpty = false;
-      internalDate = parseFromDate(line.toString('latin1')) ?? Date.now();
-      continue;
-    }
-    if (chunks === null) {
-      if (line.length > 1 && line.toString('latin1').trim() !== '') throw new Error(`${path} is no mbox file: it does not begin with a "From " line`);
-      continue;
-    }
-    let end = line.length;
-    if (line[end - 1] === NEWLINE) end -= line[end - 2] === 13 ? 2 : 1;
-    const start = !isHeader && line[0] === GREATER && isFromLine(line, 0) ? 1 : 0;
-    wasEmpty = end === 0;
-    if (isHeader) {
-      if (end === 0) isHeader = false;
-      else {
-        const text = line.subarray(0, Math.min(end, 1000)).toString('latin1');
-        const status = /^(X-)?Status: *([A-Z]*)/i.exec(text);
-        const words = /^X-Keywords: *(.*)$/i.exec(text);
-        if (status !== null) {
-          const letters = status[2]!;
-          if (status[1] === undefined) flags |= letters.includes('R') ? FLAG.seen : 0;
-          else
-            flags |=
-              (letters.includes('A') ? FLAG.answered : 0) |
-              (letters.includes('F') ? FLAG.flagged : 0) |
-              (letters.includes('T') ? FLAG.draft : 0) |
-              (letters.includes('D') ? FLAG.deleted : 0);
-          continue;
-        }
-        if (words !== null) {
-          const list = words[1]!.split(/[ ,]+/).filter((word) => /^[\x21-\x7e]+$/.test(word));
-          keywords = list.length === 0 ? null : list.sort().join(' ');
-          continue;
-        }
-        // The pseudo-message that some programs keep their own data in.
-        if (/^X-IMAP(BASE)?:/i.test(text)) continue;
-      }
-    }
-    size += end - start + 2;
-    if (size > bytesMax) throw new Error(`${path} has a message of more than ${bytesMax} bytes`);
-    const piece = Buffer.allocUnsafe(end - start + 2);
-    line.copy(piece, 0, start, end);
-    piece[end - start] = 13;
-    piece[end - start + 1] = NEWLINE;
-    chunks.push(piece);
-  }
-  if (chunks !== null) yield finish();
 }

@@ -32,7 +32,7 @@ export function insertEmail(tx: StoreTransaction, accountId: number, source: Ema
   return id;
 }
 
-/** Adds a message row with a new UID and modseq, counts it, and notes it for the announcement. Answers the UID. */
+/** Adds a message row with a new UID (`uidLeast` or higher) and modseq, counts it, and notes it for the announcement. Answers the UID. */
 export function insertMessage(
   tx: StoreTransaction,
   account: AccountState,
@@ -42,9 +42,10 @@ export function insertMessage(
   flags: number,
   keywords: string | null,
   internalDate: number,
+  uidLeast = 0,
 ): number {
   tx.markWritten();
-  const uid = mailbox.takeUid();
+  const uid = mailbox.takeUid(uidLeast);
   const modseq = account.nextModseq();
   tx.run(
     'INSERT INTO message (account_id, mailbox_id, uid, modseq, flags, keywords, internal_date, saved_at, size, email_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
@@ -61,6 +62,7 @@ export function insertMessage(
   );
   mailbox.raise(modseq);
   mailbox.countIn(flags, size);
+  if (keywords !== null) mailbox.noteKeywords(keywords);
   mailbox.added.push([uid, modseq, flags, keywords, internalDate, size, emailId]);
   account.use(size, 1);
   return uid;

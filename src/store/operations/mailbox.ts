@@ -6,6 +6,7 @@ import type { Transaction } from '../transaction.ts';
 import type { StoreTransaction } from '../writer/group-commit.ts';
 import { copyAnnotations, dropAnnotations } from './annotation.ts';
 import { expungeMessages } from './message.ts';
+import { copyRights, dropRights, inheritRights, sharersOf, tellSharers } from './sharing.ts';
 
 /** Bounds that a hostile client meets: RFC 9051 leaves them to the server. */
 export const MAILBOXES_MAX = 10_000;
@@ -64,15 +65,17 @@ export function createMailbox(tx: StoreTransaction, accountId: AccountId, name: 
     const parent = name.slice(0, slash);
     if (find(tx, accountId, parent) === null) {
       // A mailbox of its own, not only a name: clients expect to be able to open what they see.
+      const parentId = tx.nextId('mailbox');
       tx.run(
         'INSERT INTO mailbox (id, account_id, name, is_subscribed, uid_validity, highest_modseq, created_at) VALUES (?, ?, ?, 0, ?, ?, ?)',
-        tx.nextId('mailbox'),
+        parentId,
         accountId,
         parent,
         takeUidValidity(tx, accountId),
         modseq,
         tx.now,
       );
+      inheritRights(tx, accountId, parent, parentId);
     }
   }
   tx.announce({ kind: 'mailboxes', accountId });
@@ -81,6 +84,7 @@ export function createMailbox(tx: StoreTransaction, accountId: AccountId, name: 
     // The same name as before but another mailbox: a new id, so that no cache of the old one can match.
     tx.run('DELETE FROM mailbox WHERE id=?', existing.id);
     dropAnnotations(tx, accountId, existing.id);
+    dropRights(tx, existing.id);
   }
   const id = tx.nextId('mailbox');
   tx.run(
@@ -94,6 +98,8 @@ export function createMailbox(tx: StoreTransaction, accountId: AccountId, name: 
     modseq,
     tx.now,
   );
+  inheritRights(tx, accountId, name, id);
+  tellSharers(tx, accountId, sharersOf(tx, accountId, name));
   return id;
 }
 
@@ -130,6 +136,8 @@ function deleteMailbox(tx: StoreTransaction, input: { accountId: AccountId; id: 
     tx.state.flush((announcement) => tx.announce(announcement));
   }
   keepSubscription(tx, input.accountId, found.name);
+  const sharers = sharersOf(tx, input.accountId, found.name);
+  dropRights(tx, input.id);
   tx.run('DELETE FROM expunged WHERE account_id=? AND mailbox_id=?', input.accountId, input.id);
   // RFC 5464 section 4.1: a mailbox of the same name must not inherit them.
   dropAnnotations(tx, input.accountId, input.id);
@@ -138,6 +146,7 @@ function deleteMailbox(tx: StoreTransaction, input: { accountId: AccountId; id: 
   tx.state.forget();
   tx.announce({ kind: 'mailboxGone', accountId: input.accountId, mailboxId: input.id });
   tx.announce({ kind: 'mailboxes', accountId: input.accountId });
+  tellSharers(tx, input.accountId, sharers);
 }
 
 function renameMailbox(tx: StoreTransaction, input: { accountId: AccountId; id: MailboxId; name: string }): void {
@@ -162,6 +171,8 @@ function renameMailbox(tx: StoreTransaction, input: { accountId: AccountId; id: 
     const inbox = createMailbox(tx, accountId, 'INBOX', role as Role | null);
     // RFC 5464 section 4.1: here they stay and go along.
     copyAnnotations(tx, accountId, input.id, inbox);
+    // RFC 4314 section 4: those of a mailbox stay as they are when it is renamed, and INBOX is still the INBOX that was shared.
+    copyRights(tx, input.id, inbox);
     tx.run('UPDATE mailbox SET is_subscribed=1 WHERE account_id=? AND name=?', accountId, 'INBOX');
     makeParents(tx, accountId, name);
     tx.run('UPDATE mailbox SET name=? WHERE id=?', name, input.id);
@@ -170,6 +181,7 @@ function renameMailbox(tx: StoreTransaction, input: { accountId: AccountId; id: 
     if (target !== null) {
       tx.run('DELETE FROM mailbox WHERE id=?', target.id);
       dropAnnotations(tx, accountId, target.id);
+      dropRights(tx, target.id);
     }
     makeParents(tx, accountId, name);
     tx.run('UPDATE mailbox SET name=? WHERE id=?', name, input.id);
@@ -179,6 +191,7 @@ function renameMailbox(tx: StoreTransaction, input: { accountId: AccountId; id: 
   account.nextModseq();
   account.keepModseq();
   tx.announce({ kind: 'mailboxes', accountId });
+  tellSharers(tx, accountId, sharersOf(tx, accountId, name));
 }
 
 function makeParents(tx: StoreTransaction, accountId: AccountId, name: string): void {

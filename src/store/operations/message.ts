@@ -21,6 +21,11 @@ function checkKeywords(keywords: string | null): string | null {
   return keywords;
 }
 
+/** Throws 'limit' when the mailbox would know too many different keywords. */
+function checkMailboxKeywords(mailbox: MailboxState, words: readonly string[]): void {
+  if (words.length > 0 && !mailbox.hasRoomForKeywords(words)) throw new Failure('limit', 'too many different keywords in the mailbox');
+}
+
 function append(
   tx: StoreTransaction,
   input: { accountId: AccountId; mailboxId: MailboxId; messages: readonly NewMessage[] },
@@ -30,6 +35,7 @@ function append(
   const bytes = input.messages.reduce((sum, m) => sum + m.message.size, 0);
   if (!account.hasRoomFor(bytes, input.messages.length)) throw new Failure('overQuota', 'quota exceeded');
   for (const { keywords } of input.messages) checkKeywords(keywords);
+  checkMailboxKeywords(mailbox, [...new Set(input.messages.flatMap((m) => m.keywords?.split(' ') ?? []))]);
   const uids = input.messages.map((m) => {
     const blobId = insertBlob(tx, m.message, 1);
     const emailId = insertEmail(tx, input.accountId, { blobId, message: m.message, prefix: NO_PREFIX, journeyId: null });
@@ -173,6 +179,7 @@ function flags(tx: StoreTransaction, input: FlagsInput): { changed: FlagChange[]
   const mailbox = tx.state.mailbox(input.accountId, input.mailboxId);
   if (input.keywords.length > KEYWORDS_MAX || input.keywords.some((word) => word.length > KEYWORD_BYTES_MAX))
     throw new Failure('limit', 'too many or too long keywords');
+  if (input.mode !== 'remove') checkMailboxKeywords(mailbox, input.keywords);
   const and = input.mode === 'add' ? -1 : input.mode === 'remove' ? ~input.flags : 0;
   const or = input.mode === 'remove' ? 0 : input.flags;
   const touchesKeywords = input.keywords.length > 0 || input.mode === 'replace';
@@ -199,6 +206,7 @@ function flags(tx: StoreTransaction, input: FlagsInput): { changed: FlagChange[]
       if (row !== undefined) {
         const after = (row[2] & and) | or;
         mailbox.countFlags(row[2], after);
+        if (keywords !== null && keywords !== row[3]) mailbox.noteKeywords(keywords);
         changed.push({ uid: row[0], flags: after, keywords, modseq });
       }
       if (row !== undefined && (!touchesKeywords || keywords === startKeywords)) continue;

@@ -26,4 +26,34 @@ UPDATE mailbox SET keywords=coalesce((
   SELECT group_concat(word, ' ') FROM (
     SELECT DISTINCT j.value AS word FROM message m, json_each('["' || replace(m.keywords, ' ', '","') || '"]') j
     WHERE m.account_id=mailbox.account_id AND m.mailbox_id=mailbox.id AND m.keywords IS NOT NULL ORDER BY 1)), '');
+-- POP3 unique-ids that messages brought along from another server; every other message has one made of its UID.
+CREATE TABLE pop3_uidl (
+  mailbox_id INTEGER NOT NULL REFERENCES mailbox (id) ON DELETE CASCADE,
+  uid INTEGER NOT NULL,
+  uidl TEXT NOT NULL,                 -- 1 to 70 characters 0x21 to 0x7E (RFC 1939 section 7)
+  PRIMARY KEY (mailbox_id, uid)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX pop3_uidl_text ON pop3_uidl (mailbox_id, uidl);
+-- Messages that POP3 clients have deleted where that only hides them ('pop3.deletes').
+CREATE TABLE pop3_hidden (
+  mailbox_id INTEGER NOT NULL REFERENCES mailbox (id) ON DELETE CASCADE,
+  uid INTEGER NOT NULL,
+  PRIMARY KEY (mailbox_id, uid)
+) WITHOUT ROWID;
+-- Imports: a folder or mbox file and the mailbox it goes to.
+CREATE TABLE import_source (
+  id INTEGER PRIMARY KEY,
+  mailbox_id INTEGER NOT NULL REFERENCES mailbox (id) ON DELETE CASCADE,
+  path TEXT NOT NULL,
+  batches INTEGER NOT NULL DEFAULT 0, -- rows of import_batch; the next one must know it
+  uid_next INTEGER,                   -- the old server's UIDs are kept while this is the mailbox's uid_next; null: they are not
+  UNIQUE (mailbox_id, path)
+);
+-- What was taken, noted in the transaction that took it: an import that was killed goes on without loss and without doubles.
+CREATE TABLE import_batch (
+  source_id INTEGER NOT NULL REFERENCES import_source (id) ON DELETE CASCADE,
+  batch INTEGER NOT NULL,
+  keys BLOB NOT NULL,                 -- 8 bytes for each message
+  PRIMARY KEY (source_id, batch)
+) WITHOUT ROWID;
 `;

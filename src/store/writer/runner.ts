@@ -25,7 +25,7 @@ export interface Source {
 }
 
 /** Operations that make the store grow: refused first when space runs out, while reading and deleting go on. */
-const GROWING = new Set(['accept', 'message.append']);
+const GROWING = new Set(['accept', 'message.append', 'import.append']);
 
 /** Average operations a commit from which waiting for more pays; how long; how much more than usual ends the wait. */
 const LINGER_FROM_BATCH = 1.5;

@@ -11,6 +11,9 @@ import type { IdKind } from '../transaction.ts';
 /** Above this many changes in one commit an announcement says "read again" instead of listing them. */
 const CHANGES_ANNOUNCED_MAX = 5000;
 
+/** Different keywords of one mailbox: SELECT names them all. */
+export const MAILBOX_KEYWORDS_MAX = 500;
+
 /** Usage and modseq follow from the mailboxes; the account's own modseq is what a mailbox that is gone had reached. */
 const ACCOUNT_SQL = `SELECT a.id, max(a.modseq, coalesce(max(b.highest_modseq), 0)), coalesce(sum(b.bytes), 0), coalesce(sum(b.message_count), 0), a.quota_bytes, a.quota_messages, a.is_disabled
   FROM account a LEFT JOIN mailbox b ON b.account_id=a.id WHERE a.id=? GROUP BY a.id`;
@@ -81,12 +84,38 @@ export class MailboxState {
   added: MessageTuple[] = [];
   flags: FlagChange[] = [];
   expunged: number[] = [];
+  /** Every keyword ever set here, as first written, and its lower-case form. */
+  keywords: string;
+  #keywordSet: Set<string> | null = null;
   readonly #dirty: MailboxState[];
 
   constructor(row: any[], dirty: MailboxState[]) {
     this.#dirty = dirty;
     [this.id, this.accountId, this.uidValidity, this.uidNext, this.highestModseq, this.messageCount, this.unseenCount, this.deletedCount, this.bytes] =
       row as number[] as [number, number, number, number, number, number, number, number, number];
+    this.keywords = row[9];
+  }
+
+  #knownKeywords(): Set<string> {
+    this.#keywordSet ??= new Set(this.keywords === '' ? [] : this.keywords.toLowerCase().split(' '));
+    return this.#keywordSet;
+  }
+
+  /** Would these words make more different keywords than a mailbox may have? */
+  hasRoomForKeywords(words: readonly string[]): boolean {
+    const known = this.#knownKeywords();
+    return known.size + words.filter((word) => !known.has(word.toLowerCase())).length <= MAILBOX_KEYWORDS_MAX;
+  }
+
+  /** A message here has these keywords now (separated by spaces). */
+  noteKeywords(keywords: string): void {
+    const known = this.#knownKeywords();
+    for (const word of keywords.split(' ')) {
+      if (known.has(word.toLowerCase())) continue;
+      known.add(word.toLowerCase());
+      this.keywords = this.keywords === '' ? word : `${this.keywords} ${word}`;
+      this.#mark();
+    }
   }
 
   #mark(): void {
@@ -95,10 +124,11 @@ export class MailboxState {
     this.#dirty.push(this);
   }
 
-  takeUid(): number {
-    if (this.uidNext >= 0xffffffff) throw new Failure('limit', `mailbox ${this.id} has used all UIDs`);
-    const uid = this.uidNext;
-    this.uidNext += 1;
+  /** The next UID, or `least` when that is higher. */
+  takeUid(least = 0): number {
+    const uid = Math.max(this.uidNext, least);
+    if (uid >= 0xffffffff) throw new Failure('limit', `mailbox ${this.id} has used all UIDs`);
+    this.uidNext = uid + 1;
     this.#mark();
     return uid;
   }
@@ -218,7 +248,7 @@ export class WriterState {
     let state = this.#mailboxes.get(id);
     if (state === undefined) {
       const row = this.#connection.get(
-        'SELECT id, account_id, uid_validity, uid_next, highest_modseq, message_count, unseen_count, deleted_count, bytes FROM mailbox WHERE id=? AND is_selectable=1',
+        'SELECT id, account_id, uid_validity, uid_next, highest_modseq, message_count, unseen_count, deleted_count, bytes, keywords FROM mailbox WHERE id=? AND is_selectable=1',
         id,
       );
       if (row === undefined) throw new Failure('noSuchMailbox', `no mailbox ${id}`);
@@ -245,13 +275,14 @@ export class WriterState {
     for (const state of this.#dirtyMailboxes) {
       state.isDirty = false;
       this.#connection.run(
-        'UPDATE mailbox SET uid_next=?, highest_modseq=?, message_count=?, unseen_count=?, deleted_count=?, bytes=? WHERE id=?',
+        'UPDATE mailbox SET uid_next=?, highest_modseq=?, message_count=?, unseen_count=?, deleted_count=?, bytes=?, keywords=? WHERE id=?',
         state.uidNext,
         state.highestModseq,
         state.messageCount,
         state.unseenCount,
         state.deletedCount,
         state.bytes,
+        state.keywords,
         state.id,
       );
       const announcement = state.takeAnnouncement();

@@ -25,7 +25,9 @@ export function retr(session: Pop3Session, rest: string): void | Promise<void> {
   const number = messageNumber(session, rest);
   const opened = number === null ? null : open(session, number);
   if (number === null || opened === null) return;
-  const { message } = opened;
+  const { email, message } = opened;
+  /** A message of nothing but a header: old Outlooks wait for the blank line for ever (Dovecot's oe-ns-eoh). */
+  const isHeaderOnly = email.prefix.length + email.headerBytes >= message.size;
   const title = `${message.size} octets`;
   const sent = (): void => {
     session.maildrop!.markRetrieved(number);
@@ -38,10 +40,14 @@ export function retr(session: Pop3Session, rest: string): void | Promise<void> {
     message,
     title,
     sent,
-    (bytes, out) => session.push(out.push(bytes)),
+    (bytes, out) => {
+      session.push(out.push(bytes));
+      if (isHeaderOnly) session.push(out.push(missingBlankLine(bytes)));
+    },
     async (first, out) => {
       await session.send(out.push(first));
       if (first.length < message.size) for await (const chunk of message.stream(first.length, message.size)) await session.send(out.push(chunk));
+      if (isHeaderOnly) session.push(out.push(missingBlankLine(await message.slice(Math.max(0, message.size - 4), message.size))));
     },
   );
 }

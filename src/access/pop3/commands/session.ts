@@ -1,5 +1,7 @@
-/** CAPA and QUIT. */
+/** CAPA, LANG and QUIT. */
+import type { MailboxRow } from '../../../ports.ts';
 import { FAILURES, Failure } from '../../../system/failure.ts';
+import { parseArguments } from '../../../wire/pop3/command.ts';
 import type { Pop3Session } from '../dialogue.ts';
 import { allowsPlainText, offersTls } from './authorization.ts';
 
@@ -14,8 +16,11 @@ export function capa(session: Pop3Session): void {
     'PIPELINING',
     'EXPIRE NEVER',
     'UTF8 USER',
+    'LANG',
     'IMPLEMENTATION Posthorn',
   ];
+  const loginDelayMs = session.settings['pop3.loginDelay'];
+  if (loginDelayMs > 0) lines.push(`LOGIN-DELAY ${Math.ceil(loginDelayMs / 1000)}`);
   if (offersTls(session)) lines.push('STLS');
   if (session.state === 'authorization') {
     if (allowsPlainText(session)) lines.push('USER');
@@ -24,6 +29,16 @@ export function capa(session: Pop3Session): void {
   }
   lines.push('.');
   session.push(lines.join('\r\n') + '\r\n');
+}
+
+/** RFC 6856 section 3. Replies are English; `*` asks for what the administrator prefers, which is that. */
+export function lang(session: Pop3Session, rest: string): void {
+  const [wanted, ...more] = parseArguments(rest);
+  if (wanted === undefined) return session.push('+OK Language listing follows:\r\nen English\r\n.\r\n');
+  if (more.length > 0) return session.bad('LANG takes one language');
+  // A basic language range (RFC 4647 section 3.3.1) that English fits.
+  if (wanted === '*' || /^en(?:$|-)/i.test(wanted)) session.ok('en Replies are in English');
+  else session.err('Replies are only to be had in English');
 }
 
 /** In the TRANSACTION state: removes what was marked, then says whether that worked (RFC 1939 section 6). */
@@ -44,7 +59,7 @@ async function update(session: Pop3Session): Promise<void> {
   let trouble: string | null = null;
   if (uids.length > 0)
     try {
-      await session.context.writer.expunge(maildrop.accountId, maildrop.mailboxId, uids, false);
+      await removeMessages(session, uids);
       session.context.metrics.count('pop3.deleted', uids.length);
       session.context.log.info('pop3.deleted', { session: session.connection.id, account: session.account?.login, messages: uids.length });
     } catch (error) {
@@ -56,4 +71,31 @@ async function update(session: Pop3Session): Promise<void> {
   if (trouble === null) session.ok(uids.length === 0 ? 'Bye' : `Bye, ${uids.length} messages deleted`);
   else session.err(trouble);
   session.close();
+}
+
+/** Deleting as the account wishes it. */
+async function removeMessages(session: Pop3Session, uids: readonly number[]): Promise<void> {
+  const { accountId, mailboxId } = session.maildrop!;
+  const { reader, writer } = session.context;
+  switch (session.deletes) {
+    case 'keep':
+      await writer.run('pop3.hide', { accountId, mailboxId, uids });
+      return;
+    case 'trash': {
+      const trash = reader.mailboxes(accountId).find((box) => box.role === 'trash' && box.isSelectable)?.id ?? (await makeTrash(session)).id;
+      await writer.copy(accountId, mailboxId, uids, trash, true);
+      break;
+    }
+    case 'expunge':
+      await writer.expunge(accountId, mailboxId, uids, false);
+  }
+  if (reader.rows('SELECT 1 FROM pop3_uidl WHERE mailbox_id=? LIMIT 1', mailboxId).length > 0) session.forget(uids);
+}
+
+/** The user has removed it, or gave another mailbox its name. */
+async function makeTrash(session: Pop3Session): Promise<MailboxRow> {
+  const { reader, writer } = session.context;
+  const accountId = session.maildrop!.accountId;
+  const named = reader.mailboxByName(accountId, 'Trash');
+  return named?.isSelectable === true ? named : writer.createMailbox(accountId, 'Trash', 'trash');
 }

@@ -1,6 +1,5 @@
-/** The maildrop's list: STAT, LIST, UIDL, DELE, RSET, NOOP (RFC 1939 sections 5 and 7). */
-import { parseArguments, parseNumber, uniqueId } from '../../../wire/pop3/command.ts';
-import type { Maildrop } from '../maildrop.ts';
+/** The maildrop's list: STAT, LIST, DELE, RSET, NOOP (RFC 1939 section 5), LAST (RFC 1460). */
+import { parseArguments, parseNumber } from '../../../wire/pop3/command.ts';
 import type { Pop3Session } from '../dialogue.ts';
 
 /** Longer lists are sent in pieces, as the client takes them. */
@@ -12,26 +11,25 @@ export function stat(session: Pop3Session): void {
 }
 
 export function list(session: Pop3Session, rest: string): void | Promise<void> {
-  const row = (maildrop: Maildrop, number: number): string => `${number} ${maildrop.size(number)}`;
   const maildrop = session.maildrop!;
-  return show(session, rest, `${maildrop.count} messages (${maildrop.bytes} octets)`, row);
+  return show(session, rest, `${maildrop.count} messages (${maildrop.bytes} octets)`, (number) => `${number} ${maildrop.size(number)}`);
 }
 
-export function uidl(session: Pop3Session, rest: string): void | Promise<void> {
-  return show(session, rest, '', (maildrop, number) => `${number} ${uniqueId(maildrop.uidValidity, maildrop.uid(number))}`);
-}
+/** The row of message `number`; those up to `to` are wanted next. */
+export type Rows = (number: number, to: number) => string;
 
-function show(session: Pop3Session, rest: string, title: string, row: (maildrop: Maildrop, number: number) => string): void | Promise<void> {
+/** One row, or all of them in pieces. */
+export function show(session: Pop3Session, rest: string, title: string, row: Rows): void | Promise<void> {
   const maildrop = session.maildrop!;
   if (rest.trim() !== '') {
     const number = messageNumber(session, rest);
-    if (number !== null) session.ok(row(maildrop, number));
+    if (number !== null) session.ok(row(number, number));
     return;
   }
   session.ok(title);
   const rows = (from: number, to: number): string => {
     let text = '';
-    for (let number = from; number <= to; number += 1) if (!maildrop.isDeleted(number)) text += row(maildrop, number) + '\r\n';
+    for (let number = from; number <= to; number += 1) if (!maildrop.isDeleted(number)) text += row(number, to) + '\r\n';
     return text;
   };
   if (maildrop.last <= ROWS_AT_ONCE) return session.push(rows(1, maildrop.last) + '.\r\n');
@@ -62,6 +60,13 @@ export function dele(session: Pop3Session, rest: string): void {
 export function rset(session: Pop3Session): void {
   session.maildrop!.reset();
   session.ok();
+}
+
+/** The highest message number that was ever fetched. Clients that ask know no UIDL; all others must not meet it by surprise. */
+export function last(session: Pop3Session, rest: string): void {
+  if (rest.trim() !== '') session.bad('LAST takes no argument');
+  else if (session.settings['pop3.last']) session.ok(String(session.maildrop!.lastRead));
+  else session.err('LAST is not offered; use UIDL');
 }
 
 export function noop(session: Pop3Session): void {
