@@ -1,4 +1,5 @@
 /** The administration handlers of all rooms that work on the store alone; those that need the running server are added by serve.ts. */
+import { ACL_ADMIN } from './access/acl/admin.ts';
 import { CHALLENGE_ADMIN } from './deliver/challenge/admin.ts';
 import { SCRIPTS_ADMIN } from './deliver/scripts/admin.ts';
 import { SORTING_ADMIN } from './deliver/sorting/admin.ts';
@@ -13,6 +14,7 @@ import { STORE_ADMIN } from './store/admin.ts';
 
 export const ADMIN_HANDLERS: AdminHandlers = {
   ...DIRECTORY_ADMIN,
+  ...ACL_ADMIN,
   ...QUEUE_ADMIN,
   ...STORE_ADMIN,
   ...SCRIPTS_ADMIN,

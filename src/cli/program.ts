@@ -1,6 +1,7 @@
 /** The command line: one program, one file a command. */
 import { Command, CommanderError } from 'commander';
 import { version } from '../system/version.ts';
+import { registerAcl } from './acl.ts';
 import { registerAlias } from './alias.ts';
 import { registerConfig } from './config.ts';
 import { type CliContext, type CliHooks, cliContext } from './context.ts';
@@ -44,6 +45,7 @@ export function buildProgram(context: (program: Command) => CliContext): { progr
   registerUser(program, made.open, made.io);
   registerDomain(program, made.open, made.io);
   registerAlias(program, made.open, made.io);
+  registerAcl(program, made.open, made.io);
   registerQueue(program, made.open, made.io);
   registerSpam(program, made.open, made.io);
   registerChallenge(program, made.open, made.io);

@@ -4,7 +4,7 @@ import { headerEnd } from '../mail/view.ts';
 import { formatAddress } from '../mail/address.ts';
 import type { Action, MessageVersion, Origin } from '../deliver/filters/filter.ts';
 import { extensionAt } from '../directory/tables/search.ts';
-import { mailboxObjectId } from '../deliver/mailroom/drive.ts';
+import { mailboxObjectId } from '../store/object-id.ts';
 import { bornEvent } from '../deliver/mailroom/outgoing.ts';
 import { Planner, type PlannerContext } from '../deliver/mailroom/plan.ts';
 import type { FilterStep } from '../deliver/mailroom/types.ts';

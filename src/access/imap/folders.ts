@@ -16,6 +16,7 @@ export function scopeOf(verb: string, args: unknown, selected: number | null): M
     case 'DELETE':
       return { kind: 'mailbox', name: args as string };
     case 'LSUB':
+    case 'XLIST':
     case 'CREATE':
     case 'RENAME':
       return { kind: 'names' };

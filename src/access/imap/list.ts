@@ -1,28 +1,39 @@
-/** LIST, LSUB and NAMESPACE (RFC 9051 sections 6.3.9 and 6.3.10; RFC 5258, RFC 5819, RFC 6154). */
+/** LIST, LSUB and XLIST (RFC 9051 sections 6.3.9 and 6.3.10; RFC 5258, RFC 5819, RFC 6154, RFC 8440, RFC 9590) over own mailboxes and those that others share. */
 import type { MailboxRow } from '../../ports.ts';
 import { formatMailbox } from '../../wire/imap/format.ts';
 import type { ListArguments } from '../../wire/imap/list.ts';
+import { myRightsLine } from './acl.ts';
 import { inOrder, matchesPattern } from './list-match.ts';
 import { SPECIAL_USE } from './mailbox.ts';
+import { annotationsWanted, mayAnnotate, writeAnnotations } from './metadata.ts';
 import { pause, SliceClock } from './pace.ts';
+import { ALL_RIGHTS, foreignPlaces, may, type Place } from './places.ts';
 import type { ImapSession } from './session.ts';
-import { statusLine } from './status.ts';
+import { deletedBytes, statusLine } from './status.ts';
 
 /** A name in the hierarchy; `row` is null for one that exists only as a subscription or as the parent of another. */
 interface Name {
   readonly name: string;
   readonly row: MailboxRow | null;
   readonly isSubscribed: boolean;
+  /** null: of the session's own account, or nobody's. */
+  readonly foreign: Place | null;
 }
 
-/** Every name of the account: mailboxes, subscriptions to what is gone, and parents of both. */
+/** Every name the session may see: own mailboxes, those of others ("l", RFC 4314 section 4), and subscriptions to what is gone. */
 function allNames(session: ImapSession): Map<string, Name> {
+  const { reader } = session.context;
   const accountId = session.account!.id;
   const names = new Map<string, Name>();
-  for (const row of session.context.reader.mailboxes(accountId)) names.set(row.name, { name: row.name, row, isSubscribed: row.isSubscribed });
-  for (const [name] of session.context.reader.rows('SELECT name FROM subscription WHERE account_id=?', accountId)) {
-    if (typeof name === 'string' && !names.has(name)) names.set(name, { name, row: null, isSubscribed: true });
+  for (const row of reader.mailboxes(accountId)) names.set(row.name, { name: row.name, row, isSubscribed: row.isSubscribed, foreign: null });
+  const subscribed = new Set<string>();
+  for (const [name] of reader.rows('SELECT name FROM subscription WHERE account_id=?', accountId)) if (typeof name === 'string') subscribed.add(name);
+  for (const place of foreignPlaces(session)) {
+    // Somebody may have had a mailbox of such a name before there were prefixes.
+    if (names.has(place.name)) continue;
+    names.set(place.name, { name: place.name, row: place.row, isSubscribed: subscribed.has(place.name), foreign: place });
   }
+  for (const name of subscribed) if (!names.has(name)) names.set(name, { name, row: null, isSubscribed: true, foreign: null });
   return names;
 }
 
@@ -40,6 +51,11 @@ function parentsOf(names: Iterable<Name>, counts: (name: Name) => boolean): Set<
   return parents;
 }
 
+/** A parent that has no row of its own is a name too, for "%". */
+function addParents(names: Map<string, Name>, parents: Iterable<string>): void {
+  for (const parent of parents) if (!names.has(parent)) names.set(parent, { name: parent, row: null, isSubscribed: false, foreign: null });
+}
+
 /** All patterns of one command together: bounds the work for one name. */
 const PATTERNS_CHARS_MAX = 4096;
 
@@ -54,7 +70,8 @@ async function matching(names: Iterable<Name>, patterns: readonly string[], cloc
 }
 
 export async function list(session: ImapSession, args: ListArguments): Promise<string> {
-  const { selection, returns } = args;
+  const { selection } = args;
+  const wantedEntries = annotationsWanted(args.metadata);
   // An empty pattern asks for the hierarchy separator (RFC 9051 section 6.3.9).
   if (!args.isExtended && args.patterns[0] === '') {
     session.out.write('* LIST (\\Noselect) "/" ""\r\n');
@@ -64,10 +81,9 @@ export async function list(session: ImapSession, args: ListArguments): Promise<s
   const patterns = args.patterns.map((pattern) => args.reference + pattern);
   if (patterns.reduce((sum, pattern) => sum + pattern.length, 0) > PATTERNS_CHARS_MAX) return 'NO [LIMIT] Patterns are too long';
   const isWanted = (entry: Name): boolean =>
-    (!selection.has('SUBSCRIBED') || entry.isSubscribed) && (!selection.has('SPECIAL-USE') || (entry.row?.role != null && SPECIAL_USE.has(entry.row.role)));
+    (!selection.has('SUBSCRIBED') || entry.isSubscribed) && (!selection.has('SPECIAL-USE') || specialUse(entry) !== undefined);
   const existing = parentsOf(names.values(), (entry) => entry.row !== null);
-  // Parents that have no row of their own are names too, for "%".
-  for (const parent of existing) if (!names.has(parent)) names.set(parent, { name: parent, row: null, isSubscribed: false });
+  addParents(names, existing);
   const clock = new SliceClock();
   const matched = await matching(names.values(), patterns, clock);
   // RFC 5258 section 3.5: with RECURSIVEMATCH a name is shown also when something below it, not shown itself, is wanted.
@@ -86,12 +102,38 @@ export async function list(session: ImapSession, args: ListArguments): Promise<s
           .join(' ')}))`
       : '';
     session.out.write(`* LIST (${attributes.join(' ')}) "/" ${formatMailbox(entry.name, session.isUtf8 || session.isRev2)}${info}\r\n`);
-    if (returns.has('STATUS') && wanted && entry.row?.isSelectable) session.out.write(statusLine(session, entry.row, args.status));
+    if (wanted && entry.row?.isSelectable) {
+      const more = tellMore(session, entry, entry.row, args, wantedEntries);
+      if (more !== null) await more;
+    }
     if (session.out.isFull) await session.out.drain();
     if (clock.isOver()) await pause(clock);
     if (session.isClosed) return '';
   }
   return 'OK LIST completed';
+}
+
+/** What is returned of a mailbox behind its LIST response. A promise only where something must be waited for. */
+function tellMore(session: ImapSession, entry: Name, row: MailboxRow, args: ListArguments, wantedEntries: ReadonlySet<string>): Promise<unknown> | null {
+  const { returns } = args;
+  const { foreign } = entry;
+  if (returns.has('MYRIGHTS')) session.out.write(myRightsLine(session, entry.name, foreign?.rights ?? ALL_RIGHTS));
+  const withStatus = returns.has('STATUS') && (foreign === null || may(foreign, 'r'));
+  const withMetadata = returns.has('METADATA') && (foreign === null || mayAnnotate(foreign));
+  const deleted = withStatus ? deletedBytes(session, row, args.status) : 0;
+  if (!(deleted instanceof Promise)) {
+    if (withStatus) session.out.write(statusLine(session, row, args.status, entry.name, deleted));
+    return withMetadata ? writeAnnotations(session, { mailbox: row, name: entry.name }, wantedEntries) : null;
+  }
+  return deleted.then((bytes) => {
+    session.out.write(statusLine(session, row, args.status, entry.name, bytes));
+    return withMetadata ? writeAnnotations(session, { mailbox: row, name: entry.name }, wantedEntries) : undefined;
+  });
+}
+
+/** Only own mailboxes are anything special: what is another user's Sent must not be taken for one's own. */
+function specialUse({ row, foreign }: Name): string | undefined {
+  return row?.role == null || foreign !== null ? undefined : SPECIAL_USE.get(row.role);
 }
 
 function attributesOf(session: ImapSession, entry: Name, parents: ReadonlySet<string>, args: ListArguments): string[] {
@@ -105,7 +147,7 @@ function attributesOf(session: ImapSession, entry: Name, parents: ReadonlySet<st
   attributes.push(parents.has(entry.name) ? '\\HasChildren' : '\\HasNoChildren');
   if (entry.isSubscribed && (args.returns.has('SUBSCRIBED') || args.selection.has('SUBSCRIBED'))) attributes.push('\\Subscribed');
   // Also in plain LIST: Apple Mail and others look only there.
-  const use = row?.role == null ? undefined : SPECIAL_USE.get(row.role);
+  const use = specialUse(entry);
   if (use !== undefined) attributes.push(use);
   return attributes;
 }
@@ -121,19 +163,45 @@ export async function lsub(session: ImapSession, args: { reference: string; patt
   const clock = new SliceClock();
   const direct = await matching(names.values(), [pattern], clock);
   const parents = parentsOf(names.values(), (entry) => entry.isSubscribed && !direct.has(entry.name));
-  for (const parent of parents) if (!names.has(parent)) names.set(parent, { name: parent, row: null, isSubscribed: false });
+  addParents(names, parents);
   const matched = await matching(names.values(), [pattern], clock);
   for (const entry of inOrder(names.values())) {
     if (!matched.has(entry.name)) continue;
     if (!entry.isSubscribed && !(pattern.includes('%') && parents.has(entry.name))) continue;
     const isNoselect = !entry.isSubscribed || (entry.row !== null && !entry.row.isSelectable);
     session.out.write(`* LSUB (${isNoselect ? '\\Noselect' : ''}) "/" ${formatMailbox(entry.name, session.isUtf8 || session.isRev2)}\r\n`);
+    if (session.out.isFull) await session.out.drain();
+    if (clock.isOver()) await pause(clock);
+    if (session.isClosed) return '';
   }
   return 'OK LSUB completed';
 }
 
-/** RFC 2342: one personal namespace without prefix. */
-export function namespace(session: ImapSession): string {
-  session.out.write('* NAMESPACE (("" "/")) NIL NIL\r\n');
-  return 'OK NAMESPACE completed';
+/** The words of Gmail's XLIST where they differ from those of RFC 6154. */
+const XLIST_USE: ReadonlyMap<string, string> = new Map([['\\Junk', '\\Spam']]);
+
+/**
+ * XLIST as Gmail had it before there was SPECIAL-USE: Outlook finds Sent, Drafts, Trash and Junk by it and by nothing else. INBOX is
+ * written "Inbox" and marked, as there.
+ */
+export async function xlist(session: ImapSession, args: { reference: string; pattern: string }): Promise<string> {
+  const names = allNames(session);
+  const existing = parentsOf(names.values(), (entry) => entry.row !== null);
+  addParents(names, existing);
+  const clock = new SliceClock();
+  const matched = await matching(names.values(), [args.reference + args.pattern], clock);
+  for (const entry of inOrder(names.values())) {
+    if (!matched.has(entry.name) || (entry.row === null && !existing.has(entry.name))) continue;
+    const isInbox = entry.name === 'INBOX';
+    const attributes = entry.row === null || !entry.row.isSelectable ? ['\\Noselect'] : [];
+    attributes.push(existing.has(entry.name) ? '\\HasChildren' : '\\HasNoChildren');
+    const use = specialUse(entry);
+    if (isInbox) attributes.push('\\Inbox');
+    else if (use !== undefined) attributes.push(XLIST_USE.get(use) ?? use);
+    session.out.write(`* XLIST (${attributes.join(' ')}) "/" ${isInbox ? '"Inbox"' : formatMailbox(entry.name, session.isUtf8 || session.isRev2)}\r\n`);
+    if (session.out.isFull) await session.out.drain();
+    if (clock.isOver()) await pause(clock);
+    if (session.isClosed) return '';
+  }
+  return 'OK XLIST completed';
 }

@@ -111,7 +111,7 @@ test('CREATE, RENAME, DELETE and their refusals', async () => {
   await talk(
     client,
     `C: a CREATE a/b/c/
-    S: a OK CREATE completed
+    S: a OK [MAILBOXID (F9-1009)] CREATE completed
     C: b LIST "" a*
     S: * LIST (\\HasChildren) "/" a
     S: * LIST (\\HasChildren) "/" a/b
@@ -152,7 +152,7 @@ test('CREATE with a special use, held by one mailbox at most', async () => {
   await talk(
     client,
     `C: a CREATE Archive (USE (\\Archive))
-    S: a OK CREATE completed
+    S: a OK [MAILBOXID (F7-1007)] CREATE completed
     C: b LIST "" Archive
     S: * LIST (\\HasNoChildren \\Archive) "/" Archive
     S: b OK LIST completed
@@ -168,7 +168,7 @@ test('Thunderbird: names in UTF-8 with a bare ampersand once UTF8=ACCEPT is on, 
   await talk(
     client,
     `C: a CREATE "Entw&APw-rfe &- Pl&AOQ-ne"
-    S: a OK CREATE completed
+    S: a OK [MAILBOXID (F7-1007)] CREATE completed
     C: b LIST "" Ent*
     S: * LIST (\\HasNoChildren) "/" "Entw&APw-rfe &- Pl&AOQ-ne"
     S: b OK LIST completed

@@ -1,6 +1,9 @@
-/** CREATE, DELETE, RENAME, SUBSCRIBE and UNSUBSCRIBE (RFC 9051 sections 6.3.4 to 6.3.8; RFC 6154 for CREATE with USE). */
+/** CREATE, DELETE, RENAME, SUBSCRIBE and UNSUBSCRIBE (RFC 9051 sections 6.3.4 to 6.3.8; RFC 6154 for CREATE with USE; rights: RFC 4314). */
 import type { Role } from '../../ports.ts';
-import { findName } from './select.ts';
+import { mailboxObjectId } from '../../store/object-id.ts';
+import { creationPlace, placeWith } from './acl-check.ts';
+import { has } from './capability.ts';
+import { findPlace } from './places.ts';
 import type { ImapSession } from './session.ts';
 
 /** Special-use attributes (RFC 6154 section 2) and the roles they are. */
@@ -20,49 +23,64 @@ function withoutSeparator(name: string): string {
 export function create(session: ImapSession, args: { name: string; use: string[] }): string | Promise<string> {
   const name = withoutSeparator(args.name);
   if (name === '') return 'NO [CANNOT] A mailbox needs a name';
+  const place = creationPlace(session, name);
+  if (typeof place === 'string') return place;
   let role: Role | null = null;
   if (args.use.length > 1) return 'NO [USEATTR] A mailbox has one special use at most';
   if (args.use.length === 1) {
     for (const [known, attribute] of SPECIAL_USE) if (attribute.toUpperCase() === `\\${args.use[0]}`) role = known;
     if (role === null) return 'NO [USEATTR] Special use is not supported';
-    if (session.context.reader.mailboxes(session.account!.id).some((mailbox) => mailbox.role === role))
-      return 'NO [USEATTR] Another mailbox has this special use';
+    // What a mailbox is for is its owner's business (RFC 6154 section 2: uses are of the user's own mail store).
+    if (place.owner !== session.account!.id) return 'NO [USEATTR] Only your own mailboxes have special uses';
+    if (session.context.reader.mailboxes(place.owner).some((mailbox) => mailbox.role === role)) return 'NO [USEATTR] Another mailbox has this special use';
   }
-  return session.context.writer.createMailbox(session.account!.id, name, role).then(() => 'OK CREATE completed');
+  return session.context.writer.createMailbox(place.owner, place.name, role).then((row) => {
+    // RFC 8474 section 4.1
+    return has(session, 'OBJECTID') ? `OK [MAILBOXID (${mailboxObjectId(row)})] CREATE completed` : 'OK CREATE completed';
+  });
 }
 
 export function remove(session: ImapSession, given: string): string | Promise<string> {
-  const accountId = session.account!.id;
-  const name = findName(session, given);
-  if (name === 'INBOX') return 'NO [CANNOT] INBOX cannot be deleted';
-  const row = session.context.reader.mailboxByName(accountId, name);
-  if (row === null) return 'NO [NONEXISTENT] No such mailbox';
+  const place = placeWith(session, given, 'x');
+  if (typeof place === 'string') return place;
+  const { owner, row } = place;
+  if (row.name === 'INBOX') return 'NO [CANNOT] INBOX cannot be deleted';
   if (session.selected?.view.mailboxId === row.id) {
     session.unselect();
     session.out.write('* OK [CLOSED] Selected mailbox is being deleted\r\n');
   }
-  return session.context.writer.deleteMailbox(accountId, row.id).then(() => 'OK DELETE completed');
+  return session.context.writer.deleteMailbox(owner, row.id).then(() => 'OK DELETE completed');
 }
 
 export function rename(session: ImapSession, args: { from: string; to: string }): string | Promise<string> {
-  const accountId = session.account!.id;
-  const name = findName(session, args.from);
   const to = withoutSeparator(args.to);
   if (to === '') return 'NO [CANNOT] A mailbox needs a name';
   if (to === 'INBOX') return 'NO [ALREADYEXISTS] Mailbox exists';
-  const row = session.context.reader.mailboxByName(accountId, name);
-  if (row === null) return 'NO [NONEXISTENT] No such mailbox';
+  const place = placeWith(session, args.from, 'x');
+  if (typeof place === 'string') return place;
+  const target = creationPlace(session, to);
+  if (typeof target === 'string') return target;
+  const { owner, row } = place;
+  // Quota, rights and annotations belong to an account; messages can be copied across, a mailbox as such cannot.
+  if (target.owner !== owner) return 'NO [CANNOT] A mailbox stays in its account';
   // Renaming INBOX empties it: the selected mailbox is then another one.
-  if (name === 'INBOX' && session.selected?.view.mailboxId === row.id) {
-    session.unselect();
-    session.out.write('* OK [CLOSED] Selected mailbox is being renamed\r\n');
+  if (row.name === 'INBOX') {
+    if (!place.isOwn) return 'NO [CANNOT] Only its owner can rename INBOX';
+    if (session.selected?.view.mailboxId === row.id) {
+      session.unselect();
+      session.out.write('* OK [CLOSED] Selected mailbox is being renamed\r\n');
+    }
   }
-  return session.context.writer.renameMailbox(accountId, row.id, to).then(() => 'OK RENAME completed');
+  return session.context.writer.renameMailbox(owner, row.id, target.name).then(() => 'OK RENAME completed');
 }
 
-/** A name may be subscribed to without existing (RFC 9051 section 6.3.7). */
+/**
+ * A name may be subscribed to without existing (RFC 9051 section 6.3.7), so no right is needed (RFC 4314 section 4), and nothing is learnt
+ * by it. Subscriptions to mailboxes of others belong to the session's account, by the name that it knows them by.
+ */
 export function subscribe(session: ImapSession, given: string, isSubscribed: boolean): Promise<string> {
-  const name = withoutSeparator(findName(session, given));
+  const place = findPlace(session, given);
+  const name = place === null ? withoutSeparator(given) : place.isOwn ? place.row.name : place.name;
   return session.context.writer
     .subscribe(session.account!.id, name, isSubscribed)
     .then(() => (isSubscribed ? 'OK SUBSCRIBE completed' : 'OK UNSUBSCRIBE completed'));

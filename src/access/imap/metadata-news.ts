@@ -5,22 +5,50 @@ import { formatMailbox } from '../../wire/imap/format.ts';
 /** Entries remembered for a client that sends nothing; from then on it is told no more until it does. */
 const ENTRIES_MAX = 1000;
 
+/** The session's name for a mailbox of another account whose annotations it may see, or null. Asked when the client is told. */
+export type ForeignName = (owner: AccountId, mailboxId: MailboxId) => string | null;
+
 export class MetadataNews {
-  readonly #stop: () => void;
+  readonly #stops: (() => void)[] = [];
   readonly #accountId: AccountId;
   readonly #reader: StoreReader;
+  readonly #foreignName: ForeignName | null;
+  /** Owners of those mailboxes of others that were changed. */
+  readonly #owners = new Map<MailboxId, AccountId>();
   readonly #changed = new Map<MailboxId, Set<string>>();
   #count = 0;
 
-  /** `own`: changes by this session are no news. `onNews` is called after each of the others'. */
-  constructor(announcements: Announcements, reader: StoreReader, accountId: AccountId, own: string, onNews: () => void) {
+  /** `own`: changes by this session are no news. `onNews` is called after each of the others'. Without `foreignName` only own mailboxes are watched. */
+  constructor(
+    announcements: Announcements,
+    reader: StoreReader,
+    accountId: AccountId,
+    own: string,
+    onNews: () => void,
+    foreignName: ForeignName | null = null,
+  ) {
     this.#accountId = accountId;
     this.#reader = reader;
-    this.#stop = announcements.watchAccount(accountId, (announcement: Announcement) => {
-      if (announcement.kind !== 'metadata' || announcement.by === own) return;
-      this.#note(announcement.mailboxId, announcement.entries);
-      onNews();
-    });
+    this.#foreignName = foreignName;
+    this.#stops.push(
+      announcements.watchAccount(accountId, (announcement: Announcement) => {
+        if (announcement.kind !== 'metadata' || announcement.by === own) return;
+        this.#note(announcement.mailboxId, announcement.entries);
+        onNews();
+      }),
+    );
+    if (foreignName === null) return;
+    this.#stops.push(
+      announcements.on('metadata', (announcement: Announcement) => {
+        if (announcement.kind !== 'metadata' || announcement.by === own || announcement.accountId === accountId || announcement.mailboxId === 0) return;
+        // Private annotations on it are the owner's.
+        const shared = announcement.entries.filter((entry) => entry.startsWith('/shared/'));
+        if (shared.length === 0 || foreignName(announcement.accountId, announcement.mailboxId) === null) return;
+        this.#owners.set(announcement.mailboxId, announcement.accountId);
+        this.#note(announcement.mailboxId, shared);
+        onNews();
+      }),
+    );
   }
 
   #note(mailboxId: MailboxId, entries: readonly string[]): void {
@@ -43,17 +71,20 @@ export class MetadataNews {
       if (name !== null) text += `* METADATA ${name} ${[...entries].map(formatEntry).join(' ')}\r\n`;
     }
     this.#changed.clear();
+    this.#owners.clear();
     this.#count = 0;
     return text;
   }
 
   #nameOf(mailboxId: MailboxId, isUtf8: boolean): string | null {
-    const row = this.#reader.mailboxById(this.#accountId, mailboxId);
-    return row === null ? null : formatMailbox(row.name, isUtf8);
+    const owner = this.#owners.get(mailboxId);
+    // Rights may have been taken back since.
+    const name = owner === undefined ? this.#reader.mailboxById(this.#accountId, mailboxId)?.name : this.#foreignName?.(owner, mailboxId);
+    return name == null ? null : formatMailbox(name, isUtf8);
   }
 
   close(): void {
-    this.#stop();
+    for (const stop of this.#stops) stop();
   }
 }
 

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ANNA, BERT, SharingServer } from './acl-testing.ts';
+import { annotatedForeign } from './metadata.ts';
+import { MetadataNews } from './metadata-news.ts';
 import { ALICE, settle, talk, TestServer } from './testing.ts';
 
 function server(): TestServer {
@@ -196,4 +199,34 @@ test('scripts hear what is appended, copied, moved and marked, and with which fl
     arrived(target, 'COPY', made.inbox, 1),
     arrived(target, 'COPY', made.inbox, 2),
   ]);
+});
+
+test("news of others' annotations come also from mailboxes that they share, by the names of the session, as long as it may see them", async (t) => {
+  const made = await SharingServer.start(t);
+  await made.share(ANNA, 'INBOX/Projects', BERT, 'lr');
+  await made.share(ANNA, 'Private', BERT, 'l');
+  const bert = await made.client(BERT);
+  const { reader, announcements } = made.store;
+  let woken = 0;
+  const news = new MetadataNews(
+    announcements,
+    reader,
+    made.id(BERT),
+    'me',
+    () => {
+      woken += 1;
+    },
+    (owner, mailboxId) => annotatedForeign(bert.session, owner, mailboxId),
+  );
+  const anna = await made.client(ANNA);
+  for (const name of ['INBOX/Projects', 'Private', 'INBOX']) await anna.exchange(`a SETMETADATA ${name} (/shared/comment "x" /private/comment "y")\r\n`);
+  await anna.exchange('b SETMETADATA INBOX/Projects (/private/comment "z")\r\n');
+  assert.equal(woken, 1);
+  assert.equal(news.take(false), '* METADATA "Other Users/anna@example.org/INBOX/Projects" /shared/comment\r\n');
+  await anna.exchange('c SETMETADATA INBOX/Projects (/shared/comment "z")\r\n');
+  await made.share(ANNA, 'INBOX/Projects', BERT, '');
+  assert.equal(news.take(false), '');
+  news.close();
+  await anna.exchange('d SETMETADATA INBOX/Projects (/shared/comment "w")\r\n');
+  assert.equal(woken, 2);
 });

@@ -4,6 +4,7 @@
  * Whatever a command does with a mailbox begins with findPlace() and asks may() for the right it needs (RFC 4314 section 4).
  */
 import type { Account, AccountId, MailboxRow } from '../../ports.ts';
+import { MAILBOX_COLUMNS, mailboxRow } from '../../store/rows.ts';
 import type { ImapSession } from './session.ts';
 
 /** RFC 4314 section 2.1. */
@@ -33,13 +34,12 @@ interface ForeignName {
   readonly mailbox: string;
 }
 
-function prefixes(session: ImapSession): readonly ['other' | 'shared', string][] {
+function prefixes(session: ImapSession): readonly (readonly ['other' | 'shared', string])[] {
   const settings = session.context.settings();
   if (settings['imap.sharing'] === 'none') return [];
-  return [
-    ['other', settings['imap.otherUsersPrefix']],
-    ['shared', settings['imap.sharedPrefix']],
-  ];
+  const other = ['other', settings['imap.otherUsersPrefix']] as const;
+  // Without shared accounts a user's own "Shared" is a name like any other.
+  return settings['imap.sharedAccounts'].length === 0 ? [other] : [other, ['shared', settings['imap.sharedPrefix']]];
 }
 
 /** null: a name of the session's own mailboxes. */
@@ -131,28 +131,32 @@ export function foreignPlaces(session: ImapSession): Place[] {
   const { reader, directory } = session.context;
   const { account } = session;
   if (account === null || prefixes(session).length === 0) return [];
-  const candidates = reader.rows(
-    "SELECT DISTINCT b.account_id, b.id FROM acl a JOIN mailbox b ON b.id=a.mailbox_id WHERE a.identifier IN (?, 'anyone', 'authenticated') AND b.account_id<>? ORDER BY 1, 2 LIMIT ?",
+  // Who may see thousands of mailboxes must not hold up others: one question for all, rows of one mailbox behind each other.
+  const rows = reader.rows(
+    `SELECT ${MAILBOX_COLUMNS}, identifier, rights FROM mailbox JOIN acl ON mailbox_id=id
+      WHERE id IN (SELECT mailbox_id FROM acl WHERE identifier IN (?, 'anyone', 'authenticated')) AND account_id<>? ORDER BY account_id, id LIMIT ?`,
     account.login,
     account.id,
-    FOREIGN_MAX,
-  ) as [AccountId, number][];
+    FOREIGN_ROWS_MAX,
+  ) as any[][];
   const places: Place[] = [];
   const owners = new Map<AccountId, Account | null>();
-  for (const [ownerId, mailboxId] of candidates) {
-    if (!owners.has(ownerId)) {
-      const found = directory.account(ownerId);
-      owners.set(ownerId, found !== null && maySee(session, found) ? found : null);
+  for (let at = 0; at < rows.length; ) {
+    const row = mailboxRow(rows[at]!);
+    const identifiers: [identifier: string, rights: string][] = [];
+    for (; at < rows.length && rows[at]![0] === row.id; at += 1) identifiers.push([rows[at]!.at(-2), rows[at]!.at(-1)]);
+    let owner = owners.get(row.accountId);
+    if (owner === undefined) {
+      const found = directory.account(row.accountId);
+      owner = found !== null && maySee(session, found) ? found : null;
+      owners.set(row.accountId, owner);
     }
-    const owner = owners.get(ownerId)!;
     if (owner === null) continue;
-    const row = reader.mailboxById(ownerId, mailboxId);
-    if (row === null) continue;
-    const rights = rightsFor(account.login, reader.rows('SELECT identifier, rights FROM acl WHERE mailbox_id=?', mailboxId) as [string, string][]);
-    if (rights.includes('l')) places.push({ row, name: nameOfForeign(session, owner.login, row.name), owner: ownerId, isOwn: false, rights });
+    const rights = rightsFor(account.login, identifiers);
+    if (rights.includes('l')) places.push({ row, name: nameOfForeign(session, owner.login, row.name), owner: row.accountId, isOwn: false, rights });
   }
   return places;
 }
 
-/** Mailboxes of others shown to one account: bounds what one LIST costs. */
-const FOREIGN_MAX = 10_000;
+/** Rows of rights on mailboxes of others that are looked at for one account: bounds what one LIST costs. */
+const FOREIGN_ROWS_MAX = 20_000;

@@ -1,5 +1,5 @@
 /** Options of IMAP, `[imap]` in posthorn.toml. */
-import { bytes, choice, count, duration, KiB, list, MiB, MINUTE, type SettingsOf, text } from '../../system/declare.ts';
+import { bytes, choice, count, duration, flag, KiB, list, MiB, MINUTE, type SettingsOf, text } from '../../system/declare.ts';
 
 function isLevel(value: string): string | undefined {
   return value === '' || /[/%*\x00-\x1f]/.test(value) || value.toUpperCase() === 'INBOX' ? 'is no level of a mailbox name' : undefined;
@@ -89,6 +89,28 @@ export const IMAP_SETTINGS = {
     doc: 'Mailboxes of `imap.sharedAccounts` stand below this name, then their login.',
     see: 'RFC 2342',
     check: isLevel,
+  }),
+  'imap.uidOnly': flag({
+    default: false,
+    doc: 'Offer UIDONLY. Some clients switch on whatever they are offered, and then send sequence numbers that it forbids.',
+    see: 'RFC 9586',
+  }),
+  'imap.uidBatches': flag({
+    default: false,
+    doc: 'Offer UIDBATCHES, with which clients divide a large mailbox before they synchronise it.',
+    see: 'draft-ietf-mailmaint-imap-uidbatches',
+  }),
+  'imap.messageLimit': count({
+    default: 0,
+    doc: 'Most messages that one FETCH, SEARCH, STORE, COPY or MOVE works on; announced as MESSAGELIMIT. 0: no limit, otherwise best 1000 and more.',
+    see: 'RFC 9738 section 3',
+  }),
+  'imap.notifyMailboxesMax': count({
+    default: 1000,
+    least: 10,
+    most: 100_000,
+    doc: 'Mailboxes that one client may have watched for it with NOTIFY, besides the selected one.',
+    see: 'RFC 5465 section 3.1',
   }),
   'imap.capabilitiesHidden': list({
     default: [],

@@ -1,5 +1,6 @@
 /** Drives a filter's run for an account of the store: answers what it asks, gathers what it wants done. Nothing is carried out here. */
-import type { AccountId, MailboxRow, MessageReader, Role, StoreReader } from '../../ports.ts';
+import type { AccountId, MessageReader, Role, StoreReader } from '../../ports.ts';
+import { mailboxOfObjectId } from '../../store/object-id.ts';
 import type { Action, Answers, FilterEnd, FilterRequest, FilterRun } from '../filters/filter.ts';
 import { inboxName } from './names.ts';
 
@@ -69,18 +70,6 @@ const ROLE_BY_USE: Readonly<Record<string, Role>> = {
 /** "\Junk" as a role of mailboxes; null for uses that have none here. */
 export function roleOfUse(use: string): Role | null {
   return ROLE_BY_USE[use.toLowerCase()] ?? null;
-}
-
-/**
- * What names a mailbox through all its renames (MAILBOXID, RFC 8474 section 4). Its UIDVALIDITY is part of it: the number of a mailbox
- * that was deleted may come again.
- */
-export function mailboxObjectId({ id, uidValidity }: Pick<MailboxRow, 'id' | 'uidValidity'>): string {
-  return `F${id}-${uidValidity}`;
-}
-
-export function mailboxOfObjectId(reader: Pick<StoreReader, 'mailboxes'>, accountId: AccountId, objectId: string): MailboxRow | null {
-  return reader.mailboxes(accountId).find((row) => mailboxObjectId(row) === objectId) ?? null;
 }
 
 function answerTo(request: FilterRequest, host: StoreHost, actions: Action[]): unknown {

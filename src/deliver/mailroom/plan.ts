@@ -24,7 +24,8 @@ import { composeScriptReport, scriptReportMemory } from '../reply/script-report.
 import type { ReplySettings } from '../reply/settings.ts';
 import { planVacation } from '../reply/vacation.ts';
 import { srsNoteMemory } from '../../route/srs-target.ts';
-import { mailboxOfObjectId, roleOfUse } from './drive.ts';
+import { mailboxOfObjectId } from '../../store/object-id.ts';
+import { roleOfUse } from './drive.ts';
 import { inboxName } from './names.ts';
 import { bornEvent, type Original, outgoing, stageBytes, stageVersion, turnsAlone } from './outgoing.ts';
 import type { FilterPlan, FilterStep, MailroomInput } from './types.ts';

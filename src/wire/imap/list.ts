@@ -1,11 +1,27 @@
-/** list, lsub, status and namespace arguments (RFC 9051 sections 6.3.9 to 6.3.11; RFC 5258, RFC 5819, RFC 6154). */
+/** list, lsub and status arguments (RFC 9051 sections 6.3.9 to 6.3.11; RFC 5258, RFC 5819, RFC 6154, RFC 8440, RFC 9590). */
 import { SP } from './chars.ts';
 import { type Cursor, ImapSyntaxError } from './cursor.ts';
 import { IMAP_LIMITS } from './limits.ts';
 
-export type StatusItem = 'MESSAGES' | 'RECENT' | 'UIDNEXT' | 'UIDVALIDITY' | 'UNSEEN' | 'DELETED' | 'SIZE' | 'HIGHESTMODSEQ' | 'APPENDLIMIT';
-export type ListSelection = 'SUBSCRIBED' | 'REMOTE' | 'RECURSIVEMATCH' | 'SPECIAL-USE';
-export type ListReturn = 'SUBSCRIBED' | 'CHILDREN' | 'SPECIAL-USE' | 'STATUS';
+const STATUS_ITEMS = [
+  'MESSAGES',
+  'RECENT',
+  'UIDNEXT',
+  'UIDVALIDITY',
+  'UNSEEN',
+  'DELETED',
+  'DELETED-STORAGE',
+  'SIZE',
+  'HIGHESTMODSEQ',
+  'APPENDLIMIT',
+  'MAILBOXID',
+] as const;
+const SELECTIONS = ['SUBSCRIBED', 'REMOTE', 'RECURSIVEMATCH', 'SPECIAL-USE'] as const;
+const RETURNS = ['SUBSCRIBED', 'CHILDREN', 'SPECIAL-USE', 'STATUS', 'MYRIGHTS', 'METADATA'] as const;
+
+export type StatusItem = (typeof STATUS_ITEMS)[number];
+export type ListSelection = (typeof SELECTIONS)[number];
+export type ListReturn = (typeof RETURNS)[number];
 
 export interface ListArguments {
   /** Uses the extended syntax of RFC 5258. */
@@ -16,11 +32,9 @@ export interface ListArguments {
   readonly returns: ReadonlySet<ListReturn>;
   /** For the return option STATUS. */
   readonly status: readonly StatusItem[];
+  /** Entries for the return option METADATA, as sent. */
+  readonly metadata: readonly string[];
 }
-
-const STATUS_ITEMS: readonly StatusItem[] = ['MESSAGES', 'RECENT', 'UIDNEXT', 'UIDVALIDITY', 'UNSEEN', 'DELETED', 'SIZE', 'HIGHESTMODSEQ', 'APPENDLIMIT'];
-const SELECTIONS: readonly ListSelection[] = ['SUBSCRIBED', 'REMOTE', 'RECURSIVEMATCH', 'SPECIAL-USE'];
-const RETURNS: readonly ListReturn[] = ['SUBSCRIBED', 'CHILDREN', 'SPECIAL-USE', 'STATUS'];
 
 function oneOf<T extends string>(known: readonly T[], cursor: Cursor, what: string): T {
   const word = cursor.word();
@@ -69,6 +83,7 @@ export function listArguments(cursor: Cursor): ListArguments {
   } else patterns.push(cursor.listMailbox());
   const returns = new Set<ListReturn>();
   let status: StatusItem[] = [];
+  const metadata: string[] = [];
   if (cursor.peek() === SP && cursor.at + 1 < cursor.bytes.length) {
     cursor.sp();
     if (!cursor.takeWord('RETURN')) cursor.fail('RETURN');
@@ -80,11 +95,15 @@ export function listArguments(cursor: Cursor): ListArguments {
       if (option === 'STATUS') {
         cursor.sp();
         status = statusItems(cursor);
+      } else if (option === 'METADATA') {
+        cursor.sp();
+        // A second list adds to the first: both count against one limit.
+        cursor.list(IMAP_LIMITS.metadataEntries - metadata.length, 1, () => metadata.push(cursor.astring().toString('latin1')));
       }
     });
   }
   cursor.end();
-  return { isExtended, selection, reference, patterns, returns, status };
+  return { isExtended, selection, reference, patterns, returns, status, metadata };
 }
 
 /** SP mailbox SP list-mailbox */

@@ -1,0 +1,82 @@
+/** Rights as commands ask for them (RFC 4314 section 4), and what is said where they are missing. */
+import type { AccountId, MailboxId } from '../../ports.ts';
+import { ALL_RIGHTS, findPlace, foreignName, isSharedAccount, may, maySee, type Place, type Right, rightsFor } from './places.ts';
+import { changeable } from './selected.ts';
+import type { ImapSession } from './session.ts';
+
+export const NO_MAILBOX = 'NO [NONEXISTENT] No such mailbox';
+export const NO_RIGHT = 'NO [NOPERM] You have no right to do this';
+
+/**
+ * The mailbox of a name when the session has all of the rights on it, else the refusal. One that it may not see in lists is answered
+ * like one that does not exist (RFC 4314 section 6).
+ */
+export function placeWith(session: ImapSession, name: string, ...rights: readonly Right[]): Place | string {
+  const place = findPlace(session, name);
+  if (place === null) return NO_MAILBOX;
+  return missing(place, ...rights) ?? place;
+}
+
+/** The refusal, or null when the session has all of the rights. */
+export function missing(place: Place, ...rights: readonly Right[]): string | null {
+  if (rights.every((right) => may(place, right))) return null;
+  return may(place, 'l') ? NO_RIGHT : NO_MAILBOX;
+}
+
+/** What the session may do in a mailbox that it found before, at this moment: rights may have been taken back since. */
+export function rightsNow(session: ImapSession, owner: AccountId, mailboxId: MailboxId): string {
+  const { account } = session;
+  if (account === null) return '';
+  if (owner === account.id) return ALL_RIGHTS;
+  return rightsFor(account.login, session.context.reader.rows('SELECT identifier, rights FROM acl WHERE mailbox_id=?', mailboxId) as [string, string][]);
+}
+
+/** Which flags a new message may bring along (RFC 4314 section 4): the others are left out, the command does not fail. */
+export interface KeptFlags {
+  /** Bits of FLAG. */
+  readonly flags: number;
+  readonly keywords: boolean;
+}
+
+export function keptFlags(place: Place): KeptFlags {
+  return changeable(place.isOwn ? ALL_RIGHTS : place.rights);
+}
+
+/** Where a mailbox of this name would be made: its account, and its name there. */
+export interface CreationPlace {
+  readonly owner: AccountId;
+  readonly name: string;
+}
+
+const NO_CREATION = 'NO [NOPERM] You may not create a mailbox here';
+
+/**
+ * For CREATE and the new name of RENAME: in another account "k" on the nearest parent that exists (RFC 4314 section 4). All refusals
+ * there are alike, so that nobody learns which users and mailboxes there are.
+ */
+export function creationPlace(session: ImapSession, name: string): CreationPlace | string {
+  const accountId = session.account!.id;
+  const foreign = foreignName(session, name);
+  // Where nothing is shared that way the prefix is a name like any other.
+  if (foreign === null || (foreign.kind === 'shared' && !hasSharedAccounts(session))) return { owner: accountId, name };
+  if (foreign.mailbox === '') return NO_CREATION;
+  const { directory, reader } = session.context;
+  const owner = directory.accountByLogin(foreign.login);
+  if (owner === null || owner.login !== foreign.login || isSharedAccount(session, owner.login) !== (foreign.kind === 'shared')) return NO_CREATION;
+  if (owner.id === accountId) return { owner: accountId, name: foreign.mailbox };
+  if (!maySee(session, owner)) return NO_CREATION;
+  for (let slash = foreign.mailbox.lastIndexOf('/'); slash > 0; slash = foreign.mailbox.lastIndexOf('/', slash - 1)) {
+    const parent = reader.mailboxByName(owner.id, foreign.mailbox.slice(0, slash));
+    if (parent !== null) return rightsNow(session, owner.id, parent.id).includes('k') ? { owner: owner.id, name: foreign.mailbox } : NO_CREATION;
+  }
+  return NO_CREATION;
+}
+
+export function hasSharedAccounts(session: ImapSession): boolean {
+  return session.context.settings()['imap.sharedAccounts'].length > 0;
+}
+
+/** What is said when messages should go into a mailbox that is not there: "create it first" only where that could be done. */
+export function noTarget(session: ImapSession, name: string): string {
+  return typeof creationPlace(session, name) === 'string' ? NO_MAILBOX : 'NO [TRYCREATE] No such mailbox';
+}
