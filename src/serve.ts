@@ -9,6 +9,7 @@ import { helperOptions, startUserAgent, type UserAgentHandle } from './deliver/u
 import type { AdminContext, Protocol } from './ports.ts';
 import { ensureAllDkimKeys, ensureDevelopmentAccount, ensureDomain } from './first-start.ts';
 import { createRateMemory } from './judge/rates/rates.ts';
+import { createSearchProgress } from './search/progress.ts';
 import { createIntake } from './queue/intake.ts';
 import type { AllSettings, SETTINGS } from './settings.ts';
 import { AnnouncementHub } from './store/announcements.ts';
@@ -123,6 +124,7 @@ async function run(options: ServeOptions, undo: (() => Promise<void> | void)[]):
     if (isStopping) return;
     try {
       if (name === 'courier') await startCourierThread();
+      else if (name === 'indexer') await startIndexer();
       else await startLoop(name, name === 'loop1' ? bound : sharedOf(bound));
     } catch (error) {
       log.error('thread.restart.failed', { thread: name, cause: error });
@@ -220,6 +222,14 @@ async function run(options: ServeOptions, undo: (() => Promise<void> | void)[]):
     await crew.start('courier', 'courier', { writerPort, keeperPort, userAgent }, [writerPort, keeperPort]).ready;
   }
 
+  // Loops ask what is indexed; nobody waits for the thread that does it.
+  const searchProgress = settings()['search.enabled'] ? createSearchProgress() : undefined;
+  async function startIndexer(): Promise<void> {
+    if (searchProgress === undefined) return;
+    const writerPort = connectToWriter('all');
+    await crew.start('indexer', 'indexer', { writerPort, searchProgress }, [writerPort]).ready;
+  }
+
   const wanted = Object.fromEntries(LISTENED.map((protocol) => [protocol, settings()[`listen.${protocol}` as 'listen.smtp']]));
   let bound: Record<string, readonly string[]> = {};
   const rateMemory = createRateMemory(settings()['rates.memory']);
@@ -230,7 +240,10 @@ async function run(options: ServeOptions, undo: (() => Promise<void> | void)[]):
     first: Promise<unknown> = Promise.resolve(),
   ): Promise<Record<string, readonly string[]>> {
     const [writerPort, keeperPort] = [connectToWriter('all'), connectToKeeper()];
-    const loop = crew.start(name, 'loop', { writerPort, keeperPort, userAgent, tls: { material, ticketKeys }, rateMemory }, [writerPort, keeperPort]);
+    const loop = crew.start(name, 'loop', { writerPort, keeperPort, userAgent, tls: { material, ticketKeys }, rateMemory, searchProgress }, [
+      writerPort,
+      keeperPort,
+    ]);
     await Promise.all([loop.ready, first]);
     return loop.link.call('listen', { addresses, reusePort: loopCount > 1, isFirst: name === 'loop1' });
   }
@@ -240,7 +253,7 @@ async function run(options: ServeOptions, undo: (() => Promise<void> | void)[]):
     return options.isDevelopment ? ensureDevelopmentAccount(context) : null;
   }
   // Side by side, each on a processor of its own; but nobody is let in before all is there. The first loop finds the ports.
-  const prepared = Promise.all([prepareStore(), startCourierThread(), keeper.ready]);
+  const prepared = Promise.all([prepareStore(), startCourierThread(), startIndexer(), keeper.ready]);
   const [[account], found1] = await Promise.all([prepared, startLoop('loop1', wanted, prepared)]);
   bound = found1;
   // The others share them.
@@ -400,6 +413,8 @@ async function run(options: ServeOptions, undo: (() => Promise<void> | void)[]):
     await Promise.all([...loops.map((loop) => loop.link.call('drain', graceMs).catch(() => {})), courier?.link.call('drain', graceMs).catch(() => {})]);
     await Promise.all([...loops, ...(courier === undefined ? [] : [courier])].map((member) => crew.end(member)));
     await agent?.stop();
+    const indexer = crew.members.get('indexer');
+    if (indexer !== undefined) await crew.end(indexer);
     await crew.end(writerThread);
     await crew.end(keeper);
     await metricsServer?.close();

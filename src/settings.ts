@@ -21,6 +21,7 @@ import { RECEIVE_SETTINGS } from './receive/settings.ts';
 import { ALIAS_SETTINGS } from './route/aliases/settings.ts';
 import { ROUTE_SETTINGS } from './route/settings.ts';
 import { SRS_SETTINGS } from './route/srs-settings.ts';
+import { SEARCH_SETTINGS } from './search/settings.ts';
 import { STORE_SETTINGS } from './store/settings.ts';
 import type { SettingsOf } from './system/declare.ts';
 import { SYSTEM_SETTINGS } from './system/settings.ts';
@@ -49,6 +50,7 @@ export const SETTINGS = {
   ...IMAP_SIEVE_SETTINGS,
   ...SCRIPTS_SETTINGS,
   ...STORE_SETTINGS,
+  ...SEARCH_SETTINGS,
   ...DOCTOR_SETTINGS,
 };
 export type AllSettings = SettingsOf<typeof SETTINGS>;

@@ -9,7 +9,7 @@ const SRC = resolve(import.meta.dirname, '../src');
 const LAYERS: readonly (readonly string[])[] = [
   ['system'],
   ['net', 'wire', 'mail'],
-  ['store', 'directory'],
+  ['store', 'directory', 'search'],
   ['deliver', 'route', 'queue', 'receive', 'access', 'judge'],
   ['cli', 'threads', ''],
 ];

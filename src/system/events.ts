@@ -41,6 +41,7 @@ export const EVENTS: ReadonlyMap<string, string> = new Map([
   ['user.added', 'An account was made.'],
   ['user.removed', 'An account was removed.'],
   ['user.passwd', 'The password of an account was changed.'],
+  ['user.option', 'A choice of one account was set or taken away.'],
   ['domain.added', 'A domain was added.'],
   [
     'domain.twice',
@@ -206,7 +207,14 @@ export const EVENTS: ReadonlyMap<string, string> = new Map([
   ['store.announcement.failed', 'A bug: a listener of a mailbox failed.'],
   ['journey.write.failed', 'Rows of the journey were lost; mail is not concerned.'],
   ['journey.prune.failed', 'Old rows of the journey could not be removed.'],
+  // search index
+  ['search.made', 'The search index is made again from the messages; `why` says what was wrong with the one before.'],
+  ['search.failed', 'The search index could not be written or read; it is tried again, and searches read the messages meanwhile.'],
+  ['search.open.failed', 'The search index could not be opened; searches read the messages.'],
+  ['search.email.failed', 'A message could not be indexed; searches read it.'],
+  ['search.attachment.failed', 'The attachments of a message could not be read for the index.'],
   // reading mail
+  ['imap.acl.changed', 'A user changed who has rights on a mailbox (RFC 4314).'],
   ['imap.id', 'A client said what it is (RFC 2971).'],
   ['imap.starttls.failed', 'A TLS handshake after STARTTLS failed.'],
   ['imap.message.damaged', 'A stored message could not be read; FETCH and SEARCH passed over it.'],
@@ -223,6 +231,7 @@ export const EVENTS: ReadonlyMap<string, string> = new Map([
   ['script.deleted', 'A Sieve script was deleted.'],
   ['script.renamed', 'A Sieve script has another name now.'],
   ['pop3.login.ended', 'A session was closed because its account was switched off or its password changed.'],
+  ['pop3.forget.failed', 'What was kept about messages that are gone could not be removed; the next session tries again.'],
   ['pop3.bug', 'A bug: a command failed in a way that nobody foresaw.'],
   ['pop3.closed', 'A session ended.'],
   ['pop3.deleted', 'Messages were deleted at the end of a session.'],

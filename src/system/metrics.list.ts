@@ -88,6 +88,12 @@ export const METRICS: ReadonlyMap<string, MetricDeclaration> = new Map<string, M
   // store
   ['store.commits', { type: 'gauge', help: 'Group commits since the writer started.' }],
   ['store.operations', { type: 'gauge', help: 'Operations committed since the writer started.' }],
+  ['search.indexed', { type: 'counter', help: 'Messages taken into the search index.' }],
+  ['search.removed', { type: 'counter', help: 'Messages removed from the search index.' }],
+  ['search.attachments', { type: 'counter', help: 'Messages whose attachments were read for the search index.' }],
+  ['search.backlog', { type: 'gauge', help: 'Messages that are not in the search index yet, or a little more.' }],
+  ['search.seconds', { type: 'counter', help: 'Time the indexer worked on messages.' }],
+  ['search.made', { type: 'counter', help: 'Times the search index was made again while the server ran, because it was damaged.' }],
   ['store.walBytes', { type: 'gauge', help: 'Length of the write-ahead log.' }],
   // reading mail
   ['imap.logins', { type: 'counter', help: 'IMAP sessions that signed in.' }],

@@ -17,6 +17,9 @@ import type { LoopContext, Protocol, SessionFactory } from '../ports.ts';
 import { reportTaker } from './dmarc-mail.ts';
 import { openFaces, type Faces } from './faces.ts';
 import { tellOfHabit } from './habit-notice.ts';
+import { SearchProgress } from '../search/progress.ts';
+import { createSearchIndex } from '../search/search-index.ts';
+import { storePaths } from '../store/paths.ts';
 import { reportDeliveries } from '../queue/delivered.ts';
 import { createIntake } from '../queue/intake.ts';
 import { type Pickup, startPickup } from '../receive/pickup/watch.ts';
@@ -68,6 +71,7 @@ const thread = startThread({
     tables.close();
     accounts.close();
     dns.close();
+    search?.close();
     store.reader.close();
     thread.log.flush();
   },
@@ -80,6 +84,7 @@ function tlsOptions(settings: AllSettings): TlsOptionsOfThread {
     ticketKeys: start.tls!.ticketKeys,
     minVersion: settings['tls.minVersion'],
     asksClients: settings['tls.clientCertificates'],
+    asksClientsOf: settings['tls.clientCertificatesOf'],
     clientCa: file === '' ? undefined : readFileSync(file, 'utf8'),
   };
 }
@@ -170,6 +175,16 @@ thread.onSettings(() => {
   routing.forget();
 });
 
+const search =
+  start.searchProgress === undefined
+    ? undefined
+    : createSearchIndex({
+        databasePath: storePaths(start.settings.dataDir).search,
+        reader: store.reader,
+        log: thread.log,
+        progress: new SearchProgress(start.searchProgress),
+      });
+
 const context: LoopContext<AllSettings> = {
   settings: thread.settings,
   log: thread.log,
@@ -184,6 +199,7 @@ const context: LoopContext<AllSettings> = {
   intake,
   router: routing.router,
   imapSieve: routing.imapEvents(journey),
+  search,
   judge,
   tls,
   newId: thread.newId,

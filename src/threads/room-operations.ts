@@ -1,4 +1,5 @@
 /** The writer operations of the rooms that keep their own tables. */
+import { ACL_OPERATIONS } from '../access/acl/operations.ts';
 import { MIRROR_OPERATIONS } from '../access/mirror/operations.ts';
 import { POP3_OPERATIONS } from '../access/pop3/operations.ts';
 import { CHALLENGE_OPERATIONS } from '../deliver/challenge/operations.ts';
@@ -21,6 +22,7 @@ const { 'queue.report': queueReport, ...queueOperations } = QUEUE_OPERATIONS;
 
 /** Those that change nothing the writer counts in memory, or only through `acceptInto`: they run among deliveries without disturbing them. */
 export const LIGHT_OPERATIONS: Operations = {
+  ...ACL_OPERATIONS,
   ...POP3_OPERATIONS,
   ...MIRROR_OPERATIONS,
   ...DOOR_OPERATIONS,

@@ -28,6 +28,8 @@ export interface ThreadStart {
   readonly heartbeat: SharedArrayBuffer;
   /** Token buckets of all threads (`judge/rates`). */
   readonly rateMemory?: SharedArrayBuffer;
+  /** How far the search index is (`search/progress.ts`); left out: there is none. */
+  readonly searchProgress?: SharedArrayBuffer;
   /** How the user agent is reached; null: there is none. */
   readonly userAgent?: { readonly socketPath: string; readonly key: string } | null;
   /** When the process began (unix ms), for the keeper: what is older among the files of messages nobody works on. */

@@ -1,0 +1,50 @@
+/**
+ * The tables of search.db. All of it follows from the store: another version of this file, of the fold (`mail/text.ts`), of the text
+ * that is taken from messages (`mail/searchable-text.ts`) or of the dictionary (`kept-text.ts`) needs another number, and then the
+ * index is made again.
+ */
+export const SEARCH_VERSION = 1;
+/** Of the tables whose content is taken over into the next index: which thread an email is in must never change. */
+export const THREADS_VERSION = 1;
+
+/** Trigrams of the folded text (grams.ts), without positions: they say which emails may contain a text; the kept text says which do. */
+const grams = (name: string): string =>
+  `CREATE VIRTUAL TABLE ${name} USING fts5(text, content='', contentless_delete=1, detail=none, tokenize='ascii');
+   INSERT INTO ${name}(${name}, rank) VALUES('hashsize', 4194304);`;
+
+export const SEARCH_SCHEMA = `
+-- 'cursor': every email up to this id was looked at, in the same transaction as its rows. 'build': changes when the index is made again. 'threads': THREADS_VERSION.
+CREATE TABLE state (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+-- The number last given to an email of the account (layout.ts).
+CREATE TABLE account (id INTEGER PRIMARY KEY, last INTEGER NOT NULL);
+CREATE TABLE email (
+  id INTEGER PRIMARY KEY,             -- the store's
+  account_id INTEGER NOT NULL,
+  row INTEGER NOT NULL,               -- in kept, header_grams …
+  saved_at INTEGER NOT NULL,          -- the store's: tells another store's email of the same id apart
+  is_complete INTEGER NOT NULL,       -- 0: not all of its text is here
+  message_id TEXT,
+  refs TEXT NOT NULL,                 -- separated by line ends
+  base_subject TEXT NOT NULL,
+  is_reply INTEGER NOT NULL,
+  thread_id INTEGER NOT NULL
+);
+CREATE INDEX email_account ON email (account_id, id);
+CREATE INDEX email_thread ON email (thread_id);
+CREATE INDEX email_incomplete ON email (account_id, id) WHERE is_complete=0;
+-- Folded text, compressed (kept-text.ts).
+CREATE TABLE kept (row INTEGER PRIMARY KEY, email_id INTEGER NOT NULL, header BLOB NOT NULL, body BLOB NOT NULL);
+CREATE TABLE kept_attachment (row INTEGER PRIMARY KEY, email_id INTEGER NOT NULL, text BLOB NOT NULL);
+-- Emails whose attachments are still to be read.
+CREATE TABLE attachment_todo (row INTEGER PRIMARY KEY, email_id INTEGER NOT NULL, attempts INTEGER NOT NULL);
+-- Which thread a message id belongs to, of the message itself or of one that refers to it (threads.ts).
+CREATE TABLE thread_key (account_id INTEGER NOT NULL, key INTEGER NOT NULL, thread_id INTEGER NOT NULL, PRIMARY KEY (account_id, key)) WITHOUT ROWID;
+CREATE INDEX thread_key_thread ON thread_key (account_id, thread_id);
+-- Threads of emails as the index before this one knew them, until all are indexed again.
+CREATE TABLE thread_before (email_id INTEGER PRIMARY KEY, thread_id INTEGER NOT NULL);
+${grams('header_grams')}
+${grams('body_grams')}
+${grams('attachment_grams')}
+INSERT INTO state VALUES('cursor', 0), ('threads', ${THREADS_VERSION});
+PRAGMA user_version=${SEARCH_VERSION};
+`;
