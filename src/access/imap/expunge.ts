@@ -1,5 +1,7 @@
-/** EXPUNGE, UID EXPUNGE, CLOSE and UNSELECT (RFC 9051 sections 6.4.1 to 6.4.3 and 6.4.9). */
+/** EXPUNGE, UID EXPUNGE, CLOSE and UNSELECT (RFC 9051 sections 6.4.1 to 6.4.3 and 6.4.9; RFC 7162 sections 3.2.7 to 3.2.9). */
 import type { SequenceSet } from '../../wire/imap/cursor.ts';
+import { limited } from './message-limit.ts';
+import { mayNow } from './rights-now.ts';
 import { positions } from './sequence.ts';
 import type { ImapSession } from './session.ts';
 
@@ -7,23 +9,33 @@ import type { ImapSession } from './session.ts';
 export function expunge(session: ImapSession, set: SequenceSet | undefined): string | Promise<string> {
   const selected = session.selected!;
   if (selected.isReadOnly) return 'NO [READ-ONLY] Mailbox is open read-only';
+  if (!mayNow(session, selected, 'e')) return 'NO [NOPERM] Removing messages is not permitted here';
   const { view } = selected;
   let uids: number[] | null = null;
+  let limit = '';
   if (set !== undefined) {
     uids = [];
-    for (const position of positions(selected.ranges(set, true))) uids.push(selected.uids[position]!);
+    const { ranges, code } = limited(session, selected, selected.ranges(set, true));
+    for (const position of positions(ranges)) uids.push(selected.uids[position]!);
     if (uids.length === 0) return 'OK EXPUNGE completed';
+    limit = code;
   }
   return session.context.writer.expunge(view.accountId, view.mailboxId, uids, true).then((result) => {
     view.applyExpunged(result.uids);
-    return 'OK EXPUNGE completed';
+    // RFC 9738 section 3: of two codes, one has a line of its own.
+    const hasModseq = session.isQresync && result.uids.length > 0;
+    if (limit !== '' && hasModseq) session.out.write(`* NO [${limit}] Only some of the messages were looked at\r\n`);
+    const code = hasModseq ? ` [HIGHESTMODSEQ ${view.highestModseq}]` : limit === '' ? '' : ` [${limit}]`;
+    return `OK${code} EXPUNGE completed`;
   });
 }
 
-/** Removes what is \Deleted without saying so, then leaves the mailbox. */
+/** Removes what is \Deleted without saying so, then leaves the mailbox. RFC 7162 section 3.2.8: HIGHESTMODSEQ must not be said. */
 export function close(session: ImapSession): string | Promise<string> {
-  const { view, isReadOnly } = session.selected!;
-  if (isReadOnly) return unselect(session, 'CLOSE');
+  const selected = session.selected!;
+  const { view } = selected;
+  // RFC 4314 section 4: without the right the mailbox is left as it is, and that is no failure.
+  if (selected.isReadOnly || !mayNow(session, selected, 'e')) return unselect(session, 'CLOSE');
   return session.context.writer.expunge(view.accountId, view.mailboxId, null, true).then((result) => {
     view.applyExpunged(result.uids);
     return unselect(session, 'CLOSE');

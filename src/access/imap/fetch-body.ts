@@ -1,6 +1,8 @@
 /** The bytes of messages in FETCH responses: sections as they are stored, BINARY decoded (RFC 3516). */
 import { findSection } from '../../mail/part-index.ts';
+import { previewText } from '../../mail/preview.ts';
 import type { FetchItem, Partial } from '../../wire/imap/fetch.ts';
+import { imapString } from '../../wire/imap/format.ts';
 import { HEADER_BYTES, type OpenMessage } from './open-message.ts';
 import type { Output } from './output.ts';
 import { headerFields, sectionSpan, type Span } from './section.ts';
@@ -111,4 +113,16 @@ export async function sendBinary(out: Output, message: OpenMessage, item: Binary
     if (at >= end) break;
     if (out.isFull) await out.drain();
   }
+}
+
+/** PREVIEW (RFC 8970): text that is not ASCII goes as a literal, so that it may be UTF-8 for any client. */
+export function sendPreview(out: Output, message: OpenMessage): void | Promise<void> {
+  const text = previewText((start, end) => message.reader.slice(start, end), message.root);
+  if (text instanceof Promise) return text.then((ready) => writePreview(out, ready));
+  writePreview(out, text);
+  return undefined;
+}
+
+function writePreview(out: Output, text: string): void {
+  out.write(`PREVIEW ${imapString(Buffer.from(text, 'utf8').toString('latin1'))}`);
 }

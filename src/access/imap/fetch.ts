@@ -6,15 +6,21 @@ import { bodyFromStructure } from '../../mail/body-structure.ts';
 import { formatInternalDate } from '../../mail/date.ts';
 import type { EmailRow, MessageTuple } from '../../ports.ts';
 import { FLAG } from '../../ports.ts';
+import { emailObjectId } from '../../store/object-id.ts';
 import { FAILURES, Failure } from '../../system/failure.ts';
 import type { FetchArguments, FetchItem } from '../../wire/imap/fetch.ts';
 import { flagsBefore } from './events.ts';
-import { sendBinary, sendBinarySize, sendSection } from './fetch-body.ts';
+import { sendBinary, sendBinarySize, sendPreview, sendSection } from './fetch-body.ts';
+import { LAZY_MESSAGE_BYTES, LazyBudget, readSaveDates, readThreads, type SaveDate, threadItem } from './fetch-more.ts';
+import { countOfRanges, limited, messageLimit, sliceOfRanges } from './message-limit.ts';
 import { OpenMessage } from './open-message.ts';
 import { pause, SliceClock } from './pace.ts';
+import { Progress } from './progress.ts';
+import { mayNow } from './rights-now.ts';
 import type { Ranges } from './sequence.ts';
 import type { Selected } from './selected.ts';
 import type { ImapSession } from './session.ts';
+import { vanishedEarlier } from './vanished.ts';
 
 /** Messages whose rows are read at once. */
 const PAGE_MESSAGES = 500;
@@ -25,25 +31,36 @@ interface Plan {
   readonly needsRow: boolean;
   readonly needsEnvelope: boolean;
   readonly needsBody: boolean;
+  readonly needsSaveDate: boolean;
+  readonly needsThread: boolean;
+  /** Bytes of the message are needed for nothing but PREVIEW (LAZY), which may be NIL. */
+  readonly isLazy: boolean;
   readonly setsSeen: boolean;
   readonly changedSince: number | null;
+  /** RFC 9586: responses are UIDFETCH, by uid. */
+  readonly isUidOnly: boolean;
 }
 
-function planOf(args: FetchArguments, isUid: boolean): Plan {
-  const items = [...args.items];
+function planOf(session: ImapSession, asked: readonly FetchItem[], changedSince: number | null, isUid: boolean): Plan {
+  const items = [...asked];
   const has = (kind: FetchItem['kind']): boolean => items.some((item) => item.kind === kind);
-  // RFC 9051 section 6.4.9: the answer to UID FETCH has the UID whether asked for or not.
-  if (isUid && !has('uid')) items.unshift({ kind: 'uid' });
+  // RFC 9051 section 6.4.9: the answer to UID FETCH has the UID whether asked for or not. UIDFETCH has it in its place.
+  if (isUid && !session.isUidOnly && !has('uid')) items.unshift({ kind: 'uid' });
   // RFC 7162 section 3.1.4.1: CHANGEDSINCE asks for MODSEQ too.
-  if (args.changedSince !== null && !has('modseq')) items.push({ kind: 'modseq' });
-  const needsBody = has('section') || has('binary') || has('binarySize');
+  if (changedSince !== null && !has('modseq')) items.push({ kind: 'modseq' });
+  const needsSections = has('section') || has('binary') || has('binarySize');
+  const needsBody = needsSections || has('preview');
   return {
     items,
-    needsRow: needsBody || has('internalDate') || has('size'),
+    needsRow: needsBody || has('internalDate') || has('size') || has('emailId') || has('threadId'),
     needsEnvelope: has('envelope') || has('body') || has('bodyStructure'),
     needsBody,
+    needsSaveDate: has('saveDate'),
+    needsThread: has('threadId'),
+    isLazy: needsBody && !needsSections && items.every((item) => item.kind !== 'preview' || item.isLazy),
     setsSeen: items.some((item) => (item.kind === 'section' || item.kind === 'binary') && item.setsSeen),
-    changedSince: args.changedSince,
+    changedSince,
+    isUidOnly: session.isUidOnly,
   };
 }
 
@@ -54,28 +71,79 @@ interface Page {
   readonly positions: number[];
   rows: (MessageTuple | undefined)[];
   envelopes: (Envelope | undefined)[];
+  saveDates: (SaveDate | undefined)[];
+  threads: ReadonlyMap<number, number> | null;
 }
 
-export async function fetch(session: ImapSession, args: FetchArguments, isUid: boolean): Promise<string> {
+export async function fetch(session: ImapSession, args: FetchArguments, isUid: boolean, tag: string): Promise<string> {
   const selected = session.selected!;
-  const plan = planOf(args, isUid);
+  if (args.vanished && !isUid) return 'BAD VANISHED goes with UID FETCH';
+  if (args.vanished && !session.isQresync) return 'BAD QRESYNC must be enabled first';
+  if (args.partial !== null && !isUid) return 'BAD PARTIAL goes with UID FETCH';
   if (args.changedSince !== null || args.items.some((item) => item.kind === 'modseq')) session.enableCondstore();
-  const ranges = selected.ranges(args.set, isUid);
+  // RFC 7162 section 3.2.6: what is gone comes before what is there.
+  if (args.vanished) session.out.write(vanishedEarlier(session, selected, args.changedSince!, args.set ?? []));
+  let ranges = selected.ranges(args.set, isUid);
+  if (args.partial !== null) {
+    ranges = partOf(ranges, args.partial);
+    const most = messageLimit(session);
+    if (most > 0 && countOfRanges(ranges) > most) return `NO [MESSAGELIMIT ${most}] The range is too long`;
+  }
+  const limit = limited(session, selected, ranges);
+  const outcome = await sendMessages(session, limit.ranges, planOf(session, args.items, args.changedSince, isUid), new Progress(session, tag, 'Fetching'));
+  if (outcome === null) return '';
+  if (outcome.hasDamaged) return FAILURES.corruptBlob.imap;
+  // RFC 5530: sequence numbers that the client still has, but whose messages another session removed.
+  if (outcome.hasGone && !isUid) return 'NO [EXPUNGEISSUED] Some of the messages no longer exist';
+  return limit.code === '' ? 'OK FETCH completed' : `OK [${limit.code}] FETCH completed for some`;
+}
+
+/** PARTIAL (RFC 9394 section 3.3): counted from the first message, or from the last with numbers below zero. */
+function partOf(ranges: Ranges, [a, b]: readonly [number, number]): Ranges {
+  const [low, high] = [Math.min(Math.abs(a), Math.abs(b)), Math.max(Math.abs(a), Math.abs(b))];
+  if (a > 0) return sliceOfRanges(ranges, low - 1, high - 1);
+  const count = countOfRanges(ranges);
+  return sliceOfRanges(ranges, count - high, count - low);
+}
+
+/** Sends what is asked of messages that the client has not asked for now: for NOTIFY and UPDATE. `positions`: in its numbering, as ranges. */
+export async function fetchUnasked(session: ImapSession, items: readonly FetchItem[], positions: Ranges): Promise<void> {
+  if (items.some((item) => item.kind === 'modseq')) session.enableCondstore();
+  await sendMessages(session, positions, planOf(session, items, null, true), null);
+}
+
+/** null: the session ended meanwhile. */
+async function sendMessages(
+  session: ImapSession,
+  ranges: Ranges,
+  plan: Plan,
+  progress: Progress | null,
+): Promise<{ hasGone: boolean; hasDamaged: boolean } | null> {
+  const selected = session.selected!;
   const clock = new SliceClock();
+  const lazy = plan.isLazy ? new LazyBudget() : null;
+  const setsSeen = plan.setsSeen && !selected.isReadOnly && mayNow(session, selected, 's');
   let hasGone = false;
   let hasDamaged = false;
+  let hasWaited = false;
+  const total = countOfRanges(ranges);
+  let done = 0;
   for (const positions of pages(ranges)) {
     const page = readPage(session, selected, positions, plan);
-    const newlySeen = plan.setsSeen && !selected.isReadOnly ? await markSeen(session, selected, positions, plan) : null;
+    if (plan.needsThread) {
+      page.threads = await readThreads(session, selected.view.accountId, page.rows, !hasWaited);
+      hasWaited = true;
+    }
+    const newlySeen = setsSeen ? await markSeen(session, selected, positions, plan) : null;
     for (let i = 0; i < positions.length; i += 1) {
-      if (session.isClosed) return '';
+      if (session.isClosed) return null;
       const index = selected.view.find(selected.uids[positions[i]!]!);
       if (index === -1) {
         hasGone = true;
         continue;
       }
       if (plan.changedSince !== null && selected.view.modseqs[index]! <= plan.changedSince) continue;
-      if (plan.needsBody) {
+      if (plan.needsBody && !(lazy !== null && (lazy.isSpent || (page.rows[i]?.[5] ?? 0) > LAZY_MESSAGE_BYTES))) {
         const outcome = await fetchBodies(session, selected, plan, page, i, newlySeen);
         if (outcome === 'gone') hasGone = true;
         else if (outcome === 'damaged') hasDamaged = true;
@@ -84,12 +152,11 @@ export async function fetch(session: ImapSession, args: FetchArguments, isUid: b
       // Waiting for a fast client gives nobody else a turn: the clock runs on.
       if (session.out.isFull) await session.out.drain();
     }
+    done += positions.length;
+    progress?.tell(done, total);
     if (clock.isOver()) await pause(clock);
   }
-  if (hasDamaged) return FAILURES.corruptBlob.imap;
-  // RFC 5530: sequence numbers that the client still has, but whose messages another session removed.
-  if (hasGone && !isUid) return 'NO [EXPUNGEISSUED] Some of the messages no longer exist';
-  return 'OK FETCH completed';
+  return { hasGone, hasDamaged };
 }
 
 function* pages(ranges: Ranges): Generator<number[]> {
@@ -107,11 +174,12 @@ function* pages(ranges: Ranges): Generator<number[]> {
 }
 
 function readPage(session: ImapSession, selected: Selected, positions: number[], plan: Plan): Page {
-  const page: Page = { positions, rows: [], envelopes: [] };
+  const page: Page = { positions, rows: [], envelopes: [], saveDates: [], threads: null };
   const { reader } = session.context;
   const { accountId, mailboxId } = selected.view;
   if (plan.needsRow) page.rows = alongside(selected, positions, (from, to, limit) => reader.messages(accountId, mailboxId, from, to, limit));
   if (plan.needsEnvelope) page.envelopes = alongside(selected, positions, (from, to, limit) => reader.envelopes(accountId, mailboxId, from, to, limit));
+  if (plan.needsSaveDate) page.saveDates = alongside(selected, positions, (from, to, limit) => readSaveDates(reader, accountId, mailboxId, from, to, limit));
   return page;
 }
 
@@ -168,16 +236,24 @@ function fetchPlain(session: ImapSession, selected: Selected, plan: Plan, page: 
   const row = page.rows[i];
   const envelope = page.envelopes[i];
   if ((plan.needsRow && row === undefined) || (plan.needsEnvelope && envelope === undefined)) return false;
-  let text = `* ${position + 1} FETCH (`;
+  let text = plan.isUidOnly ? `* ${selected.uids[position]} UIDFETCH (` : `* ${position + 1} FETCH (`;
   for (let n = 0; n < plan.items.length; n += 1) {
     if (n > 0) text += ' ';
-    text += plainItem(plan.items[n]!, selected, index, row, envelope);
+    text += plainItem(plan.items[n]!, selected, index, row, envelope, page, i);
   }
   session.out.write(`${text})\r\n`);
   return true;
 }
 
-function plainItem(item: FetchItem, selected: Selected, index: number, row: MessageTuple | undefined, envelope: Envelope | undefined): string {
+function plainItem(
+  item: FetchItem,
+  selected: Selected,
+  index: number,
+  row: MessageTuple | undefined,
+  envelope: Envelope | undefined,
+  page: Page,
+  i: number,
+): string {
   switch (item.kind) {
     case 'flags':
       return `FLAGS ${selected.flagsText(index)}`;
@@ -195,6 +271,14 @@ function plainItem(item: FetchItem, selected: Selected, index: number, row: Mess
       return `BODYSTRUCTURE ${envelope![2]}`;
     case 'body':
       return `BODY ${bodyFromStructure(envelope![2])}`;
+    case 'saveDate':
+      return page.saveDates[i] === undefined ? 'SAVEDATE NIL' : `SAVEDATE "${formatInternalDate(page.saveDates[i][1])}"`;
+    case 'emailId':
+      return `EMAILID (${emailObjectId(row![6])})`;
+    case 'threadId':
+      return threadItem(page.threads, row![6]);
+    case 'preview':
+      return 'PREVIEW NIL';
     default:
       throw new Error(`${item.kind} needs the message`);
   }
@@ -240,9 +324,10 @@ async function sendItems(
 ): Promise<void> {
   const { out } = session;
   const row = page.rows[i]!;
-  out.write(`* ${page.positions[i]! + 1} FETCH (`);
+  out.write(plan.isUidOnly ? `* ${row[0]} UIDFETCH (` : `* ${page.positions[i]! + 1} FETCH (`);
   let hasFlags = false;
   let hasModseq = false;
+  let hasUid = plan.isUidOnly;
   for (let n = 0; n < plan.items.length; n += 1) {
     const item = plan.items[n]!;
     if (n > 0) out.write(' ');
@@ -251,17 +336,22 @@ async function sendItems(
       if (sent instanceof Promise) await sent;
     } else if (item.kind === 'binary') await sendBinary(out, message, item);
     else if (item.kind === 'binarySize') await sendBinarySize(out, message, item);
-    else {
+    else if (item.kind === 'preview') {
+      const sent = sendPreview(out, message);
+      if (sent instanceof Promise) await sent;
+    } else {
       if (item.kind === 'flags') hasFlags = true;
       else if (item.kind === 'modseq') hasModseq = true;
+      else if (item.kind === 'uid') hasUid = true;
       // The message may have been removed meanwhile; the client will be told, and must get what it asked for.
       const index = selected.view.find(row[0]);
-      out.write(index === -1 ? goneItem(item, row, page.envelopes[i]) : plainItem(item, selected, index, row, page.envelopes[i]));
+      out.write(index === -1 ? goneItem(item, row, page, i) : plainItem(item, selected, index, row, page.envelopes[i], page, i));
     }
   }
-  // What reading changed is told here and not again: the flags, and with CONDSTORE the modseq (RFC 7162 section 3.2), each once.
+  // What reading changed is told here and not again: the flags, and with CONDSTORE uid and modseq (RFC 7162 section 3.2.4), each once.
   if (newlySeen?.has(row[0])) {
     const index = selected.view.find(row[0]);
+    if (index !== -1 && !hasUid && session.isCondstore) out.write(` UID ${row[0]}`);
     if (index !== -1 && !hasFlags) out.write(` FLAGS ${selected.flagsText(index)}`);
     if (index !== -1 && !hasModseq && session.isCondstore) out.write(` MODSEQ (${selected.view.modseqs[index]})`);
   }
@@ -269,7 +359,7 @@ async function sendItems(
 }
 
 /** An item of a message that was removed while it was being sent. */
-function goneItem(item: FetchItem, row: MessageTuple, envelope: Envelope | undefined): string {
+function goneItem(item: FetchItem, row: MessageTuple, page: Page, i: number): string {
   switch (item.kind) {
     case 'flags':
       return 'FLAGS ()';
@@ -278,6 +368,6 @@ function goneItem(item: FetchItem, row: MessageTuple, envelope: Envelope | undef
     case 'modseq':
       return `MODSEQ (${row[1]})`;
     default:
-      return plainItem(item, undefined as never, 0, row, envelope);
+      return plainItem(item, undefined as never, 0, row, page.envelopes[i], page, i);
   }
 }

@@ -18,7 +18,7 @@ export function select(session: ImapSession, args: SelectArguments, isExamine: b
   const isOpen = place?.row.isSelectable === true && may(place, 'r');
   // Before the old one is let go: it may be the same, and need not be read again.
   const { views } = session.shared;
-  // A client that speaks of uids needs them all; others are answered before a large mailbox has been read.
+  // A client that speaks of uids needs them all, or what goes away before it was read could not be told; others are answered before a large mailbox has been read.
   const needsUids = session.isQresync || session.isUidOnly;
   const view = !isOpen ? null : needsUids ? views.acquire(place.owner, place.row.id) : views.acquireNow(place.owner, place.row.id);
   // Whatever comes of it, the mailbox selected before is not any more (RFC 9051 section 6.3.2).

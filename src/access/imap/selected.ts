@@ -46,6 +46,8 @@ export class Selected {
   #recentTold = 0;
   /** Up to here the client was told everything, when it was last told everything. */
   #levelModseq: number;
+  /** The last updates() told removals. */
+  hasToldRemovals = false;
   /** The highest modseq of a change that the client made itself and has been answered. */
   ownModseq = 0;
 
@@ -190,8 +192,10 @@ export class Selected {
    * client made itself and has been answered. The Buffer is shared between sessions that stood at the same place.
    */
   updates(flavour: number, own: ReadonlyMap<number, number> | null): string | Buffer {
+    this.hasToldRemovals = false;
     if (this.isCurrent) return '';
     const { view } = this;
+    if ((flavour & FLAVOUR.expunge) !== 0) this.hasToldRemovals = this.#removals !== view.removals;
     const key = this.isReadOnly ? flavour | READ_ONLY : flavour;
     const isPlain = own === null && this.recents === null && this.place === null && !this.#isHoldingBack;
     if (isPlain) {
@@ -225,6 +229,7 @@ export class Selected {
     const { view } = this;
     this.uids = view.uids;
     this.count = view.count;
+    this.#removals = view.removals;
     this.#keywordsTold = view.keywordNames.size;
     this.#markTold();
   }

@@ -19,6 +19,7 @@ import { COMMANDS, type Command, SELECTED } from './commands.ts';
 import { scopeOf } from './folders.ts';
 import { hiddenFor } from './hidden.ts';
 import { idleLine } from './idle.ts';
+import { annotatedForeign } from './metadata.ts';
 import { MetadataNews } from './metadata-news.ts';
 import type { Notify } from './notify.ts';
 import { UnknownEncoding } from './open-message.ts';
@@ -463,6 +464,7 @@ export class ImapSession implements Session, Idler {
   /** Ends a command: what else the client must hear now, then the tagged response (OK, NO or BAD with its text). */
   tagged(tag: string, text: string, updates: Updates): void {
     if (this.isClosed) return;
+    let said = text;
     if (text.startsWith('BAD')) {
       this.#badCommands += 1;
       this.context.metrics.count('imap.bad');
@@ -474,10 +476,10 @@ export class ImapSession implements Session, Idler {
         this.#tellMetadata();
         if (this.notify !== null) this.out.write(this.notify.take());
       }
-      this.#tellLevel();
+      said = this.#withLevel(text);
     }
     if (this.#inFlight === 0) this.#own = null;
-    this.out.write(`${tag} ${text}\r\n`);
+    this.out.write(`${tag} ${said}\r\n`);
     if (this.#badCommands >= this.context.settings()['imap.badCommandsMax']) this.bye('Too many bad commands');
     else if (this.loginFailures >= this.context.settings()['imap.loginFailuresMax']) this.bye('Too many failed logins');
   }
@@ -507,12 +509,28 @@ export class ImapSession implements Session, Idler {
 
   /**
    * A client that resynchronises takes the highest modseq it was shown for the one up to which it knows everything: where that is
-   * not so, because something must not be told yet, it is told better (RFC 7162 section 3.2).
+   * not so, because something must not be told yet, it is told better (RFC 7162 section 3.2). And removals have no modseq of their
+   * own: it is told that of the mailbox, so that it need not hear of them again. '' where there is nothing to be said.
    */
-  #tellLevel(): void {
+  #level(): string {
     const { selected } = this;
-    if (!this.isQresync || selected === null || !selected.isAheadOfLevel) return;
-    this.out.write(`* OK [HIGHESTMODSEQ ${selected.levelModseq}] Changes up to there have been told\r\n`);
+    if (!this.isQresync || selected === null || !(selected.hasToldRemovals || selected.isAheadOfLevel)) return '';
+    selected.hasToldRemovals = false;
+    return `[HIGHESTMODSEQ ${selected.levelModseq}]`;
+  }
+
+  #tellLevel(): void {
+    const level = this.#level();
+    if (level !== '') this.out.write(`* OK ${level} Changes up to there have been told\r\n`);
+  }
+
+  /** The same within the tagged response, where it has no other code. */
+  #withLevel(text: string): string {
+    const level = this.#level();
+    if (level === '' || text.startsWith('OK [HIGHESTMODSEQ ')) return text;
+    if (text.startsWith('OK ') && text[3] !== '[') return `OK ${level}${text.slice(2)}`;
+    this.out.write(`* OK ${level} Changes up to there have been told\r\n`);
+    return text;
   }
 
   /** Is the client told of annotations, whatever NOTIFY says? */
@@ -529,11 +547,18 @@ export class ImapSession implements Session, Idler {
   watchMetadata(): boolean {
     if (this.#metadata !== null || this.account === null) return false;
     const { announcements, reader } = this.context;
-    this.#metadata = new MetadataNews(announcements, reader, this.account.id, this.connection.id, () => {
-      if (this.isClosed || this.#mode !== 'idle' || this.out.isFull) return;
-      this.#tellMetadata();
-      this.out.flush();
-    });
+    this.#metadata = new MetadataNews(
+      announcements,
+      reader,
+      this.account.id,
+      this.connection.id,
+      () => {
+        if (this.isClosed || this.#mode !== 'idle' || this.out.isFull) return;
+        this.#tellMetadata();
+        this.out.flush();
+      },
+      (owner, id) => annotatedForeign(this, owner, id),
+    );
     return true;
   }
 
@@ -674,6 +699,7 @@ export class ImapSession implements Session, Idler {
     // A client that does not read gets everything at once when it does.
     else if (this.#maySpeak && !this.out.isFull) {
       this.tellUpdates(true);
+      this.#tellLevel();
       this.out.flush();
     }
   }
@@ -688,7 +714,11 @@ export class ImapSession implements Session, Idler {
   /** Tells what NOTIFY asked for. True: new messages are to be fetched now. */
   #push(): boolean {
     const { notify } = this;
-    if (notify === null || !this.#maySpeak || this.out.isFull) return false;
+    if (notify === null || !this.#maySpeak) return false;
+    if (this.out.isFull) {
+      notify.waitForClient();
+      return false;
+    }
     if (this.#mode === 'idle' || notify.pushesSelected) {
       this.tellUpdates(this.#mode === 'idle' || !notify.isDelayed);
       this.#tellLevel();

@@ -1,19 +1,63 @@
-/** STORE and UID STORE (RFC 9051 section 6.4.6), with UNCHANGEDSINCE (RFC 7162 section 3.1.3). */
+/** STORE and UID STORE (RFC 9051 section 6.4.6), with UNCHANGEDSINCE (RFC 7162 section 3.1.3) and rights (RFC 4314 section 4). */
 import type { FlagChange } from '../../ports.ts';
 import type { StoreArguments } from '../../wire/imap/arguments.ts';
 import { formatSet } from '../../wire/imap/format.ts';
 import { flagsBefore } from './events.ts';
+import { limited } from './message-limit.ts';
 import { pause, SliceClock } from './pace.ts';
+import { rightsNow } from './rights-now.ts';
 import { positions } from './sequence.ts';
-import type { Selected } from './selected.ts';
+import { changeable, type Selected } from './selected.ts';
 import type { ImapSession } from './session.ts';
+import type { MailboxView } from './view.ts';
 
 /** Messages changed in one transaction: small enough that the announcement spells them out, and that others get their turn. */
 const PAGE_MESSAGES = 4000;
 
-export async function store(session: ImapSession, args: StoreArguments, isUid: boolean): Promise<string> {
+interface Permitted extends StoreArguments {
+  /** Flags that replacing must leave as they are: changing them is not permitted. null: none. */
+  readonly keeps: { readonly flags: number; readonly keywords: boolean } | null;
+}
+
+/** What of the change the rights permit; null: nothing. */
+function permitted(session: ImapSession, selected: Selected, args: StoreArguments): Permitted | null {
+  const may = changeable(rightsNow(session, selected));
+  if (may.flags === 31 && may.keywords) return { ...args, keeps: null };
+  const flags = { bits: args.flags.bits & may.flags, keywords: may.keywords ? args.flags.keywords : [] };
+  if (args.mode === 'replace') {
+    if (may.flags === 0 && !may.keywords) return null;
+    return { ...args, flags, keeps: { flags: 31 & ~may.flags, keywords: !may.keywords } };
+  }
+  const asksNothing = args.flags.bits === 0 && args.flags.keywords.length === 0;
+  return flags.bits === 0 && flags.keywords.length === 0 && !asksNothing ? null : { ...args, flags, keeps: null };
+}
+
+/** The change in the store. Where some flags must stay, replacing is taking away what may go and adding what is asked for. */
+async function change(
+  session: ImapSession,
+  view: MailboxView,
+  args: Permitted,
+  uids: readonly number[],
+): Promise<{ changed: FlagChange[]; modified: number[] }> {
+  const { writer } = session.context;
+  const { bits, keywords } = args.flags;
+  const since = args.unchangedSince ?? undefined;
+  if (args.keeps === null) return writer.flags(view.accountId, view.mailboxId, uids, args.mode, bits, keywords, since);
+  const wished = new Set(keywords.map((word) => word.toLowerCase()));
+  const going = args.keeps.keywords ? [] : [...view.keywordNames].filter(([key]) => !wished.has(key)).map(([, word]) => word);
+  const first = await writer.flags(view.accountId, view.mailboxId, uids, 'remove', 31 & ~args.keeps.flags & ~bits, going, since);
+  const refused = new Set(first.modified);
+  const rest = uids.filter((uid) => !refused.has(uid));
+  const second = await writer.flags(view.accountId, view.mailboxId, rest, 'add', bits, keywords);
+  const changed = new Map([...first.changed, ...second.changed].map((each) => [each.uid, each]));
+  return { changed: [...changed.values()], modified: first.modified };
+}
+
+export async function store(session: ImapSession, asked: StoreArguments, isUid: boolean): Promise<string> {
   const selected = session.selected!;
   if (selected.isReadOnly) return 'NO [READ-ONLY] Mailbox is open read-only';
+  const args = permitted(session, selected, asked);
+  if (args === null) return 'NO [NOPERM] Changing these flags is not permitted here';
   if (args.unchangedSince !== null) session.enableCondstore();
   const modified: number[] = [];
   let hasGone = false;
@@ -25,7 +69,8 @@ export async function store(session: ImapSession, args: StoreArguments, isUid: b
     for (const uid of refused) modified.push(uid);
     if (session.out.isFull) await session.out.drain();
   };
-  for (const position of positions(selected.ranges(args.set, isUid))) {
+  const { ranges, code: limit } = limited(session, selected, selected.ranges(args.set, isUid));
+  for (const position of positions(ranges)) {
     const uid = selected.uids[position]!;
     if (selected.view.find(uid) === -1) {
       hasGone = true;
@@ -37,26 +82,20 @@ export async function store(session: ImapSession, args: StoreArguments, isUid: b
   }
   if (page.length > 0) await flush();
   const isConditional = modified.length > 0;
-  const code = isConditional ? ` [MODIFIED ${formatSet(isUid ? modified : modified.map((uid) => selected.position(uid) + 1))}]` : '';
+  if (limit !== '' && isConditional) session.out.write(`* NO [${limit}] Only some of the messages were looked at\r\n`);
+  const refused = isConditional ? formatSet(isUid ? modified : modified.map((uid) => selected.position(uid) + 1)) : '';
+  const code = isConditional ? ` [MODIFIED ${refused}]` : limit === '' ? '' : ` [${limit}]`;
   // RFC 7162 section 3.1.3: MODIFIED comes with OK; messages that are gone are a NO for who uses sequence numbers.
   if (hasGone && !isUid) return `NO${code === '' ? ' [EXPUNGEISSUED]' : code} Some of the messages no longer exist`;
   return `OK${code} ${isConditional ? 'Conditional STORE failed for some' : 'STORE completed'}`;
 }
 
 /** Changes some messages, answers for them, and gives the uids that UNCHANGEDSINCE kept from being changed. */
-async function storePage(session: ImapSession, selected: Selected, args: StoreArguments, isUid: boolean, uids: number[]): Promise<number[]> {
+async function storePage(session: ImapSession, selected: Selected, args: Permitted, isUid: boolean, uids: number[]): Promise<number[]> {
   const { view } = selected;
   const before = args.isSilent ? knownFlags(session, selected, uids) : null;
   const event = flagsBefore(session, view, uids);
-  const { changed, modified } = await session.context.writer.flags(
-    view.accountId,
-    view.mailboxId,
-    uids,
-    args.mode,
-    args.flags.bits,
-    args.flags.keywords,
-    args.unchangedSince ?? undefined,
-  );
+  const { changed, modified } = await change(session, view, args, uids);
   view.applyFlags(changed);
   event?.tell(changed);
   const changedUids = new Map(changed.map((change) => [change.uid, change.modseq]));
@@ -68,14 +107,15 @@ async function storePage(session: ImapSession, selected: Selected, args: StoreAr
   for (const uid of uids) {
     const index = view.find(uid);
     if (index === -1) continue;
-    if (args.isSilent) {
-      // RFC 7162 section 3.1.3: even .SILENT tells the new mod-sequence.
-      if (session.isCondstore && changedUids.has(uid)) {
-        session.out.write(`* ${selected.position(uid) + 1} FETCH (${isUid ? `UID ${uid} ` : ''}MODSEQ (${view.modseqs[index]}))\r\n`);
-      }
-    } else if (!refused.has(uid)) {
-      const modseq = session.isCondstore ? ` MODSEQ (${view.modseqs[index]})` : '';
-      session.out.write(`* ${selected.position(uid) + 1} FETCH (${isUid ? `UID ${uid} ` : ''}FLAGS ${selected.flagsText(index)}${modseq})\r\n`);
+    // RFC 7162 section 3.1.3: with UNCHANGEDSINCE, or where the message was changed, even .SILENT tells the mod-sequence.
+    const tellsModseq = session.isCondstore && (!args.isSilent || changedUids.has(uid) || args.unchangedSince !== null);
+    if (!refused.has(uid) && (!args.isSilent || tellsModseq)) {
+      const flags = args.isSilent ? '' : `FLAGS ${selected.flagsText(index)}`;
+      const modseq = tellsModseq ? `MODSEQ (${view.modseqs[index]})` : '';
+      const space = flags !== '' && modseq !== '' ? ' ' : '';
+      // RFC 7162 section 3.2.4: once CONDSTORE is on, the uid is always there.
+      const head = session.isUidOnly ? `${uid} UIDFETCH (` : `${selected.position(uid) + 1} FETCH (${isUid || session.isCondstore ? `UID ${uid} ` : ''}`;
+      session.out.write(`* ${head}${flags}${space}${modseq})\r\n`);
     }
     if (session.out.isFull) await session.out.drain();
     if (clock.isOver()) await pause(clock);

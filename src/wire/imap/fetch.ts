@@ -20,7 +20,10 @@ export interface Partial {
 }
 
 export type FetchItem =
-  | { readonly kind: 'flags' | 'uid' | 'internalDate' | 'size' | 'envelope' | 'body' | 'bodyStructure' | 'modseq' }
+  | {
+      readonly kind: 'flags' | 'uid' | 'internalDate' | 'size' | 'envelope' | 'body' | 'bodyStructure' | 'modseq' | 'saveDate' | 'emailId' | 'threadId';
+    }
+  | { readonly kind: 'preview'; readonly isLazy: boolean }
   | {
       readonly kind: 'section';
       /** What the response calls it: BODY[TEXT]<0>, RFC822.HEADER … */
@@ -37,6 +40,10 @@ export interface FetchArguments {
   readonly items: readonly FetchItem[];
   /** null: no CHANGEDSINCE. */
   readonly changedSince: number | null;
+  /** Those that are gone are asked for as well (RFC 7162 section 3.2.6); only with CHANGEDSINCE. */
+  readonly vanished: boolean;
+  /** Which of the messages, counted from the first or, below zero, from the last (RFC 9394 section 3.3); null: all. */
+  readonly partial: readonly [from: number, to: number] | null;
 }
 
 const FAST: readonly FetchItem[] = [{ kind: 'flags' }, { kind: 'internalDate' }, { kind: 'size' }];
@@ -66,6 +73,9 @@ const PLAIN_ITEMS = new Map<string, FetchItem>([
   ['BODYSTRUCTURE', { kind: 'bodyStructure' }],
   ['BODY', { kind: 'body' }],
   ['MODSEQ', { kind: 'modseq' }],
+  ['SAVEDATE', { kind: 'saveDate' }],
+  ['EMAILID', { kind: 'emailId' }],
+  ['THREADID', { kind: 'threadId' }],
   ['RFC822', rfc822('RFC822', 'all', true)],
   ['RFC822.HEADER', rfc822('RFC822.HEADER', 'HEADER', false)],
   ['RFC822.TEXT', rfc822('RFC822.TEXT', 'TEXT', true)],
@@ -89,6 +99,7 @@ function isNameChar(c: number): boolean {
 function fetchItem(cursor: Cursor): FetchItem {
   const name = itemName(cursor);
   if (cursor.peek() !== 0x5b) {
+    if (name === 'PREVIEW') return previewItem(cursor);
     const item = PLAIN_ITEMS.get(name);
     if (item === undefined) throw new ImapSyntaxError(`Unknown FETCH item ${name.slice(0, 40)}`);
     return item;
@@ -154,7 +165,7 @@ function pushPart(path: number[], cursor: Cursor): void {
 const SECTION_TEXTS: readonly SectionText[] = ['HEADER', 'HEADER.FIELDS', 'HEADER.FIELDS.NOT', 'TEXT', 'MIME'];
 
 /** section-spec (what stands between the brackets) and how to write it in the response. */
-function sectionSpec(cursor: Cursor): { section: Section; label: string } {
+export function sectionSpec(cursor: Cursor): { section: Section; label: string } {
   const path: number[] = [];
   let hasMore = cursor.peek() !== 0x5d;
   while (hasMore && cursor.peek() >= 0x30 && cursor.peek() <= 0x39) {
@@ -178,6 +189,25 @@ function sectionSpec(cursor: Cursor): { section: Section; label: string } {
   return { section: { path, text, fields }, label: `${prefix} (${written.join(' ')})` };
 }
 
+/** [SP "(" preview-mod *(SP preview-mod) ")"] (RFC 8970 section 6). The modifiers of FETCH itself look alike but are none of these. */
+function previewItem(cursor: Cursor): FetchItem {
+  const start = cursor.at;
+  if (cursor.take(SP) && cursor.take(OPEN) && cursor.takeWord('LAZY')) {
+    while (cursor.take(SP)) if (!cursor.takeWord('LAZY')) cursor.fail('LAZY');
+    cursor.expect(CLOSE);
+    return { kind: 'preview', isLazy: true };
+  }
+  cursor.at = start;
+  return { kind: 'preview', isLazy: false };
+}
+
+/** "(" fetch-att *(SP fetch-att) ")", for commands that say what is to be fetched later (RFC 5465, RFC 5267). */
+export function fetchAttributes(cursor: Cursor): readonly FetchItem[] {
+  const items: FetchItem[] = [];
+  cursor.list(IMAP_LIMITS.fetchItems, 1, () => items.push(fetchItem(cursor)));
+  return items;
+}
+
 function fetchItems(cursor: Cursor): readonly FetchItem[] {
   if (!cursor.isListAhead()) {
     const start = cursor.at;
@@ -186,26 +216,42 @@ function fetchItems(cursor: Cursor): readonly FetchItem[] {
     cursor.at = start;
     return [fetchItem(cursor)];
   }
-  const items: FetchItem[] = [];
-  cursor.list(IMAP_LIMITS.fetchItems, 1, () => items.push(fetchItem(cursor)));
-  return items;
+  return fetchAttributes(cursor);
 }
 
-/** SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")") [SP "(" "CHANGEDSINCE" SP mod-sequence ")"] */
+/** partial-range-first / partial-range-last (RFC 9394 section 4): both ends count from the same side. */
+function partialRangeModifier(cursor: Cursor): readonly [number, number] {
+  const signed = (): number => (cursor.take(0x2d) ? -cursor.nzNumber() : cursor.nzNumber());
+  const from = signed();
+  cursor.expect(0x3a);
+  const to = signed();
+  if (from > 0 !== to > 0) cursor.fail('a range that counts from one side');
+  return [from, to];
+}
+
+/** SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")") [SP "(" fetch-modifier *(SP fetch-modifier) ")"] */
 export function fetchArguments(cursor: Cursor): FetchArguments {
   cursor.sp();
   const set = cursor.sequenceSet();
   cursor.sp();
   const items = fetchItems(cursor);
   let changedSince: number | null = null;
+  let vanished = false;
+  let partial: FetchArguments['partial'] = null;
   if (cursor.take(SP) && !cursor.isAtEnd) {
-    cursor.expect(OPEN);
-    const modifier = cursor.word();
-    if (modifier !== 'CHANGEDSINCE') throw new ImapSyntaxError(`Unknown FETCH modifier ${modifier.slice(0, 40)}`);
-    cursor.sp();
-    changedSince = cursor.modSequence();
-    cursor.expect(CLOSE);
+    cursor.list(10, 1, () => {
+      const modifier = cursor.word();
+      if (modifier === 'CHANGEDSINCE') {
+        cursor.sp();
+        changedSince = cursor.modSequence();
+      } else if (modifier === 'VANISHED') vanished = true;
+      else if (modifier === 'PARTIAL') {
+        cursor.sp();
+        partial = partialRangeModifier(cursor);
+      } else throw new ImapSyntaxError(`Unknown FETCH modifier ${modifier.slice(0, 40)}`);
+    });
   }
   cursor.end();
-  return { set, items, changedSince };
+  if (vanished && changedSince === null) throw new ImapSyntaxError('VANISHED goes with CHANGEDSINCE');
+  return { set, items, changedSince, vanished, partial };
 }

@@ -1,0 +1,90 @@
+/** The mailbox names one client hears of (RFC 5465 sections 5.4 and 5.5): what was there at the last look, and what a new look says. */
+import type { AccountId, MailboxId, StoreReader } from '../../ports.ts';
+import { formatMailbox } from '../../wire/imap/format.ts';
+import type { Place } from './places.ts';
+
+export interface NameEntry {
+  readonly name: string;
+  readonly isSubscribed: boolean;
+  readonly isSelectable: boolean;
+  /** Of the session's own account; others' mailboxes stand here under the session's names for them. */
+  readonly isOwn: boolean;
+}
+
+export type Names = ReadonlyMap<MailboxId, NameEntry>;
+
+/** `foreign`: the mailboxes of others that the session may see. That it may no longer is the same as their being gone (RFC 5465 section 5.4). */
+export function readNames(reader: StoreReader, accountId: AccountId, foreign: readonly Place[]): Names {
+  const names = new Map<MailboxId, NameEntry>();
+  for (const { id, name, isSubscribed, isSelectable } of reader.mailboxes(accountId)) names.set(id, { name, isSubscribed, isSelectable, isOwn: true });
+  if (foreign.length === 0) return names;
+  const subscribed = new Set(reader.rows('SELECT name FROM subscription WHERE account_id=?', accountId).map(([name]) => name));
+  for (const { row, name } of foreign) names.set(row.id, { name, isSubscribed: subscribed.has(name), isSelectable: row.isSelectable, isOwn: false });
+  return names;
+}
+
+export interface NameChange {
+  readonly kind: 'name' | 'subscription';
+  readonly name: string;
+  readonly isOwn: boolean;
+  /** What it was called before; null: it was not renamed. */
+  readonly oldName: string | null;
+}
+
+/** What is different, in the order in which it is to be told. A renamed mailbox stands for all below it. */
+export function nameChanges(before: Names, after: Names): NameChange[] {
+  const renamed = new Map<string, string>();
+  const ownRenamed = new Set<string>();
+  for (const [id, entry] of after) {
+    const old = before.get(id);
+    if (old === undefined || old.name === entry.name) continue;
+    renamed.set(old.name, entry.name);
+    if (entry.isOwn) ownRenamed.add(entry.name);
+  }
+  const changes = new Map<string, NameChange>();
+  const affected = (name: string, isOwn: boolean): void => {
+    if (!changes.has(name)) changes.set(name, { kind: 'name', name, isOwn, oldName: null });
+  };
+  const withParent = (name: string, isOwn: boolean): void => {
+    affected(name, isOwn);
+    const slash = name.lastIndexOf('/');
+    if (slash > 0 && isOwn) affected(name.slice(0, slash), isOwn);
+  };
+  for (const [from, to] of renamed)
+    if (!followsParent(renamed, from, to)) changes.set(to, { kind: 'name', name: to, isOwn: ownRenamed.has(to), oldName: from });
+  for (const [id, { name, isOwn }] of before) if (!after.has(id)) withParent(name, isOwn);
+  for (const [id, { name, isSelectable, isOwn }] of after) {
+    const old = before.get(id);
+    // RFC 5465 section 5.4: that there is a new INBOX after it was renamed goes without saying.
+    if (old === undefined && name !== 'INBOX') withParent(name, isOwn);
+    else if (old !== undefined && old.isSelectable !== isSelectable) affected(name, isOwn);
+  }
+  for (const [id, { name, isSubscribed, isOwn }] of after) {
+    const old = before.get(id);
+    if (old !== undefined && old.isSubscribed !== isSubscribed && !changes.has(name)) changes.set(name, { kind: 'subscription', name, isOwn, oldName: null });
+  }
+  return [...changes.values()];
+}
+
+function followsParent(renamed: ReadonlyMap<string, string>, from: string, to: string): boolean {
+  for (let slash = from.lastIndexOf('/'); slash > 0; slash = from.lastIndexOf('/', slash - 1)) {
+    const parent = renamed.get(from.slice(0, slash));
+    if (parent !== undefined && to === parent + from.slice(slash)) return true;
+  }
+  return false;
+}
+
+/** The LIST response of a name as it is now. */
+export function listLine(names: Names, { name, oldName }: NameChange, isUtf8: boolean): string {
+  let entry: NameEntry | null = null;
+  let hasChildren = false;
+  for (const each of names.values()) {
+    if (each.name === name) entry = each;
+    else if (each.name.startsWith(`${name}/`)) hasChildren = true;
+  }
+  const attributes = entry?.isSelectable === true ? [] : ['\\NonExistent'];
+  if (entry !== null || hasChildren) attributes.push(hasChildren ? '\\HasChildren' : '\\HasNoChildren');
+  if (entry?.isSubscribed === true) attributes.push('\\Subscribed');
+  const old = oldName === null ? '' : ` ("OLDNAME" (${formatMailbox(oldName, isUtf8)}))`;
+  return `* LIST (${attributes.join(' ')}) "/" ${formatMailbox(name, isUtf8)}${old}\r\n`;
+}

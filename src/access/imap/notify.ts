@@ -1,0 +1,392 @@
+/**
+ * NOTIFY (RFC 5465): a client says once what it wants to hear of, and hears of it whenever it does not speak itself. Of the selected
+ * mailbox it hears the usual updates, of others a STATUS; the session asks take() whenever something may be said.
+ */
+import type { AccountId, Announcement, MailboxId } from '../../ports.ts';
+import { formatMailbox } from '../../wire/imap/format.ts';
+import { type EventGroup, NOTIFY_EVENTS, type NotifyArguments, type NotifyEvent } from '../../wire/imap/notify.ts';
+import { has } from './capability.ts';
+import { formatEntry } from './metadata-news.ts';
+import { FreshMessages } from './notify-fresh.ts';
+import { listLine, nameChanges, type Names, readNames } from './notify-names.ts';
+import { foreignName, foreignPlaces, type Place } from './places.ts';
+import type { Selected } from './selected.ts';
+import type { ImapSession } from './session.ts';
+
+/** Names of changed annotations that wait to be told. */
+const ENTRIES_MAX = 1000;
+
+const BIT: Readonly<Record<NotifyEvent, number>> = {
+  MESSAGENEW: 1,
+  MESSAGEEXPUNGE: 2,
+  FLAGCHANGE: 4,
+  MAILBOXNAME: 8,
+  SUBSCRIPTIONCHANGE: 16,
+  MAILBOXMETADATACHANGE: 32,
+  SERVERMETADATACHANGE: 64,
+};
+const COUNTS = BIT.MESSAGENEW | BIT.MESSAGEEXPUNGE;
+const MESSAGES = COUNTS | BIT.FLAGCHANGE;
+
+/** Their outcome is the answer to what the client asked, whatever it wants to hear besides. */
+const REMOVING = new Set(['EXPUNGE', 'UID EXPUNGE', 'MOVE', 'UID MOVE', 'REPLACE', 'UID REPLACE']);
+const RENAMING = new Set(['CREATE', 'DELETE', 'RENAME', 'SUBSCRIBE', 'UNSUBSCRIBE']);
+
+interface Named {
+  readonly name: string;
+  readonly isOwn: boolean;
+  readonly isSubscribed: boolean;
+}
+
+interface Watched {
+  readonly accountId: AccountId;
+  readonly name: string;
+  readonly events: number;
+  /** Events that happened and were not told. */
+  dirty: number;
+  readonly stop: () => void;
+}
+
+export function notify(session: ImapSession, args: NotifyArguments): string {
+  if (!has(session, 'NOTIFY')) return 'BAD Unknown command';
+  if (args.kind === 'badEvent') return `NO [BADEVENT (${[...NOTIFY_EVENTS.values()].join(' ')})] Events of another kind are not watched here`;
+  // RFC 5465 section 3.1: what has gathered is told as the client wanted it before, as with NOOP.
+  session.tellUpdates(true);
+  const next = new Notify(session, args.kind === 'set' ? args.groups : []);
+  if (next.isTooMuch) {
+    next.close();
+    return 'NO [NOTIFICATIONOVERFLOW] Too many mailboxes';
+  }
+  session.notify?.close();
+  session.notify = next;
+  session.listen();
+  if (args.kind === 'set') session.out.write(next.firstWords(args.withStatus));
+  return 'OK NOTIFY completed';
+}
+
+function maskOf(events: ReadonlySet<NotifyEvent>): number {
+  let mask = 0;
+  for (const event of events) mask |= BIT[event];
+  return mask;
+}
+
+export class Notify {
+  readonly #session: ImapSession;
+  #groups: readonly { readonly group: EventGroup; readonly mask: number }[];
+  /** Message events of the selected mailbox, 0 for none. */
+  #selectedMask = 0;
+  isDelayed = false;
+  readonly #watched = new Map<MailboxId, Watched>();
+  #stopAccount: (() => void) | null = null;
+  #names: Names = new Map();
+  #areNamesDirty = false;
+  readonly #metadata = new Map<MailboxId, Set<string>>();
+  #entries = 0;
+  /** null: nothing is to be fetched of new messages. */
+  #fresh: FreshMessages | null = null;
+  /** What the running command itself brings about. */
+  #ownNames: readonly string[] = [];
+  #isRemoving = false;
+  #isScheduled = false;
+  #isWaiting = false;
+  #isOverflow = false;
+  isTooMuch = false;
+
+  constructor(session: ImapSession, groups: readonly EventGroup[]) {
+    this.#session = session;
+    const others: { group: EventGroup; mask: number }[] = [];
+    for (const group of groups) {
+      const mask = maskOf(group.events);
+      if (group.mailboxes.kind === 'selected' || group.mailboxes.kind === 'selected-delayed') {
+        this.#selectedMask = mask;
+        this.isDelayed = group.mailboxes.kind === 'selected-delayed';
+        this.#fresh = group.items.length === 0 ? null : new FreshMessages(group.items);
+      } else if (mask !== 0) others.push({ group, mask });
+    }
+    this.#groups = others;
+    if (others.length === 0) return;
+    const accountId = session.account!.id;
+    // Watching begins before the first look, so that nothing falls between the two.
+    this.#stopAccount = session.context.announcements.watchAccount(accountId, (announcement) => this.#accountChanged(announcement));
+    this.#look();
+  }
+
+  // ── What the session asks ──
+
+  /** Nothing is told of the selected mailbox. */
+  get isSilent(): boolean {
+    return (this.#selectedMask & COUNTS) === 0 && !this.#isRemoving;
+  }
+
+  get hearsFlags(): boolean {
+    return (this.#selectedMask & BIT.FLAGCHANGE) !== 0 || this.#isRemoving;
+  }
+
+  /** Changes of the selected mailbox are told as they happen, outside of IDLE too. */
+  get pushesSelected(): boolean {
+    return (this.#selectedMask & COUNTS) !== 0;
+  }
+
+  get hasNewMessages(): boolean {
+    return this.#fresh?.isWaiting === true;
+  }
+
+  /** RFC 5465 section 5: a client is not told of what it does itself. */
+  commandBegins(verb: string, args: unknown): void {
+    this.#isRemoving = REMOVING.has(verb);
+    this.#ownNames = RENAMING.has(verb) ? namesIn(args) : [];
+    this.#fresh?.commandBegins();
+  }
+
+  commandEnds(text: string): void {
+    const { selected } = this.#session;
+    if (selected !== null) this.#fresh?.commandEnds(text, selected.view.uidValidity);
+  }
+
+  /** Updates were told; messages behind `lastBefore` are new to the client. */
+  newMessages(selected: Selected, lastBefore: number): void {
+    if (this.#fresh !== null && !this.#fresh.note(selected, lastBefore)) this.#isOverflow = true;
+  }
+
+  /** RFC 5465 section 5.2: what the client wants to know of new messages, behind their EXISTS. */
+  sendNewMessages(): Promise<void> {
+    return this.#fresh?.send(this.#session) ?? Promise.resolve();
+  }
+
+  /** Responses to NOTIFY SET itself: names the client may see but not read, and with STATUS how the others stand. */
+  firstWords(withStatus: boolean): string {
+    let text = '';
+    for (const { name, rights } of this.#foreign()) {
+      if (!rights.includes('r') && this.#isNamed(name)) text += `* LIST (\\NoAccess) "/" ${formatMailbox(name, this.#isUtf8)}\r\n`;
+    }
+    if (!withStatus) return text;
+    for (const [mailboxId, watched] of this.#watched) {
+      if ((watched.events & MESSAGES) === 0 || mailboxId === this.#selectedId) continue;
+      text += this.#status(mailboxId, watched, watched.events & MESSAGES, true);
+    }
+    return text;
+  }
+
+  /** What there is to tell, once. */
+  take(): string {
+    if (this.#isOverflow) return this.#giveUp();
+    let text = '';
+    if (this.#areNamesDirty) text += this.#takeNames();
+    for (const [mailboxId, watched] of this.#watched) {
+      const { dirty } = watched;
+      if (dirty === 0) continue;
+      watched.dirty = 0;
+      // RFC 5465 section 3.1: of the selected mailbox only what SELECTED asks for.
+      if (mailboxId !== this.#selectedId) text += this.#status(mailboxId, watched, dirty, false);
+    }
+    if (this.#entries > 0) text += this.#takeMetadata();
+    return this.#isOverflow ? text + this.#giveUp() : text;
+  }
+
+  /** The client reads slowly: it is told when it has taken what was sent. */
+  waitForClient(): void {
+    if (this.#isWaiting) return;
+    this.#isWaiting = true;
+    void this.#session.out.drain().then(() => {
+      this.#isWaiting = false;
+      this.#session.newsCame();
+    });
+  }
+
+  close(): void {
+    this.#stopAccount?.();
+    this.#stopAccount = null;
+    for (const { stop } of this.#watched.values()) stop();
+    this.#watched.clear();
+    this.#groups = [];
+  }
+
+  // ── What happens ──
+
+  get #isUtf8(): boolean {
+    return this.#session.isUtf8 || this.#session.isRev2;
+  }
+
+  get #selectedId(): MailboxId {
+    return this.#session.selected?.view.mailboxId ?? 0;
+  }
+
+  /** RFC 5465 section 5.8: as if NOTIFY NONE had come. */
+  #giveUp(): string {
+    this.close();
+    this.#isOverflow = false;
+    this.#selectedMask = 0;
+    this.#fresh = null;
+    this.#metadata.clear();
+    this.#entries = 0;
+    this.#session.listen();
+    return '* OK [NOTIFICATIONOVERFLOW] Too much to tell, nothing is watched any more\r\n';
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => {
+      this.#isScheduled = false;
+      if (this.#session.notify === this) this.#session.newsCame();
+    });
+  }
+
+  #accountChanged(announcement: Announcement): void {
+    if (announcement.kind === 'mailboxes' || announcement.kind === 'mailboxGone') this.#areNamesDirty = true;
+    else if (announcement.kind === 'metadata') {
+      if (announcement.by === this.#session.connection.id || this.#session.hearsMetadata) return;
+      this.#noteEntries(announcement.mailboxId, announcement.entries);
+    } else return;
+    this.#schedule();
+  }
+
+  #mailboxChanged(watched: Watched, announcement: Announcement): void {
+    if (announcement.kind !== 'messages') return;
+    let happened = 0;
+    if (announcement.isResync) happened = MESSAGES;
+    else {
+      if (announcement.added.length > 0) happened |= BIT.MESSAGENEW;
+      if (announcement.expunged.length > 0) happened |= BIT.MESSAGEEXPUNGE;
+      if (announcement.flags.length > 0) happened |= BIT.FLAGCHANGE;
+    }
+    happened &= watched.events;
+    if (happened === 0) return;
+    watched.dirty |= happened;
+    this.#schedule();
+  }
+
+  #noteEntries(mailboxId: MailboxId, entries: readonly string[]): void {
+    const wanted = mailboxId === 0 ? BIT.SERVERMETADATACHANGE : BIT.MAILBOXMETADATACHANGE;
+    const entry = this.#names.get(mailboxId);
+    const concerns = (group: EventGroup): boolean => mailboxId === 0 || (entry !== undefined && this.#matches(group, entry));
+    if (!this.#groups.some(({ group, mask }) => (mask & wanted) !== 0 && concerns(group))) return;
+    const known = this.#metadata.get(mailboxId) ?? new Set();
+    for (const entry of entries) {
+      if (this.#entries >= ENTRIES_MAX) this.#isOverflow = true;
+      else if (!known.has(entry)) {
+        known.add(entry);
+        this.#entries += 1;
+      }
+    }
+    this.#metadata.set(mailboxId, known);
+  }
+
+  // ── Which mailboxes ──
+
+  #foreign(): Place[] {
+    const needs = ({ group: { mailboxes } }: { group: EventGroup }): boolean =>
+      mailboxes.kind === 'subscribed' || ('names' in mailboxes && mailboxes.names.some((name) => foreignName(this.#session, name) !== null));
+    return this.#groups.some(needs) ? foreignPlaces(this.#session) : [];
+  }
+
+  #isNamed(name: string): boolean {
+    return this.#groups.some(({ group: { mailboxes }, mask }) => (mask & MESSAGES) !== 0 && mailboxes.kind === 'mailboxes' && mailboxes.names.includes(name));
+  }
+
+  /** Is this one of the mailboxes that the group means? */
+  #matches({ mailboxes }: EventGroup, { name, isOwn, isSubscribed }: Named): boolean {
+    switch (mailboxes.kind) {
+      case 'mailboxes':
+        return mailboxes.names.includes(name);
+      case 'subtree':
+        return mailboxes.names.some((top) => name === top || name.startsWith(`${top}/`));
+      case 'subscribed':
+        return isSubscribed;
+      default:
+        // RFC 5465 section 6.3: mail may be filed into any mailbox here, so "inboxes" are all of them.
+        return isOwn;
+    }
+  }
+
+  /** Reads which mailboxes there are, and brings the watches in line with them. Answers what was known before. */
+  #look(): Names {
+    const { context } = this.#session;
+    const accountId = this.#session.account!.id;
+    const before = this.#names;
+    const foreign = this.#foreign();
+    const readable = new Map(foreign.filter(({ rights }) => rights.includes('r')).map((place) => [place.row.id, place]));
+    this.#names = readNames(context.reader, accountId, foreign);
+    const wanted = new Map<MailboxId, { accountId: AccountId; name: string; events: number }>();
+    for (const [id, entry] of this.#names) {
+      if (!entry.isSelectable || (!entry.isOwn && !readable.has(id))) continue;
+      let events = 0;
+      for (const { group, mask } of this.#groups) if ((mask & MESSAGES) !== 0 && this.#matches(group, entry)) events |= mask & MESSAGES;
+      if (events !== 0) wanted.set(id, { accountId: readable.get(id)?.owner ?? accountId, name: entry.name, events });
+    }
+    if (wanted.size > context.settings()['imap.notifyMailboxesMax']) {
+      this.isTooMuch = true;
+      this.#isOverflow = true;
+      return before;
+    }
+    for (const [id, watched] of this.#watched) {
+      if (wanted.get(id)?.name === watched.name && wanted.get(id)?.events === watched.events) wanted.delete(id);
+      else {
+        watched.stop();
+        this.#watched.delete(id);
+      }
+    }
+    for (const [id, { accountId: owner, name, events }] of wanted) {
+      const stop = context.announcements.watchMailbox(owner, id, (announcement) => this.#mailboxChanged(watched, announcement));
+      const watched: Watched = { accountId: owner, name, events, dirty: 0, stop };
+      this.#watched.set(id, watched);
+    }
+    return before;
+  }
+
+  // ── What is said ──
+
+  /** RFC 5465 sections 5.1 to 5.3; `isFirst`: what NOTIFY SET STATUS must say (section 3.1). */
+  #status(mailboxId: MailboxId, { accountId, name, events: wanted }: Watched, events: number, isFirst: boolean): string {
+    const row = this.#session.context.reader.mailboxById(accountId, mailboxId);
+    if (row === null) return '';
+    const items: string[] = [];
+    if ((events & COUNTS) !== 0) items.push(`MESSAGES ${row.exists}`, `UIDNEXT ${row.uidNext}`);
+    if (isFirst || (events & BIT.FLAGCHANGE) !== 0) items.push(`UIDVALIDITY ${row.uidValidity}`);
+    // Who hears of flags is after the number of unseen messages, which new ones change too.
+    if ((wanted & BIT.FLAGCHANGE) !== 0) items.push(`UNSEEN ${row.unseen}`);
+    if (this.#session.isCondstore || (isFirst && (events & BIT.FLAGCHANGE) !== 0)) items.push(`HIGHESTMODSEQ ${Math.max(1, row.highestModseq)}`);
+    return `* STATUS ${formatMailbox(name, this.#isUtf8)} (${items.join(' ')})\r\n`;
+  }
+
+  #takeNames(): string {
+    this.#areNamesDirty = false;
+    const before = this.#look();
+    const own = this.#ownNames;
+    let text = '';
+    for (const change of nameChanges(before, this.#names)) {
+      if (own.some((name) => name === change.name || name === change.oldName || name.startsWith(`${change.name}/`))) continue;
+      const wanted = change.kind === 'name' ? BIT.MAILBOXNAME : BIT.SUBSCRIPTIONCHANGE;
+      // A subscription that ends concerns those who watch what is subscribed.
+      const isSubscribed = change.kind === 'subscription' || isSubscribedIn(before, change.name) || isSubscribedIn(this.#names, change.name);
+      const now = { name: change.name, isOwn: change.isOwn, isSubscribed };
+      const then = change.oldName === null ? now : { ...now, name: change.oldName };
+      const isWanted = this.#groups.some(({ group, mask }) => (mask & wanted) !== 0 && (this.#matches(group, now) || this.#matches(group, then)));
+      if (isWanted) text += listLine(this.#names, change, this.#isUtf8);
+    }
+    return text;
+  }
+
+  #takeMetadata(): string {
+    let text = '';
+    for (const [mailboxId, entries] of this.#metadata) {
+      const name = mailboxId === 0 ? '' : this.#names.get(mailboxId)?.name;
+      if (name === undefined || entries.size === 0) continue;
+      text += `* METADATA ${mailboxId === 0 ? '""' : formatMailbox(name, this.#isUtf8)} ${[...entries].map(formatEntry).join(' ')}\r\n`;
+    }
+    this.#metadata.clear();
+    this.#entries = 0;
+    return text;
+  }
+}
+
+function isSubscribedIn(names: Names, wanted: string): boolean {
+  for (const { name, isSubscribed } of names.values()) if (name === wanted) return isSubscribed;
+  return false;
+}
+
+/** Mailbox names among the arguments of a command that changes names. */
+function namesIn(args: unknown): readonly string[] {
+  const given = typeof args === 'string' ? [args] : args !== null && typeof args === 'object' ? Object.values(args) : [];
+  return given.filter((value): value is string => typeof value === 'string').map((name) => (name.endsWith('/') ? name.slice(0, -1) : name));
+}
