@@ -52,6 +52,15 @@ const PEERS = [
   ['getmail6', '/usr/bin/getmail'],
   ['alpine', 'alpine'],
   ['offlineimap3', '/usr/bin/offlineimap'],
+  ['thunderbird', 'thunderbird'],
+  ['xvfb', 'Xvfb'],
+  ['xdotool', 'xdotool'],
+  ['fonts-dejavu-core', '/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf'],
+  ['chromium', 'chromium'],
+  ['roundcube-core', '/var/lib/roundcube/public_html/index.php'],
+  ['roundcube-sqlite3', '/usr/share/doc/roundcube-sqlite3'],
+  ['php-cli', 'php'],
+  ['php-sqlite3', '/usr/share/doc/php-sqlite3'],
 ];
 
 const step = (title) => process.stdout.write(`\n── ${title}\n`);

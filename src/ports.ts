@@ -38,6 +38,8 @@ export interface PeerCertificate {
   readonly issuer: string;
   readonly fingerprint: string;
   readonly publicKeyFingerprint: string;
+  /** Whose it says it is: e-mail addresses of the subject alternative name; without any those of the subject; without any its common names. */
+  readonly names?: readonly string[];
 }
 
 /** What is known of the TLS layer of a connection; null in clear text. */
@@ -49,6 +51,8 @@ export interface TlsInfo {
   readonly bits: number;
   readonly servername: string | null /** tls-exporter bytes for SCRAM-…-PLUS (RFC 9266). */;
   exporter(): Uint8Array | null;
+  /** tls-server-end-point bytes (RFC 5929 section 4); null where our certificate has none. */
+  endPoint?(): Uint8Array | null;
 }
 
 /** The other end, as PROXY, XCLIENT or the socket says. `ip` is canonical text without zone. */
@@ -95,8 +99,10 @@ export type SessionFactory = (connection: Connection) => Session;
 export interface TlsProvider {
   context(): SecureContext | null;
   options(): import('node:tls').TlsOptions | null;
-  /** Ask SMTP clients for a certificate. */
+  /** Ask clients for a certificate, */
   readonly asksClients?: boolean;
+  /** of these: smtp, submission, imap, pop3, sieve; those with TLS from the first byte are meant too. Left out: smtp. */
+  readonly asksClientsOf?: readonly string[];
 }
 
 // ── Directory ────────────────────────────────────────────────────────────────────────────────────────
@@ -580,10 +586,15 @@ export interface MailboxRow {
   readonly bytes: number;
   /** Messages with uid >= this were never shown as \Recent to a session. */
   readonly recentUid: number;
+  /** Every keyword that a message here ever had, separated by spaces. */
+  readonly keywords: string;
 }
 
 /** [uid, modseq, flags, keywords (space separated) or null, internalDate ms, size (with prefix), emailId] */
 export type MessageTuple = [uid: number, modseq: number, flags: number, keywords: string | null, internalDate: number, size: number, emailId: EmailId];
+
+/** The part of a message's row that changes, and all that a selected mailbox keeps in memory. A MessageTuple is one too. */
+export type MessageState = readonly [uid: number, modseq: number, flags: number, keywords: string | null, ...unknown[]];
 
 export interface EmailRow {
   readonly id: EmailId;
@@ -618,6 +629,8 @@ export interface StoreReader {
   mailboxById(accountId: AccountId, id: MailboxId): MailboxRow | null;
   /** In uid order, at most `limit`, uid in [from, to]. */
   messages(accountId: AccountId, mailboxId: MailboxId, fromUid: number, toUid: number, limit: number): MessageTuple[];
+  /** The same, with less of each: for reading a whole mailbox. */
+  states(accountId: AccountId, mailboxId: MailboxId, fromUid: number, toUid: number, limit: number): MessageState[];
   message(accountId: AccountId, mailboxId: MailboxId, uid: number): MessageTuple | null;
   /** [modseq, uid] of expunged messages with modseq > since. */
   expungedSince(accountId: AccountId, mailboxId: MailboxId, since: number, limit: number): [modseq: number, uid: number][];
@@ -792,12 +805,16 @@ export interface ThreadFacts {
 export interface SearchIndex {
   /** `needle`: folded as SEARCH compares (`foldForSearch` of mail/text.ts), at least one character. */
   containing(accountId: AccountId, scope: TextScope, needle: string, pause: () => Promise<void>): Promise<TextMatches>;
-  /** FUZZY (RFC 6203): misspelt, inflected, in any order; best first, at most `limit`. */
+  /** FUZZY (RFC 6203), `words` folded: misspelt, inflected, in any order; best first, at most `limit`. */
   similar(accountId: AccountId, scope: TextScope, words: string, limit: number, pause: () => Promise<void>): Promise<SimilarEmail[]>;
   /** Facts of those of the emails that are indexed, in any order. At most 1000 at once. */
   facts(accountId: AccountId, emails: readonly EmailId[]): ThreadFacts[];
   /** Every indexed email of the account with its thread, in pages: emails above `after`, ascending, at most `limit`. */
   factsAfter(accountId: AccountId, after: EmailId, limit: number): ThreadFacts[];
+  /**
+   * Headers without their long fields (`mail/short-header.ts`), one character a byte, in the order of the emails; null where none is kept. At most 1000 at once.
+   */
+  shortHeaders(accountId: AccountId, emails: readonly EmailId[]): (string | null)[];
   /** Resolves when everything stored before the call is indexed, or after `ms` (false). */
   settled(ms: number): Promise<boolean>;
 }

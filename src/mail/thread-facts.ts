@@ -12,7 +12,7 @@ export const REFERENCES_MAX = 200;
 export interface HeaderThreadFacts {
   /** Normalised, without brackets. */
   readonly messageId: string | null;
-  /** Of References, or the first id of In-Reply-To when there is none; oldest first, none twice, at most REFERENCES_MAX. */
+  /** Of References, or the first id of In-Reply-To when there is none; oldest first, repeated as the field has them, at most REFERENCES_MAX. */
   readonly references: readonly string[];
   /** Folded as SEARCH compares, so that equal ones are the same by i;unicode-casemap. */
   readonly baseSubject: string;
@@ -27,7 +27,7 @@ export function threadFacts(header: Uint8Array, fields: readonly HeaderField[] =
   };
   const subject = firstField(header, fields, 'subject');
   const { base, isReply } = baseSubject(subject === null ? '' : decodeHeaderValue(header.subarray(subject.valueStart, subject.valueEnd)));
-  const all = [...new Set(idsOf('references'))];
+  const all = idsOf('references');
   const references = all.length > 0 ? all : idsOf('in-reply-to').slice(0, 1);
   return {
     messageId: idsOf('message-id')[0] ?? null,

@@ -37,6 +37,11 @@ const MERGE_PAGES = 64;
 const GRAMS = ['header_grams', 'body_grams', 'attachment_grams'] as const;
 const EMAIL_PAGE = 2000;
 
+/** Nearly all headers are ASCII: text is read faster than bytes, which have to become text. */
+function kept(short: string): string | Uint8Array {
+  return /^[\x01-\x7f]*$/.test(short) ? short : Buffer.from(short, 'latin1');
+}
+
 export class Indexer {
   readonly #options: IndexerOptions;
   #connection: Connection;
@@ -254,6 +259,7 @@ export class Indexer {
       thread,
     );
     connection.run('INSERT INTO kept (row, email_id, header, body) VALUES (?, ?, ?, ?)', row, id, encodeKept(prepared.header), encodeKept(prepared.body));
+    if (prepared.short !== null) connection.run('INSERT INTO short_header (email_id, account_id, data) VALUES (?, ?, ?)', id, account, kept(prepared.short));
     this.#addGrams('header_grams', row, prepared.header);
     this.#addGrams('body_grams', row, prepared.body);
     if (prepared.hasAttachments) connection.run('INSERT INTO attachment_todo (row, email_id, attempts) VALUES (?, ?, 0)', row, id);
@@ -328,6 +334,7 @@ export class Indexer {
       threads.add(thread);
       for (const table of GRAMS) this.#connection.run(`DELETE FROM ${table} WHERE rowid=?`, row);
       this.#connection.run('DELETE FROM kept WHERE row=?', row);
+      this.#connection.run('DELETE FROM short_header WHERE email_id=?', id);
       this.#connection.run('DELETE FROM kept_attachment WHERE row=?', row);
       this.#connection.run('DELETE FROM attachment_todo WHERE row=?', row);
       this.#connection.run('DELETE FROM email WHERE id=?', id);

@@ -2,6 +2,7 @@
 import { asBuffer } from '../mail/header.ts';
 import { decodeParts, type PartIndex } from '../mail/part-index.ts';
 import { searchableText } from '../mail/searchable-text.ts';
+import { shortHeader } from '../mail/short-header.ts';
 import { foldForSearch, headerText } from '../mail/text.ts';
 import { type HeaderThreadFacts, threadFacts } from '../mail/thread-facts.ts';
 import type { AccountId, BlobId, EmailId, EmailRow, MessageReader, StoreReader } from '../ports.ts';
@@ -28,6 +29,8 @@ export interface PreparedEmail {
   /** Folded. */
   readonly header: string;
   readonly body: string;
+  /** The header without its long fields; null: not kept. */
+  readonly short: string | null;
   /** False: texts were cut, or could not be read. */
   readonly isComplete: boolean;
   /** It has attachments whose text can be read. */
@@ -39,6 +42,7 @@ export const UNREADABLE: PreparedEmail = {
   facts: { messageId: null, references: [], baseSubject: '', isReply: false },
   header: '',
   body: '',
+  short: null,
   isComplete: false,
   hasAttachments: false,
 };
@@ -63,6 +67,7 @@ export async function prepareEmail(store: StoreReader, email: StoredEmail, chara
       facts: threadFacts(header),
       header: cut(headerFolded, charactersMax),
       body: cut(body, charactersMax),
+      short: root.bodyStart <= headerEnd ? shortHeader(header) : null,
       isComplete: root.bodyStart <= headerEnd && headerFolded.length <= charactersMax && body.length <= charactersMax,
       hasAttachments: (await attachmentsOf(read, root)).length > 0,
     };

@@ -3,7 +3,7 @@
  * that is taken from messages (`mail/searchable-text.ts`) or of the dictionary (`kept-text.ts`) needs another number, and then the
  * index is made again.
  */
-export const SEARCH_VERSION = 1;
+export const SEARCH_VERSION = 3;
 /** Of the tables whose content is taken over into the next index: which thread an email is in must never change. */
 export const THREADS_VERSION = 1;
 
@@ -35,6 +35,8 @@ CREATE INDEX email_incomplete ON email (account_id, id) WHERE is_complete=0;
 -- Folded text, compressed (kept-text.ts).
 CREATE TABLE kept (row INTEGER PRIMARY KEY, email_id INTEGER NOT NULL, header BLOB NOT NULL, body BLOB NOT NULL);
 CREATE TABLE kept_attachment (row INTEGER PRIMARY KEY, email_id INTEGER NOT NULL, text BLOB NOT NULL);
+-- The header without its long fields (mail/short-header.ts), text when it is ASCII, else bytes: lists of messages are read here, not out of the messages.
+CREATE TABLE short_header (email_id INTEGER PRIMARY KEY, account_id INTEGER NOT NULL, data NOT NULL);
 -- Emails whose attachments are still to be read.
 CREATE TABLE attachment_todo (row INTEGER PRIMARY KEY, email_id INTEGER NOT NULL, attempts INTEGER NOT NULL);
 -- Which thread a message id belongs to, of the message itself or of one that refers to it (threads.ts).

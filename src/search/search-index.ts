@@ -31,6 +31,9 @@ const SCANNED_ROWS = 8;
 /** Texts that are read with one query when all must be looked at. */
 const SCAN_PAGE = 32;
 const POLL_MS = 20;
+/** How many rows may be read for each that is wanted. */
+const NEIGHBOURS = 4;
+const SHORT_HEADERS_SQL = 'SELECT email_id, data FROM short_header WHERE email_id BETWEEN ? AND ? AND account_id=? ORDER BY email_id';
 const FACTS_SQL = 'SELECT id, message_id, refs, base_subject, is_reply, thread_id FROM email';
 
 const NOTHING_KNOWN: TextMatches = { emails: new Set(), isIndexed: () => false };
@@ -88,6 +91,25 @@ class SqliteSearchIndex implements SearchIndex {
 
   factsAfter(accountId: AccountId, after: EmailId, limit: number): ThreadFacts[] {
     return this.#read((index) => index.all(`${FACTS_SQL} WHERE account_id=? AND id>? ORDER BY id LIMIT ?`, accountId, after, limit).map(factsOf));
+  }
+
+  shortHeaders(accountId: AccountId, emails: readonly EmailId[]): (string | null)[] {
+    const found: (string | null)[] = new Array(emails.length).fill(null);
+    this.#read((index) => {
+      for (let at = 0; at < emails.length; ) {
+        // Messages that came one after the other are neighbours here too: one query for all of them.
+        let end = at + 1;
+        while (end < emails.length && emails[end]! > emails[end - 1]! && emails[end]! - emails[at]! < (end - at + 1) * NEIGHBOURS) end += 1;
+        let from = at;
+        for (const [email, data] of index.all(SHORT_HEADERS_SQL, emails[at]!, emails[end - 1]!, accountId) as [EmailId, string | Uint8Array][]) {
+          while (from < end && emails[from]! < email) from += 1;
+          if (emails[from] === email) found[from] = typeof data === 'string' ? data : Buffer.from(data.buffer, data.byteOffset, data.length).toString('latin1');
+        }
+        at = end;
+      }
+      return [];
+    });
+    return found;
   }
 
   async settled(ms: number): Promise<boolean> {

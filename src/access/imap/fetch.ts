@@ -4,6 +4,7 @@
  */
 import { bodyFromStructure } from '../../mail/body-structure.ts';
 import { formatInternalDate } from '../../mail/date.ts';
+import { isInShortHeader, pickFields } from '../../mail/short-header.ts';
 import type { EmailRow, MessageTuple } from '../../ports.ts';
 import { FLAG } from '../../ports.ts';
 import { emailObjectId } from '../../store/object-id.ts';
@@ -31,6 +32,8 @@ interface Plan {
   readonly needsRow: boolean;
   readonly needsEnvelope: boolean;
   readonly needsBody: boolean;
+  /** All that is wanted of the bytes are header fields that short headers have: their names. */
+  readonly shortFields: readonly ReadonlySet<string>[] | null;
   readonly needsSaveDate: boolean;
   readonly needsThread: boolean;
   /** Bytes of the message are needed for nothing but PREVIEW (LAZY), which may be NIL. */
@@ -55,6 +58,7 @@ function planOf(session: ImapSession, asked: readonly FetchItem[], changedSince:
     needsRow: needsBody || has('internalDate') || has('size') || has('emailId') || has('threadId'),
     needsEnvelope: has('envelope') || has('body') || has('bodyStructure'),
     needsBody,
+    shortFields: session.context.search === undefined ? null : shortFieldsOf(items),
     needsSaveDate: has('saveDate'),
     needsThread: has('threadId'),
     isLazy: needsBody && !needsSections && items.every((item) => item.kind !== 'preview' || item.isLazy),
@@ -64,6 +68,24 @@ function planOf(session: ImapSession, asked: readonly FetchItem[], changedSince:
   };
 }
 
+/** For each item the names of its fields (of others none); null when anything but fields of short headers is wanted. */
+function shortFieldsOf(items: readonly FetchItem[]): ReadonlySet<string>[] | null {
+  if (!items.some((item) => item.kind === 'section')) return null;
+  const names: ReadonlySet<string>[] = [];
+  for (const item of items) {
+    if (item.kind === 'binary' || item.kind === 'binarySize' || item.kind === 'preview') return null;
+    if (item.kind !== 'section') {
+      names.push(NO_FIELDS);
+      continue;
+    }
+    const { text, path, fields } = item.section;
+    if (text !== 'HEADER.FIELDS' || path.length > 0 || item.setsSeen || !fields.every(isInShortHeader)) return null;
+    names.push(new Set(fields));
+  }
+  return names;
+}
+const NO_FIELDS: ReadonlySet<string> = new Set();
+
 type Envelope = [uid: number, envelope: string, bodyStructure: string, emailId: number, headerBytes: number];
 
 /** One page: positions in the client's numbering, and what was read for them (undefined: the message is gone). */
@@ -72,6 +94,8 @@ interface Page {
   rows: (MessageTuple | undefined)[];
   envelopes: (Envelope | undefined)[];
   saveDates: (SaveDate | undefined)[];
+  /** null: to be read out of the message. */
+  shorts: (string | null)[];
   threads: ReadonlyMap<number, number> | null;
 }
 
@@ -143,7 +167,9 @@ async function sendMessages(
         continue;
       }
       if (plan.changedSince !== null && selected.view.modseqs[index]! <= plan.changedSince) continue;
-      if (plan.needsBody && !(lazy !== null && (lazy.isSpent || (page.rows[i]?.[5] ?? 0) > LAZY_MESSAGE_BYTES))) {
+      if (plan.shortFields !== null && page.shorts[i] != null) {
+        if (!fetchPlain(session, selected, plan, page, i, index)) hasGone = true;
+      } else if (plan.needsBody && !(lazy !== null && (lazy.isSpent || (page.rows[i]?.[5] ?? 0) > LAZY_MESSAGE_BYTES))) {
         const outcome = await fetchBodies(session, selected, plan, page, i, newlySeen);
         if (outcome === 'gone') hasGone = true;
         else if (outcome === 'damaged') hasDamaged = true;
@@ -174,12 +200,17 @@ function* pages(ranges: Ranges): Generator<number[]> {
 }
 
 function readPage(session: ImapSession, selected: Selected, positions: number[], plan: Plan): Page {
-  const page: Page = { positions, rows: [], envelopes: [], saveDates: [], threads: null };
+  const page: Page = { positions, rows: [], envelopes: [], saveDates: [], shorts: [], threads: null };
   const { reader } = session.context;
   const { accountId, mailboxId } = selected.view;
   if (plan.needsRow) page.rows = alongside(selected, positions, (from, to, limit) => reader.messages(accountId, mailboxId, from, to, limit));
   if (plan.needsEnvelope) page.envelopes = alongside(selected, positions, (from, to, limit) => reader.envelopes(accountId, mailboxId, from, to, limit));
   if (plan.needsSaveDate) page.saveDates = alongside(selected, positions, (from, to, limit) => readSaveDates(reader, accountId, mailboxId, from, to, limit));
+  if (plan.shortFields !== null)
+    page.shorts = session.context.search!.shortHeaders(
+      accountId,
+      page.rows.map((row) => row?.[6] ?? 0),
+    );
   return page;
 }
 
@@ -239,10 +270,18 @@ function fetchPlain(session: ImapSession, selected: Selected, plan: Plan, page: 
   let text = plan.isUidOnly ? `* ${selected.uids[position]} UIDFETCH (` : `* ${position + 1} FETCH (`;
   for (let n = 0; n < plan.items.length; n += 1) {
     if (n > 0) text += ' ';
-    text += plainItem(plan.items[n]!, selected, index, row, envelope, page, i);
+    const item = plan.items[n]!;
+    text += item.kind === 'section' ? shortItem(item, page.shorts[i]!, plan.shortFields![n]!) : plainItem(item, selected, index, row, envelope, page, i);
   }
   session.out.write(`${text})\r\n`);
   return true;
+}
+
+/** HEADER.FIELDS out of the short header. */
+function shortItem(item: Extract<FetchItem, { kind: 'section' }>, short: string, wanted: ReadonlySet<string>): string {
+  let fields = pickFields(short, wanted);
+  if (item.partial !== null) fields = fields.slice(item.partial.start, item.partial.start + item.partial.count);
+  return fields === '' ? `${item.label} ""` : `${item.label} {${fields.length}}\r\n${fields}`;
 }
 
 function plainItem(

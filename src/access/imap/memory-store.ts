@@ -27,6 +27,7 @@ import type {
 import { FLAG } from '../../ports.ts';
 import type { AnnotationsInput } from '../../store/operations/annotation.ts';
 import { Failure } from '../../system/failure.ts';
+import { SORT_ENVELOPES_SQL, SORT_ROWS_SQL } from './sort-keys.ts';
 
 interface Message {
   uid: number;
@@ -34,6 +35,7 @@ interface Message {
   flags: number;
   keywords: string | null;
   internalDate: number;
+  savedAt: number;
   email: Email;
 }
 interface Email {
@@ -53,6 +55,7 @@ interface Mailbox {
   recentUid: number;
   messages: Message[];
   expunged: [modseq: number, uid: number][];
+  expungedFloor: number;
 }
 type Listener = (announcement: Announcement) => void;
 
@@ -163,8 +166,17 @@ export class MemoryStore implements StoreReader, StoreWriter, Announcements {
     }
     return found;
   }
+  states(accountId: AccountId, mailboxId: MailboxId, fromUid: number, toUid: number, limit: number): MessageTuple[] {
+    return this.messages(accountId, mailboxId, fromUid, toUid, limit);
+  }
   message(accountId: AccountId, mailboxId: MailboxId, uid: number): MessageTuple | null {
     return this.messages(accountId, mailboxId, uid, uid, 1)[0] ?? null;
+  }
+  /** Forgets all removals so far, as the store does after a while. */
+  pruneExpunged(mailboxId: MailboxId): void {
+    const mailbox = this.#mailboxes.get(mailboxId)!;
+    mailbox.expungedFloor = mailbox.expunged.at(-1)?.[0] ?? mailbox.expungedFloor;
+    mailbox.expunged = [];
   }
   expungedSince(accountId: AccountId, mailboxId: MailboxId, since: number, limit: number): [number, number][] {
     return this.#get(accountId, mailboxId)
@@ -200,10 +212,36 @@ export class MemoryStore implements StoreReader, StoreWriter, Announcements {
   /** Knows the queries of this room. */
   rows(sql: string, ...parameters: (string | number | null)[]): unknown[][] {
     if (sql.includes(' FROM annotation ')) return this.#annotationRows(sql, parameters);
-    // Rights, options and keys of URLs are tested with the real store.
+    if (sql === SORT_ROWS_SQL || sql === SORT_ENVELOPES_SQL) return this.#sortRows(sql, parameters as [number, number, number, number, number]);
+    if (sql.startsWith('SELECT expunged_floor ')) return [[this.#mailboxes.get(parameters[0] as number)?.expungedFloor ?? 0]];
+    if (sql.startsWith('SELECT m.uid, e.envelope FROM ')) {
+      const [accountId, mailboxId, from, to, limit] = parameters as [number, number, number, number, number];
+      return this.envelopes(accountId, mailboxId, from, to, limit).map(([uid, envelope]) => [uid, envelope]);
+    }
+    if (sql.startsWith('SELECT uid, saved_at FROM message ')) return this.#saveDates(parameters as number[]);
+    if (sql === 'SELECT name, value FROM account_option WHERE account_id=?') return [...this.options];
+    // Rights and keys of URLs are tested with the real store.
     if (/ (acl|account_option|urlauth_key) /.test(sql)) return [];
     if (sql !== 'SELECT name FROM subscription WHERE account_id=?') throw new Error(`unknown query ${sql}`);
     return [...(this.#subscriptions.get(parameters[0] as number) ?? [])].map((name) => [name]);
+  }
+
+  #saveDates([, mailboxId, from, to, limit]: number[]): unknown[][] {
+    const { messages } = this.#mailboxes.get(mailboxId!)!;
+    return messages
+      .filter(({ uid }) => uid >= from! && uid <= to!)
+      .slice(0, limit)
+      .map(({ uid, savedAt }) => [uid, savedAt]);
+  }
+
+  /** Choices by name, of whichever account. */
+  readonly options = new Map<string, string>();
+
+  #sortRows(sql: string, parameters: [number, number, number, number, number]): unknown[][] {
+    return this.messages(...parameters).map(([uid, , , , internalDate, size, emailId]) => {
+      const { envelope, sentAt } = this.#emails.get(emailId)!.row;
+      return sql === SORT_ENVELOPES_SQL ? [uid, envelope] : [uid, internalDate, size, emailId, sentAt];
+    });
   }
 
   /** "mailbox entry" to value; of one account, as the tests have it. */
@@ -293,6 +331,7 @@ export class MemoryStore implements StoreReader, StoreWriter, Announcements {
       flags: like.flags,
       keywords: like.keywords,
       internalDate: like.internalDate,
+      savedAt: this.now(),
       email,
     };
     mailbox.uidNext += 1;
@@ -399,6 +438,7 @@ export class MemoryStore implements StoreReader, StoreWriter, Announcements {
       recentUid: 1,
       messages: [],
       expunged: [],
+      expungedFloor: 0,
     };
     this.#mailboxes.set(mailbox.id, mailbox);
     return mailbox;
@@ -464,6 +504,7 @@ export class MemoryStore implements StoreReader, StoreWriter, Announcements {
       if (mailbox !== undefined) mailbox.isSubscribed = isSubscribed;
       else if (isSubscribed) this.#subscribed(accountId).add(name);
       if (!isSubscribed) this.#subscribed(accountId).delete(name);
+      this.publish({ kind: 'mailboxes', accountId });
     });
   }
 
@@ -541,6 +582,7 @@ function row(mailbox: Mailbox): MailboxRow {
     deleted: messages.filter(({ flags }) => (flags & FLAG.deleted) !== 0).length,
     bytes: messages.reduce((sum, { email }) => sum + email.row.prefix.length + email.row.blobBytes, 0),
     recentUid: mailbox.recentUid,
+    keywords: [...new Set(mailbox.messages.flatMap((message) => message.keywords?.split(' ') ?? []))].join(' '),
   };
 }
 

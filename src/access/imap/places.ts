@@ -12,6 +12,9 @@ export type Right = 'l' | 'r' | 's' | 'w' | 'i' | 'p' | 'k' | 'x' | 't' | 'e' | 
 /** In the order in which they are written. */
 export const ALL_RIGHTS = 'lrswipkxtea';
 
+/** Whose eyes a name is looked up with: a session, or an account that a URL speaks for. */
+export type Viewer = Pick<ImapSession, 'context' | 'account'>;
+
 export interface Place {
   readonly row: MailboxRow;
   /** As this session writes it. */
@@ -34,7 +37,7 @@ interface ForeignName {
   readonly mailbox: string;
 }
 
-function prefixes(session: ImapSession): readonly (readonly ['other' | 'shared', string])[] {
+function prefixes(session: Viewer): readonly (readonly ['other' | 'shared', string])[] {
   const settings = session.context.settings();
   if (settings['imap.sharing'] === 'none') return [];
   const other = ['other', settings['imap.otherUsersPrefix']] as const;
@@ -43,7 +46,7 @@ function prefixes(session: ImapSession): readonly (readonly ['other' | 'shared',
 }
 
 /** null: a name of the session's own mailboxes. */
-export function foreignName(session: ImapSession, name: string): ForeignName | null {
+export function foreignName(session: Viewer, name: string): ForeignName | null {
   for (const [kind, prefix] of prefixes(session)) {
     if (!name.startsWith(`${prefix}/`) && name !== prefix) continue;
     const rest = name.slice(prefix.length + 1);
@@ -54,12 +57,12 @@ export function foreignName(session: ImapSession, name: string): ForeignName | n
 }
 
 /** Does the account exist to be shared (imap.sharedAccounts)? Its mailboxes are below the prefix for shared ones. */
-export function isSharedAccount(session: ImapSession, login: string): boolean {
+export function isSharedAccount(session: Viewer, login: string): boolean {
   return session.context.settings()['imap.sharedAccounts'].includes(login);
 }
 
 /** The session's name for a mailbox of another account. */
-export function nameOfForeign(session: ImapSession, ownerLogin: string, mailbox: string): string {
+export function nameOfForeign(session: Viewer, ownerLogin: string, mailbox: string): string {
   const settings = session.context.settings();
   return `${isSharedAccount(session, ownerLogin) ? settings['imap.sharedPrefix'] : settings['imap.otherUsersPrefix']}/${ownerLogin}/${mailbox}`;
 }
@@ -67,7 +70,7 @@ export function nameOfForeign(session: ImapSession, ownerLogin: string, mailbox:
 const domainOf = (login: string): string => login.slice(login.lastIndexOf('@') + 1);
 
 /** May these two share mailboxes at all (imap.sharing)? */
-export function maySee(session: ImapSession, owner: Account): boolean {
+export function maySee(session: Viewer, owner: Account): boolean {
   const settings = session.context.settings();
   if (settings['imap.sharing'] === 'none' || owner.isDisabled) return false;
   return settings['imap.sharing'] === 'all' || isSharedAccount(session, owner.login) || domainOf(owner.login) === domainOf(session.account!.login);
@@ -88,7 +91,7 @@ export function rightsFor(login: string, rows: Iterable<readonly [identifier: st
   return [...ALL_RIGHTS].filter((right) => given.includes(right) && !taken.includes(right)).join('');
 }
 
-function foreignPlace(session: ImapSession, foreign: ForeignName, name: string): Place | null {
+function foreignPlace(session: Viewer, foreign: ForeignName, name: string): Place | null {
   const { reader, directory } = session.context;
   if (foreign.mailbox === '') return null;
   const owner = directory.accountByLogin(foreign.login);
@@ -106,12 +109,12 @@ function foreignPlace(session: ImapSession, foreign: ForeignName, name: string):
  * The mailbox of a name as a client sends it. null: there is none, or none that the session may know of: a mailbox of which it has
  * neither "l" nor any right is answered like one that does not exist (RFC 4314 section 6).
  */
-export function findPlace(session: ImapSession, given: string): Place | null {
+export function findPlace(session: Viewer, given: string): Place | null {
   // Thunderbird may add the hierarchy separator at the end of a name.
   return exactPlace(session, given) ?? (given.endsWith('/') ? exactPlace(session, given.slice(0, -1)) : null);
 }
 
-function exactPlace(session: ImapSession, name: string): Place | null {
+function exactPlace(session: Viewer, name: string): Place | null {
   const accountId = session.account!.id;
   // Somebody may have had a mailbox of such a name before there were prefixes: it stays reachable.
   const row = session.context.reader.mailboxByName(accountId, name);
@@ -122,12 +125,12 @@ function exactPlace(session: ImapSession, name: string): Place | null {
 }
 
 /** Is the name one that only another account could create a mailbox under, or a prefix itself? */
-export function isForeign(session: ImapSession, name: string): boolean {
+export function isForeign(session: Viewer, name: string): boolean {
   return foreignName(session, name) !== null;
 }
 
 /** Every mailbox of other accounts that the session's account may at least see in lists ("l"), by its name. */
-export function foreignPlaces(session: ImapSession): Place[] {
+export function foreignPlaces(session: Viewer): Place[] {
   const { reader, directory } = session.context;
   const { account } = session;
   if (account === null || prefixes(session).length === 0) return [];

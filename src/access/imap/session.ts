@@ -15,7 +15,9 @@ import { beginAppend, endAppend, finishAppend, nextAppend, receiveAppend } from 
 import type { SaslLogin } from './authenticate.ts';
 import { continueSasl } from './authenticate.ts';
 import { capabilityLine } from './capability.ts';
+import { Compression, withoutEndBlock } from './compress-layer.ts';
 import { COMMANDS, type Command, SELECTED } from './commands.ts';
+import { contextsOf } from './context.ts';
 import { scopeOf } from './folders.ts';
 import { hiddenFor } from './hidden.ts';
 import { idleLine } from './idle.ts';
@@ -27,6 +29,7 @@ import { Output } from './output.ts';
 import { FLAVOUR, type Selected } from './selected.ts';
 import type { ImapSettings } from './settings.ts';
 import { Shared } from './shared.ts';
+import { isRefusedBeforeUtf8, UTF8_REFUSAL } from './utf8-only.ts';
 import type { Idler } from './view.ts';
 
 export type State = 'notAuthenticated' | 'authenticated' | 'selected';
@@ -120,9 +123,13 @@ export class ImapSession implements Session, Idler {
   #isGone = false;
   #isDraining = false;
   #badCommands = 0;
+  /** COMPRESS; null for nearly all. */
+  #compression: Compression | null = null;
+  /** Compression has just ended, and the client's last octets of it may still come. */
+  #isDecompressed = false;
   #lastInput: number;
   #lastNotice = 0;
-  readonly #startedAt: number;
+  #startedAt: number;
   /** Modseq by uid of flag changes that the running command made and has answered. */
   #own: Map<number, number> | null = null;
 
@@ -164,11 +171,24 @@ export class ImapSession implements Session, Idler {
   received(chunk: Buffer): void {
     if (this.isClosed) return;
     this.#lastInput = idle.now;
-    this.#reader.push(chunk);
+    if (this.#compression !== null) {
+      this.#compression.push(chunk);
+      return;
+    }
+    if (this.#isDecompressed) {
+      this.#isDecompressed = false;
+      chunk = withoutEndBlock(chunk);
+    }
+    this.#take(chunk);
+  }
+
+  #take(bytes: Buffer): void {
+    if (this.isClosed) return;
+    this.#reader.push(bytes);
     if (!this.#isBusy) this.#pump();
     else if (this.#reader.buffered > BUFFERED_MAX && !this.#isPaused) {
       this.#isPaused = true;
-      this.connection.socket.pause();
+      (this.#compression ?? this.connection.socket).pause();
     }
   }
 
@@ -210,7 +230,7 @@ export class ImapSession implements Session, Idler {
     this.out.flush();
     if (this.#isPaused && !this.#isBusy && this.#reader.buffered <= BUFFERED_MAX && !this.isClosed) {
       this.#isPaused = false;
-      this.connection.socket.resume();
+      (this.#compression ?? this.connection.socket).resume();
     }
   }
 
@@ -305,6 +325,10 @@ export class ImapSession implements Session, Idler {
         return;
       }
       updates = command.updates;
+      if (isRefusedBeforeUtf8(this, verb)) {
+        this.tagged(tag, UTF8_REFUSAL, updates);
+        return;
+      }
       const args = command.parse(cursor);
       if (this.isUidOnly && BY_NUMBER.has(verb)) {
         this.tagged(tag, 'BAD [UIDREQUIRED] Sequence numbers are not possible after ENABLE UIDONLY', 'none');
@@ -393,6 +417,22 @@ export class ImapSession implements Session, Idler {
     );
   }
 
+  /** Answers a command that is done, behind those that are still under way. */
+  answer(tag: string, text: string, updates: Updates): void {
+    if (this.#inFlight === 0) this.tagged(tag, text, updates);
+    else this.answerLater(tag, updates, Promise.resolve(text));
+  }
+
+  /** Are so many commands under way that the next one must wait until all have `landed`? */
+  get isFlightFull(): boolean {
+    return this.#inFlight >= IN_FLIGHT_MAX;
+  }
+
+  /** Resolves when no command is under way beside the others. */
+  get landed(): Promise<void> {
+    return this.#landing;
+  }
+
   #landed(tag: string, updates: Updates, text: string | null): void {
     this.#inFlight -= 1;
     // Nothing that moves sequence numbers may be said while a command that uses them is under way.
@@ -447,6 +487,11 @@ export class ImapSession implements Session, Idler {
     this.tagged(tag, text, 'none');
   }
 
+  /** What the client is told of an error: a tagged response without its tag. Bugs and failures of the store go to the log. */
+  refusalText(error: unknown): string {
+    return this.#refusal(error);
+  }
+
   #refusal(error: unknown): string {
     if (error instanceof ImapSyntaxError) return `BAD ${error.message}`;
     if (error instanceof Failure) {
@@ -491,7 +536,14 @@ export class ImapSession implements Session, Idler {
       this.bye('The selected mailbox was deleted or renamed');
       return;
     }
-    if (selected.isCurrent || notify?.isSilent === true) return;
+    const contexts = contextsOf(selected);
+    contexts?.beforeUpdates();
+    if (!selected.isCurrent && notify?.isSilent !== true) this.#bringLevel(selected, withExpunge);
+    contexts?.afterUpdates();
+  }
+
+  #bringLevel(selected: Selected, withExpunge: boolean): void {
+    const { notify } = this;
     if (!this.isRev2) this.claimRecent();
     let flavour = withExpunge ? FLAVOUR.expunge : 0;
     if (this.isCondstore) flavour |= FLAVOUR.condstore;
@@ -689,6 +741,73 @@ export class ImapSession implements Session, Idler {
     this.attach();
   }
 
+  /** Has the client sent more than the command that is being run? */
+  get hasEarlyInput(): boolean {
+    return this.#reader.buffered > 0;
+  }
+
+  get isCompressed(): boolean {
+    return this.#compression !== null;
+  }
+
+  /** COMPRESS: says the tagged response; from then on everything is compressed, both ways (RFC 4978 section 3). */
+  async beginCompression(tag: string, text: string): Promise<void> {
+    const settings = this.context.settings();
+    const compression = new Compression(this.connection.socket, {
+      take: (bytes) => this.#take(bytes),
+      fail: (why) => this.bye(why),
+      bytesFree: settings['imap.appendBytesMax'] + settings['imap.literalBytesMax'] + settings['imap.lineBytesMax'],
+    });
+    // Before the response: the client's next octets may come at once.
+    this.#compression = compression;
+    this.tagged(tag, text, 'none');
+    await this.out.drain();
+    if (!this.isClosed) this.out.use(compression.sink, false);
+  }
+
+  /** Everything that has been said is compressed, everything from now on is not. */
+  async endCompression(): Promise<void> {
+    const compression = this.#compression;
+    if (compression === null) return;
+    this.out.flush();
+    const plain = await compression.finish();
+    if (this.isClosed) return;
+    this.#compression = null;
+    this.#isDecompressed = plain.length === 0;
+    this.out.use(this.connection.socket, this.connection.tls !== null);
+    if (plain.length > 0) this.#take(plain);
+    this.connection.socket.resume();
+  }
+
+  /** UNAUTHENTICATE (RFC 8437): all that the login and what came after it brought is forgotten. */
+  unauthenticated(): void {
+    const settings = this.context.settings();
+    this.unselect();
+    this.#forgetLogin();
+    this.account = null;
+    this.hidden = hiddenFor(this.context.reader, null, settings['imap.capabilitiesHidden']);
+    this.state = 'notAuthenticated';
+    this.isCondstore = false;
+    this.isQresync = false;
+    this.isUidOnly = false;
+    this.isUtf8 = false;
+    this.isRev2 = false;
+    this.#own = null;
+    this.#limits.lineBytesMax = EARLY_LINE_BYTES;
+    this.#limits.literalBytesMax = EARLY_LITERAL_BYTES;
+    this.#startedAt = idle.now;
+    this.deadline = idle.now + settings['imap.loginTimeout'];
+  }
+
+  #forgetLogin(): void {
+    this.#metadata?.close();
+    this.#metadata = null;
+    this.notify?.close();
+    this.notify = null;
+    this.#unwatchLogin?.();
+    this.#unwatchLogin = null;
+  }
+
   /** Between commands, or in IDLE: what is said now stands in no command's way. */
   get #maySpeak(): boolean {
     return !this.isClosed && !this.#isBusy && this.#inFlight === 0 && (this.#mode === 'idle' || this.#mode === 'commands');
@@ -798,12 +917,9 @@ export class ImapSession implements Session, Idler {
     this.append = null;
     this.unselect();
     this.shared.left(this);
-    this.#metadata?.close();
-    this.#metadata = null;
-    this.notify?.close();
-    this.notify = null;
-    this.#unwatchLogin?.();
-    this.#unwatchLogin = null;
+    this.#forgetLogin();
+    this.#compression?.close();
+    this.#compression = null;
     this.#reader.reset();
   }
 }

@@ -1,12 +1,16 @@
-/** search (RFC 9051 section 6.4.4, RFC 3501, ESEARCH RFC 4731, SEARCHRES RFC 5182, CONDSTORE RFC 7162, WITHIN RFC 5032). */
+/**
+ * search-key and search-program (RFC 9051 section 6.4.4, RFC 3501), with the keys of CONDSTORE (RFC 7162), WITHIN (RFC 5032),
+ * SAVEDATE (RFC 8514), OBJECTID (RFC 8474), FILTERS (RFC 5466) and FUZZY (RFC 6203). Result options: search-returns.ts.
+ */
 import { FLAG } from '../../ports.ts';
 import { BACKSLASH, CLOSE, DQUOTE, isDigit, OPEN, SP } from './chars.ts';
 import { type Cursor, ImapSyntaxError, type SequenceSet } from './cursor.ts';
 import { date } from './date.ts';
 import { IMAP_LIMITS } from './limits.ts';
+import { type SearchReturns, searchReturnOpts } from './search-returns.ts';
 
 export type SearchKey =
-  | { readonly kind: 'all' | 'recent' | 'new' | 'old' }
+  | { readonly kind: 'all' | 'recent' | 'new' | 'old' | 'saveDateSupported' }
   | { readonly kind: 'flag'; readonly bit: number; readonly isSet: boolean }
   | { readonly kind: 'keyword'; readonly word: string; readonly isSet: boolean }
   | { readonly kind: 'sequence' | 'uid'; readonly set: SequenceSet }
@@ -17,23 +21,31 @@ export type SearchKey =
   | { readonly kind: 'body' | 'text'; readonly value: Buffer }
   | { readonly kind: 'larger' | 'smaller'; readonly size: number }
   /** Days since 1970-01-01. */
-  | { readonly kind: 'before' | 'on' | 'since' | 'sentBefore' | 'sentOn' | 'sentSince'; readonly day: number }
+  | { readonly kind: DayKind; readonly day: number }
   | { readonly kind: 'older' | 'younger'; readonly seconds: number }
   | { readonly kind: 'modseq'; readonly modseq: number }
+  /** An ObjectID as FETCH gives it. */
+  | { readonly kind: 'emailId' | 'threadId'; readonly id: string }
+  /** The name of a stored search, in lower case. */
+  | { readonly kind: 'filter'; readonly name: string }
+  | { readonly kind: 'fuzzy'; readonly key: SearchKey }
   | { readonly kind: 'not'; readonly key: SearchKey }
   | { readonly kind: 'or'; readonly keys: readonly SearchKey[] }
   | { readonly kind: 'and'; readonly keys: readonly SearchKey[] };
 
 export type EnvelopeName = 'from' | 'to' | 'cc' | 'bcc' | 'subject';
 
-export type SearchReturn = 'MIN' | 'MAX' | 'ALL' | 'COUNT' | 'SAVE';
+export type DayKind = 'before' | 'on' | 'since' | 'sentBefore' | 'sentOn' | 'sentSince' | 'savedBefore' | 'savedOn' | 'savedSince';
 
-export interface SearchArguments {
-  /** null: no RETURN. An empty list means ALL (RFC 4731 section 3.1). */
-  readonly returns: ReadonlySet<SearchReturn> | null;
+export interface SearchProgram {
   /** Upper case; null when not given. */
   readonly charset: string | null;
   readonly key: SearchKey;
+}
+
+export interface SearchArguments extends SearchProgram {
+  /** null: no RETURN. */
+  readonly returns: SearchReturns | null;
 }
 
 type KeyParser = (cursor: Cursor, context: Context) => SearchKey;
@@ -53,7 +65,7 @@ const textKey =
   };
 
 const plain =
-  (kind: 'all' | 'recent' | 'new' | 'old'): KeyParser =>
+  (kind: 'all' | 'recent' | 'new' | 'old' | 'saveDateSupported'): KeyParser =>
   () => ({ kind });
 const flag =
   (bit: number, isSet: boolean): KeyParser =>
@@ -62,7 +74,7 @@ const envelope =
   (name: EnvelopeName): KeyParser =>
   (cursor) => ({ kind: 'envelope', name, value: argument(cursor) });
 const day =
-  (kind: 'before' | 'on' | 'since' | 'sentBefore' | 'sentOn' | 'sentSince'): KeyParser =>
+  (kind: DayKind): KeyParser =>
   (cursor) => {
     cursor.sp();
     return { kind, day: date(cursor) };
@@ -86,6 +98,16 @@ const keyword =
     return { kind: 'keyword', word: cursor.atom(), isSet };
   };
 
+const objectId =
+  (kind: 'emailId' | 'threadId'): KeyParser =>
+  (cursor) => {
+    cursor.sp();
+    const id = cursor.atom();
+    // RFC 8474 section 7: ALPHA, DIGIT, "_" and "-".
+    if (!/^[\w-]{1,255}$/.test(id)) cursor.fail('an object identifier');
+    return { kind, id };
+  };
+
 function argument(cursor: Cursor): Buffer {
   cursor.sp();
   return cursor.astring();
@@ -100,8 +122,25 @@ const KEYS: ReadonlyMap<string, KeyParser> = new Map<string, KeyParser>([
   ['CC', envelope('cc')],
   ['DELETED', flag(FLAG.deleted, true)],
   ['DRAFT', flag(FLAG.draft, true)],
+  ['EMAILID', objectId('emailId')],
+  [
+    'FILTER',
+    (cursor) => {
+      cursor.sp();
+      const name = cursor.atom();
+      if (name.includes('/')) cursor.fail('the name of a filter');
+      return { kind: 'filter', name: name.toLowerCase() };
+    },
+  ],
   ['FLAGGED', flag(FLAG.flagged, true)],
   ['FROM', envelope('from')],
+  [
+    'FUZZY',
+    (cursor, context) => {
+      cursor.sp();
+      return { kind: 'fuzzy', key: searchKey(cursor, context) };
+    },
+  ],
   ['HEADER', (cursor) => ({ kind: 'header', name: argument(cursor).toString('latin1').toLowerCase(), value: argument(cursor) })],
   ['KEYWORD', keyword(true)],
   ['LARGER', size('larger')],
@@ -127,6 +166,10 @@ const KEYS: ReadonlyMap<string, KeyParser> = new Map<string, KeyParser>([
     },
   ],
   ['RECENT', plain('recent')],
+  ['SAVEDATESUPPORTED', plain('saveDateSupported')],
+  ['SAVEDBEFORE', day('savedBefore')],
+  ['SAVEDON', day('savedOn')],
+  ['SAVEDSINCE', day('savedSince')],
   ['SEEN', flag(FLAG.seen, true)],
   ['SENTBEFORE', day('sentBefore')],
   ['SENTON', day('sentOn')],
@@ -135,6 +178,7 @@ const KEYS: ReadonlyMap<string, KeyParser> = new Map<string, KeyParser>([
   ['SMALLER', size('smaller')],
   ['SUBJECT', envelope('subject')],
   ['TEXT', textKey('text')],
+  ['THREADID', objectId('threadId')],
   ['TO', envelope('to')],
   [
     'UID',
@@ -197,31 +241,41 @@ function searchKeys(cursor: Cursor, context: Context): SearchKey {
   return keys.length === 1 ? keys[0]! : { kind: 'and', keys };
 }
 
-const RETURNS: readonly SearchReturn[] = ['MIN', 'MAX', 'ALL', 'COUNT', 'SAVE'];
-
-/** [SP "RETURN" SP "(" … ")"] SP ["CHARSET" SP charset SP] search-key *(SP search-key) */
-export function searchArguments(cursor: Cursor): SearchArguments {
-  cursor.sp();
-  let returns: Set<SearchReturn> | null = null;
-  if (cursor.takeWord('RETURN')) {
-    const named = new Set<SearchReturn>();
-    cursor.sp();
-    cursor.list(20, 0, () => {
-      const word = cursor.word();
-      const option = RETURNS.find((known) => known === word);
-      if (option === undefined) throw new ImapSyntaxError(`Unknown SEARCH result option ${word.slice(0, 40)}`);
-      named.add(option);
-    });
-    returns = named;
-    cursor.sp();
-  }
+/** ["CHARSET" SP charset SP] search-key *(SP search-key), up to the end of the command. */
+export function searchProgram(cursor: Cursor): SearchProgram {
   let charset: string | null = null;
   if (cursor.takeWord('CHARSET')) {
     cursor.sp();
     charset = cursor.astring().toString('latin1').toUpperCase();
     cursor.sp();
   }
+  return { charset, key: searchCriteria(cursor) };
+}
+
+/** search-key *(SP search-key) up to the end: what follows the charset of SORT and THREAD, and what a filter holds (RFC 5466). */
+export function searchCriteria(cursor: Cursor): SearchKey {
   const key = searchKeys(cursor, { depth: 0, keys: 0, texts: 0 });
   cursor.end();
-  return { returns, charset, key };
+  return key;
+}
+
+/** [SP search-return-opts] SP search-program */
+export function searchArguments(cursor: Cursor): SearchArguments {
+  cursor.sp();
+  const returns = searchReturnOpts(cursor);
+  const program = searchProgram(cursor);
+  checkReturns(returns, program.key);
+  return { returns, ...program };
+}
+
+/** Throws ImapSyntaxError for RELEVANCY without a FUZZY key (RFC 6203 section 4). Filters are not looked into. */
+export function checkReturns(returns: SearchReturns | null, key: SearchKey): void {
+  if (returns?.options.has('RELEVANCY') && !hasKey(key, ['fuzzy', 'filter'])) throw new ImapSyntaxError('RELEVANCY needs a FUZZY search key');
+}
+
+/** Is there a key of one of these kinds anywhere in it? */
+export function hasKey(key: SearchKey, kinds: readonly SearchKey['kind'][]): boolean {
+  if (kinds.includes(key.kind)) return true;
+  if (key.kind === 'not' || key.kind === 'fuzzy') return hasKey(key.key, kinds);
+  return (key.kind === 'and' || key.kind === 'or') && key.keys.some((each) => hasKey(each, kinds));
 }
