@@ -1,5 +1,6 @@
 /** The writer operations of the rooms that keep their own tables. */
 import { ACL_OPERATIONS } from '../access/acl/operations.ts';
+import { URLAUTH_OPERATIONS } from '../access/imap/urlauth-operations.ts';
 import { MIRROR_OPERATIONS } from '../access/mirror/operations.ts';
 import { POP3_OPERATIONS } from '../access/pop3/operations.ts';
 import { CHALLENGE_OPERATIONS } from '../deliver/challenge/operations.ts';
@@ -23,6 +24,7 @@ const { 'queue.report': queueReport, ...queueOperations } = QUEUE_OPERATIONS;
 /** Those that change nothing the writer counts in memory, or only through `acceptInto`: they run among deliveries without disturbing them. */
 export const LIGHT_OPERATIONS: Operations = {
   ...ACL_OPERATIONS,
+  ...URLAUTH_OPERATIONS,
   ...POP3_OPERATIONS,
   ...MIRROR_OPERATIONS,
   ...DOOR_OPERATIONS,
