@@ -133,6 +133,9 @@ test('10. ENVELOPE and BODYSTRUCTURE are ASCII, whatever the header has', async 
   const answer = await client.exchange('a FETCH 1 (ENVELOPE BODYSTRUCTURE BODY)\r\n');
   assert.match(answer, /^[\x20-\x7e\r\n]+$/);
   assert.match(answer, /\r\na OK FETCH completed\r\n$/);
+  // Nobody gets anything else: who asked for UTF-8 reads encoded words as well (RFC 6855 section 3 permits UTF-8, and demands none).
+  await client.exchange('b ENABLE UTF8=ACCEPT\r\n');
+  assert.match(await client.exchange('c FETCH 1 (ENVELOPE BODYSTRUCTURE)\r\n'), /^[\x20-\x7e\r\n]+c OK FETCH completed\r\n$/);
 });
 
 test('11. pipelined STORE and EXPUNGE keep their order', async () => {
