@@ -1,5 +1,5 @@
 /**
- * npm run bench -- [ingest] [outbound] [memory] [flood] [judge] [filters] [sieve] [procmail] [list] [--quick] [--alone]
+ * npm run bench -- [ingest] [outbound] [memory] [flood] [judge] [filters] [imap] [sieve] [procmail] [list] [--quick] [--alone]
  *
  * Measures Posthorn beside Debian's Postfix and Dovecot on this machine, in the same run, and prints tables with ratios.
  * --quick: fewer messages, one round. --alone: without the peers. Needs root (control groups, namespaces).
@@ -11,13 +11,14 @@ import { list } from './filters-list.ts';
 import { procmail } from './filters-procmail.ts';
 import { sieve } from './filters-sieve.ts';
 import { flood } from './flood.ts';
+import { imap } from './imap.ts';
 import { ingest } from './ingest.ts';
 import { judge } from './judge.ts';
 import { memory } from './memory.ts';
 import { outbound } from './outbound.ts';
 
 ownNetwork();
-const BENCHES = { ingest, outbound, memory, flood, judge, filters } as const;
+const BENCHES = { ingest, outbound, memory, flood, judge, filters, imap } as const;
 /** What `filters` is made of, each by its own name. */
 const PARTS = { sieve, procmail, list } as const;
 const { values, positionals } = parseArgs({

@@ -620,7 +620,20 @@ export interface MessageReader {
   slice(start: number, end: number): Uint8Array | Promise<Uint8Array>;
   /** The same in pieces of at most 64 KiB. */
   stream(start: number, end: number): AsyncIterable<Uint8Array>;
+  /** Where the whole message can be had at once: writes it into `target`, in which it has room and one byte to spare. Throws Failure 'corruptBlob'. */
+  copyTo?(target: Buffer, at: number): void;
   close(): void;
+}
+
+/** Of an email row what reading the message's bytes takes. */
+export type BodyRow = Pick<EmailRow, 'id' | 'prefix' | 'blobBytes' | 'headerBytes' | 'parts'>;
+
+/** A message of a mailbox, read together with its bytes. */
+export interface StoredBody {
+  readonly message: MessageTuple;
+  readonly email: BodyRow;
+  /** A reader that the caller closes. Throws Failure 'corruptBlob' when there is nothing to be read. */
+  open(): MessageReader;
 }
 
 export interface StoreReader {
@@ -644,6 +657,8 @@ export interface StoreReader {
     limit: number,
   ): [uid: number, envelope: string, bodyStructure: string, emailId: EmailId, headerBytes: number][];
   open(email: EmailRow): MessageReader;
+  /** Messages to be read, in uid order, at most `limit`, uid in [from, to]. Each holds up to 64 KB until it is let go. */
+  bodies(accountId: AccountId, mailboxId: MailboxId, fromUid: number, toUid: number, limit: number): StoredBody[];
   /** The queue's view of a blob (no prefix). */
   openBlob(blobId: BlobId): MessageReader;
   usage(accountId: AccountId): { bytes: number; messages: number; quotaBytes: number; quotaMessages: number } | null;
@@ -663,6 +678,15 @@ export interface FlagChange {
   readonly uid: number;
   readonly flags: number;
   readonly keywords: string | null;
+  readonly modseq: number;
+}
+
+/** System flags of many messages changed alike: those with uids in the ranges have (flags & and) | or. Only where that differs from before did modseq change. */
+export interface FlagSweep {
+  /** [from, to] pairs, ascending. */
+  readonly ranges: readonly number[];
+  readonly and: number;
+  readonly or: number;
   readonly modseq: number;
 }
 
@@ -695,6 +719,14 @@ export interface StoreWriter {
     keywords: readonly string[],
     unchangedSince?: number,
   ): Promise<{ changed: FlagChange[]; modified: number[] }>;
+  /** The same for system flags of whole ranges of uids ([from, to] pairs, ascending), of which nothing is said but how many changed; modseq 0: none. */
+  sweep(
+    accountId: AccountId,
+    mailboxId: MailboxId,
+    ranges: readonly number[],
+    mode: 'add' | 'remove',
+    flags: number,
+  ): Promise<{ changed: number; modseq: number }>;
   /** Removes messages; `onlyDeleted` skips those without \Deleted. `uids` null means all. */
   expunge(accountId: AccountId, mailboxId: MailboxId, uids: readonly number[] | null, onlyDeleted: boolean): Promise<{ uids: number[]; modseq: number }>;
   /** Creates parents too (RFC 9051 section 6.3.4). */
@@ -722,8 +754,11 @@ export interface MailboxMirror {
   isMirrored(accountId: AccountId): boolean;
   /** Brings both sides level; never rejects. null: the account has no folders, nothing is to be waited for. */
   refresh(accountId: AccountId, scope: MirrorScope): Promise<void> | null;
-  /** Somebody looks at the mailbox: changes in its folder are taken into the store as they come. Answers the way to stop; null: not mirrored. */
-  watch(accountId: AccountId, mailboxId: MailboxId): (() => void) | null;
+  /**
+   * Somebody looks at the mailbox (null: at all of the account's, and at which there are): changes in its folder are taken into the store as they
+   * come. Answers the way to stop; null: not mirrored.
+   */
+  watch(accountId: AccountId, mailboxId: MailboxId | null): (() => void) | null;
 }
 
 // ── Announcements: after each commit, to every loop, in commit order ─────────────────────────────────
@@ -739,6 +774,8 @@ export type Announcement =
       readonly added: readonly MessageTuple[];
       readonly flags: readonly FlagChange[];
       readonly expunged: readonly number[];
+      /** To be applied after the other changes, to what the messages have then, where its modseq is higher. */
+      readonly sweep?: FlagSweep;
       /** The change was too large to spell out: read the mailbox again. */
       readonly isResync: boolean;
     }

@@ -18,6 +18,7 @@ import { lockDataDirectory } from './store/lock.ts';
 import { storePaths } from './store/paths.ts';
 import { openStoreReader } from './store/reader.ts';
 import { connectWriter } from './store/writer/client.ts';
+import type { Wanted } from './store/writer/runner.ts';
 import { systemAdmin } from './system/admin.ts';
 import { banner } from './system/banner.ts';
 import { checkRuntime, prepareDataDir } from './system/checks.ts';
@@ -157,7 +158,7 @@ async function run(options: ServeOptions, undo: (() => Promise<void> | void)[]):
   const keeper = crew.start('keeper', 'keeper', { startedAt });
   keeper.link.tell('connect', { port: writerJourney.far }, [writerJourney.far]);
 
-  const connectToWriter = (wants: 'all' | 'notices') => {
+  const connectToWriter = (wants: Wanted) => {
     const { port1, port2 } = new MessageChannel();
     writerThread.link.tell('connect', { port: port2, wants }, [port2]);
     return port1;
@@ -226,7 +227,7 @@ async function run(options: ServeOptions, undo: (() => Promise<void> | void)[]):
   const searchProgress = settings()['search.enabled'] ? createSearchProgress() : undefined;
   async function startIndexer(): Promise<void> {
     if (searchProgress === undefined) return;
-    const writerPort = connectToWriter('all');
+    const writerPort = connectToWriter('arrivals');
     await crew.start('indexer', 'indexer', { writerPort, searchProgress }, [writerPort]).ready;
   }
 

@@ -64,14 +64,16 @@ export function registerConfig(program: Command, context: CliContext): void {
     .description('Prints the reference of all options in Markdown.')
     .option('--commands', 'the reference of all commands instead')
     .option('--write', 'write the generated pages under docs/ of the source tree')
-    .action((options: { commands?: boolean; write?: boolean }) => {
+    .action(async (options: { commands?: boolean; write?: boolean }) => {
       if (options.write !== true) return io.print((options.commands === true ? commandsReference(program) : configReference(SETTINGS)).trimEnd());
       const folder = join(programDir(), 'docs');
       mkdirSync(folder, { recursive: true });
       writeFileSync(join(folder, 'configuration.md'), configReference(SETTINGS));
       writeFileSync(join(folder, 'commands.md'), commandsReference(program));
       writeFileSync(join(folder, 'log-events.md'), eventsReference(join(programDir(), 'src')));
+      const { extensionsReference } = await import('./extensions-reference.ts');
+      writeFileSync(join(folder, 'imap-extensions.md'), extensionsReference());
       writeFileSync(join(folder, 'metrics.md'), metricsReference());
-      io.print(`Written: configuration.md, commands.md, log-events.md and metrics.md in ${folder}`);
+      io.print(`Written: configuration.md, commands.md, imap-extensions.md, log-events.md and metrics.md in ${folder}`);
     });
 }

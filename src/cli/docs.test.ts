@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { SETTINGS } from '../settings.ts';
@@ -10,8 +10,10 @@ import type { Setting } from '../system/declare.ts';
 import { configReference } from '../system/config/show.ts';
 import { programDir } from '../system/version.ts';
 import { commandsReference } from './commands-reference.ts';
+import { CAPABILITY_ROWS } from '../access/imap/capability-rows.ts';
 import type { CliContext } from './context.ts';
 import { eventsReference, findCalls, metricsReference } from './events-reference.ts';
+import { extensionsReference } from './extensions-reference.ts';
 import { buildProgram } from './program.ts';
 
 const page = (name: string): string => readFileSync(join(programDir(), 'docs', name), 'utf8');
@@ -29,6 +31,13 @@ test('docs/commands.md is what the commands say', () => {
 test('docs/log-events.md and docs/metrics.md are what the source says', () => {
   assert.equal(page('log-events.md'), eventsReference(join(programDir(), 'src')), `docs/log-events.md ${STALE}`);
   assert.equal(page('metrics.md'), metricsReference(), `docs/metrics.md ${STALE}`);
+});
+
+test('docs/imap-extensions.md is what the table of capabilities says, and every proof is there', () => {
+  assert.equal(page('imap-extensions.md'), extensionsReference(), `docs/imap-extensions.md ${STALE}`);
+  for (const { name, proof } of CAPABILITY_ROWS) assert.ok(existsSync(join(programDir(), proof)), `${name}: ${proof} is not there`);
+  const names = CAPABILITY_ROWS.map((row) => row.name);
+  assert.deepEqual(names, [...new Set(names)], 'each capability has one row');
 });
 
 test('every log event has a sentence in system/events.ts, every metric a row in system/metrics.list.ts', () => {

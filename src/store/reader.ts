@@ -1,8 +1,21 @@
 /** Reads: synchronous, short, in the thread that asks, on its own read-only connection. */
-import type { AccountId, BlobId, EmailId, EmailRow, MailboxId, MailboxRow, MessageReader, MessageState, MessageTuple, StoreReader } from '../ports.ts';
+import type {
+  AccountId,
+  BlobId,
+  BodyRow,
+  EmailId,
+  EmailRow,
+  MailboxId,
+  MailboxRow,
+  MessageReader,
+  MessageState,
+  MessageTuple,
+  StoredBody,
+  StoreReader,
+} from '../ports.ts';
 import { Failure } from '../system/failure.ts';
 import { openBlobRow } from './blobs/reader.ts';
-import { type Connection, openReader } from './engines/sqlite.ts';
+import { type Connection, openReader, type Row } from './engines/sqlite.ts';
 import { MAILBOX_COLUMNS, mailboxRow } from './rows.ts';
 
 const NO_PREFIX = new Uint8Array(0);
@@ -14,6 +27,30 @@ const MESSAGES_SQL =
 const STATES_SQL = 'SELECT uid, modseq, flags, keywords FROM message WHERE account_id=? AND mailbox_id=? AND uid BETWEEN ? AND ? ORDER BY uid LIMIT ?';
 const ENVELOPES_SQL =
   'SELECT m.uid, e.envelope, e.body_structure, e.id, length(e.prefix)+e.header_bytes FROM message m JOIN email e ON e.id=m.email_id WHERE m.account_id=? AND m.mailbox_id=? AND m.uid BETWEEN ? AND ? ORDER BY m.uid LIMIT ?';
+
+const BODIES_SQL =
+  'SELECT m.uid, m.modseq, m.flags, m.keywords, m.internal_date, m.size, m.email_id, e.prefix, e.blob_bytes, e.header_bytes, e.parts, e.blob_id, b.bytes, b.codec, b.data, b.file, b.frames FROM message m JOIN email e ON e.id=m.email_id LEFT JOIN blob b ON b.id=e.blob_id WHERE m.account_id=? AND m.mailbox_id=? AND m.uid BETWEEN ? AND ? ORDER BY m.uid LIMIT ?';
+
+/** A row of BODIES_SQL. */
+class BodyOfRow implements StoredBody {
+  readonly message: MessageTuple;
+  readonly email: BodyRow;
+  readonly #row: Row;
+  readonly #blobDir: string;
+
+  constructor(row: Row, blobDir: string) {
+    this.message = row as unknown as MessageTuple;
+    this.email = { id: row[6], prefix: row[7], blobBytes: row[8], headerBytes: row[9], parts: row[10] };
+    this.#row = row;
+    this.#blobDir = blobDir;
+  }
+
+  open(): MessageReader {
+    const row = this.#row;
+    if (row[12] === null) throw new Failure('corruptBlob', `blob ${row[11]} is missing`);
+    return openBlobRow({ bytes: row[12], codec: row[13], data: row[14], file: row[15], frames: row[16] }, row[7], this.#blobDir);
+  }
+}
 
 export class SqliteReader implements StoreReader {
   readonly #connection: Connection;
@@ -75,6 +112,9 @@ export class SqliteReader implements StoreReader {
   }
   open(email: EmailRow): MessageReader {
     return this.#open(email.blobId, email.prefix);
+  }
+  bodies(accountId: AccountId, mailboxId: MailboxId, fromUid: number, toUid: number, limit: number): StoredBody[] {
+    return this.#connection.all(BODIES_SQL, accountId, mailboxId, fromUid, toUid, limit).map((row) => new BodyOfRow(row, this.#blobDir));
   }
   openBlob(blobId: BlobId): MessageReader {
     return this.#open(blobId, NO_PREFIX);

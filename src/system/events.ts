@@ -215,6 +215,7 @@ export const EVENTS: ReadonlyMap<string, string> = new Map([
   ['search.attachment.failed', 'The attachments of a message could not be read for the index.'],
   // reading mail
   ['imap.acl.changed', 'A user changed who has rights on a mailbox (RFC 4314).'],
+  ['imap.context.failed', 'A search that a client keeps up to date (RFC 5267) could not be looked at again; the client was told that it ends.'],
   ['imap.id', 'A client said what it is (RFC 2971).'],
   ['imap.starttls.failed', 'A TLS handshake after STARTTLS failed.'],
   ['imap.message.damaged', 'A stored message could not be read; FETCH and SEARCH passed over it.'],

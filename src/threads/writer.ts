@@ -11,13 +11,13 @@ import { migrate } from '../store/schema/migrate.ts';
 import type { CommitMessage, RequestMessage } from '../store/writer/client.ts';
 import { GroupCommit } from '../store/writer/group-commit.ts';
 import { OWN_OPERATIONS, STORE_OPERATIONS } from '../store/writer/operations.ts';
-import { WriterRunner } from '../store/writer/runner.ts';
+import { type Wanted, WriterRunner } from '../store/writer/runner.ts';
 import { LIGHT_OPERATIONS, ROOM_OPERATIONS } from './room-operations.ts';
 import { journeyTo, start, startThread } from './start.ts';
 
 const thread = startThread({
   /** Another thread wants to write: its port. */
-  connect: ({ port, wants }: { port: MessagePort; wants: 'all' | 'notices' }) => {
+  connect: ({ port, wants }: { port: MessagePort; wants: Wanted }) => {
     const source = { wants, post: (message: CommitMessage) => port.postMessage(message) };
     runner.addSource(source);
     port.on('message', (requests: RequestMessage) => runner.submit(source, requests));

@@ -10,6 +10,7 @@ import { SILENT_LOG } from '../../system/log.ts';
 import { ACL_OPERATIONS } from '../acl/operations.ts';
 import type { ImapSettings } from './settings.ts';
 import { type Client, TestServer } from './testing.ts';
+import { URLAUTH_OPERATIONS } from './urlauth-operations.ts';
 
 /** Log in with any password. `team` exists to be shared. */
 export const ANNA = 'anna@example.org';
@@ -20,6 +21,7 @@ export const TEAM = 'team@example.net';
 
 const OPERATIONS: Operations = {
   ...ACL_OPERATIONS,
+  ...URLAUTH_OPERATIONS,
   'test.account': (tx, { login, quotaBytes }: { login: string; quotaBytes: number }) => {
     const id = tx.nextId('account');
     tx.run('INSERT INTO account (id, login, quota_bytes, next_uid_validity, created_at) VALUES (?, ?, ?, 1, ?)', id, login, quotaBytes, tx.now);

@@ -1,145 +1,94 @@
 /**
- * APPEND (RFC 9051 section 6.3.12), with several messages (RFC 3502) and binary or UTF-8 ones (RFC 3516, RFC 6855). Each
- * message flows into a MessageWriter as it arrives; all of them are stored in one transaction, or none.
+ * APPEND (RFC 9051 section 6.3.12), with several messages (RFC 3502), binary or UTF-8 ones (RFC 3516, RFC 6855) and such that are put
+ * together on the server (catenate.ts); REPLACE comes the same way. Each message flows into a MessageWriter as it arrives; all of them
+ * are stored in one transaction, or none. What is stored no longer holds up the session: the next APPEND may come meanwhile.
  */
-import type { MessageWriter, NewMessage } from '../../ports.ts';
-import { FAILURES, Failure } from '../../system/failure.ts';
+import type { MessageWriter, StagedMessage } from '../../ports.ts';
+import { FAILURES } from '../../system/failure.ts';
+import { type AppendStep, appendMailbox, replaceTarget } from '../../wire/imap/append.ts';
 import { SP, scan, TAG_CHAR } from '../../wire/imap/chars.ts';
-import { type AppendOptions, appendArguments, appendOptions } from '../../wire/imap/arguments.ts';
 import { Cursor, ImapSyntaxError } from '../../wire/imap/cursor.ts';
+import { IMAP_LIMITS } from '../../wire/imap/limits.ts';
 import type { LiteralMark } from '../../wire/imap/reader.ts';
+import { Append, handOver } from './append-job.ts';
+import { appendPlace } from './append-rights.ts';
+import { has } from './capability.ts';
+import { appendUrl } from './catenate.ts';
 import { tellScripts } from './events.ts';
+import { replaced, storeReplacement } from './replace.ts';
 import type { ImapSession } from './session.ts';
+import { needsUtf8, UTF8_REFUSAL } from './utf8-only.ts';
 
-export class Append {
-  readonly tag: string;
-  /** 0 while there is a refusal. */
-  mailboxId = 0;
-  name = '';
-  options: AppendOptions | null = null;
-  /** Why it cannot be; the rest of the command is read and dropped. */
-  refusal: string | null = null;
-  /** A message is arriving. */
-  isReceiving = false;
-  /** Nothing more comes from the client. */
-  isComplete = false;
-  bytes = 0;
-  writer: MessageWriter | null = null;
-  readonly messages: NewMessage[] = [];
-  readonly writers: MessageWriter[] = [];
+type Verb = 'APPEND' | 'REPLACE' | 'UID REPLACE';
 
-  constructor(tag: string) {
-    this.tag = tag;
-  }
+// ── As bytes come ──
 
-  /** Gives back what was stored for messages that will not be kept. Idempotent. */
-  abandon(): void {
-    for (const writer of this.writers) writer.abort();
-    this.writers.length = 0;
-    this.writer = null;
-  }
-
-  refuse(text: string): void {
-    this.refusal ??= text;
-    this.abandon();
-  }
+/** A literal is announced: `bytes` is the command up to it, or what followed the literal before. */
+export function beginAppend(session: ImapSession, bytes: Buffer, literal: LiteralMark): void | Promise<void> {
+  const loading = session.append === null ? (session.selected?.view.loading ?? null) : null;
+  if (loading === null || !isReplace(bytes)) return begin(session, bytes, literal);
+  // The messages of a large mailbox are still being read: which one is meant cannot be said before.
+  const held = Buffer.from(bytes);
+  const next = (): void | Promise<void> => (session.isClosed ? undefined : begin(session, held, literal));
+  return loading.then(next, next);
 }
 
-/** A message is announced: `bytes` is the command up to its literal, or what followed the message before. */
-export function beginAppend(session: ImapSession, bytes: Buffer, literal: LiteralMark): void {
+function begin(session: ImapSession, bytes: Buffer, literal: LiteralMark): void | Promise<void> {
   let { append } = session;
-  const isFirst = append === null;
-  if (append === null) {
-    const tagEnd = scan(TAG_CHAR, bytes, 0);
-    append = new Append(bytes.toString('latin1', 0, tagEnd) || '*');
-    session.beginAppendMode(append);
+  let steps: AppendStep[] = [];
+  try {
+    if (append === null) {
+      const tagEnd = scan(TAG_CHAR, bytes, 0);
+      const cursor = new Cursor(bytes, tagEnd + 1);
+      append = new Append(bytes.toString('latin1', 0, Math.min(tagEnd, IMAP_LIMITS.tagBytes)) || '*', isReplace(bytes));
+      session.beginAppendMode(append);
+      if (tagEnd === 0 || tagEnd > IMAP_LIMITS.tagBytes || bytes[tagEnd] !== SP) append.refuse('BAD A command begins with a tag and a space');
+      else {
+        readHead(session, append, cursor);
+        if (append.refusal === null) steps = append.grammar.steps(cursor, true);
+      }
+    } else if (append.refusal === null) steps = append.grammar.steps(new Cursor(bytes), true);
+  } catch (error) {
+    if (!(error instanceof ImapSyntaxError) || append === null) throw error;
+    append.refuse(`BAD ${error.message}`);
   }
-  if (append.refusal === null) {
-    try {
-      const refusal = isFirst ? readCommand(session, append, bytes) : readNext(append, bytes);
-      if (refusal !== null) append.refuse(refusal);
-    } catch (error) {
-      if (!(error instanceof ImapSyntaxError)) throw error;
-      append.refuse(`BAD ${error.message}`);
-    }
-  }
-  if (append.refusal === null) checkSize(session, append, literal.size);
-  if (append.refusal !== null) {
-    if (literal.isSynchronising) {
-      // The client waits for "+ " and will not send the message.
-      session.cancelLiteral();
-      finishAppend(session, append, append.refusal);
-      return;
-    }
-    append.isReceiving = true;
+  const current = append;
+  const done = perform(session, current, steps, 0, literal.size);
+  if (done instanceof Promise) return done.then(() => welcome(session, current, literal));
+  welcome(session, current, literal);
+  return undefined;
+}
+
+/** Takes the literal, or says why not. */
+function welcome(session: ImapSession, append: Append, literal: LiteralMark): void {
+  if (session.isClosed) return;
+  if (append.refusal !== null && literal.isSynchronising) {
+    // The client waits for "+ " and will not send it.
+    session.cancelLiteral();
+    finishAppend(session, append, append.refusal);
     return;
   }
-  append.writer = session.context.staging.open();
-  append.writers.push(append.writer);
   append.isReceiving = true;
   if (literal.isSynchronising) session.out.write('+ OK\r\n');
 }
 
-function readCommand(session: ImapSession, append: Append, bytes: Buffer): string | null {
-  if (session.account === null) return 'BAD APPEND needs a login first';
-  const tagEnd = scan(TAG_CHAR, bytes, 0);
-  if (tagEnd === 0 || bytes[tagEnd] !== SP) return 'BAD A command begins with a tag and a space';
-  const cursor = new Cursor(bytes, tagEnd + 1);
-  cursor.word();
-  const { name, options } = appendArguments(cursor);
-  append.options = options;
-  append.name = name;
-  const mailbox = session.context.reader.mailboxByName(session.account.id, name);
-  if (mailbox === null || !mailbox.isSelectable) return 'NO [TRYCREATE] No such mailbox';
-  append.mailboxId = mailbox.id;
-  return null;
-}
-
-function readNext(append: Append, bytes: Buffer): string | null {
-  const cursor = new Cursor(bytes);
-  if (append.options?.isUtf8) cursor.expect(0x29);
-  append.options = appendOptions(cursor);
-  return null;
-}
-
-function checkSize(session: ImapSession, append: Append, size: number): void {
-  const settings = session.context.settings();
-  append.bytes += size;
-  // RFC 3502 section 6.3.11: an empty message cancels the command.
-  if (size === 0) append.refuse('NO APPEND cancelled by an empty message');
-  else if (size > settings['imap.appendBytesMax']) append.refuse('NO [TOOBIG] Message is larger than APPENDLIMIT');
-  else if (append.messages.length >= settings['imap.appendMessagesMax']) append.refuse('NO [LIMIT] Too many messages in one APPEND');
-  else {
-    const usage = session.context.reader.usage(session.account!.id);
-    const isFull = usage !== null && usage.quotaBytes > 0 && usage.bytes + append.bytes > usage.quotaBytes;
-    if (isFull) append.refuse(FAILURES.overQuota.imap);
-  }
-}
-
-/** A piece of the message. */
+/** A piece of the literal. */
 export function receiveAppend(session: ImapSession, piece: Buffer): void | Promise<void> {
-  return session.append?.writer?.write(piece);
+  const { append } = session;
+  if (append === null || append.refusal !== null) return undefined;
+  if (append.url === null) return append.writer?.write(piece);
+  append.url.push(Buffer.from(piece));
+  return undefined;
 }
 
-/** The message is complete; the rest of the command comes. */
+/** The literal is complete; the rest of the command comes. */
 export function nextAppend(session: ImapSession): void | Promise<void> {
   const append = session.append!;
   append.isReceiving = false;
-  const { writer, options } = append;
-  append.writer = null;
-  if (writer === null || options === null) return undefined;
-  const staged = writer.finish();
-  const keep = (message: NewMessage['message']): void => {
-    append.messages.push({
-      message,
-      flags: options.flags.bits,
-      keywords: options.flags.keywords.length === 0 ? null : [...options.flags.keywords].sort().join(' '),
-      internalDate: options.internalDate ?? session.context.now(),
-    });
-  };
-  if (staged instanceof Promise) return staged.then(keep);
-  keep(staged);
-  return undefined;
+  const { url } = append;
+  append.url = null;
+  if (url === null || append.refusal !== null) return undefined;
+  return perform(session, append, [{ kind: 'url', url: Buffer.concat(url).toString('latin1') }], 0, 0);
 }
 
 /** The command ends here. */
@@ -147,37 +96,215 @@ export function endAppend(session: ImapSession, bytes: Buffer): void | Promise<v
   const { append } = session;
   if (append === null) return undefined;
   append.isComplete = true;
-  const closing = append.options?.isUtf8 === true ? ')' : '';
-  if (append.refusal === null && bytes.toString('latin1').trimEnd() !== closing) append.refuse('BAD End of command expected after the message');
+  let done: void | Promise<void> | null = null;
+  if (append.refusal === null) {
+    try {
+      done = perform(session, append, append.grammar.steps(new Cursor(bytes), false), 0, 0);
+    } catch (error) {
+      if (!(error instanceof ImapSyntaxError)) throw error;
+      append.refuse(`BAD ${error.message}`);
+    }
+  }
+  if (done instanceof Promise) return done.then(() => conclude(session, append));
+  return conclude(session, append);
+}
+
+/** Answers, and stores what came without holding up the session; the promise is for when too much is being stored already. */
+function conclude(session: ImapSession, append: Append): void | Promise<void> {
+  if (session.isClosed) return undefined;
   if (append.refusal !== null) {
     finishAppend(session, append, append.refusal);
     return undefined;
   }
-  return store(session, append);
-}
-
-async function store(session: ImapSession, append: Append): Promise<void> {
-  // From here on the messages are the store's, even if the client goes away: aborting one would take it from under a commit.
-  const writers = append.writers.splice(0);
-  const { uidValidity, uids } = await session.context.writer.append(session.account!.id, append.mailboxId, append.messages).catch((error: unknown) => {
-    // A writer that was lost may have committed: files whose fate is not known are left to the sweep.
-    if (error instanceof Failure && error.code !== 'storeBusy') for (const writer of writers) writer.abort();
-    throw error;
-  });
-  const { selected } = session;
-  if (selected !== null && selected.view.mailboxId === append.mailboxId) selected.view.catchUp();
-  tellScripts(session, append.mailboxId, 'APPEND', null, uids);
-  session.context.metrics.count('imap.appended', uids.length);
-  finishAppend(session, append, `OK [APPENDUID ${uidValidity} ${uids.length === 1 ? uids[0] : setOf(uids)}] APPEND completed`);
-}
-
-/** RFC 3502 section 7: in the order of the messages; ours are ascending. */
-function setOf(uids: readonly number[]): string {
-  return uids.at(-1)! - uids[0]! === uids.length - 1 ? `${uids[0]}:${uids.at(-1)}` : uids.join(',');
+  session.endAppendMode();
+  if (append.replaces !== null) return storeReplacement(session, append).then((text) => session.answer(append.tag, text, 'all'));
+  session.answerLater(append.tag, 'all', storeMessages(session, append));
+  return session.isFlightFull ? session.landed : undefined;
 }
 
 export function finishAppend(session: ImapSession, append: Append, text: string): void {
   append.abandon();
   session.endAppendMode();
-  session.tagged(append.tag, text, 'all');
+  session.answer(append.tag, text, 'all');
+}
+
+// ── As one line ──
+
+/** APPEND and REPLACE without any literal: every part of the message is named by a URL. */
+export interface LiteralLess {
+  readonly cursor: Cursor;
+}
+
+/** The arguments are looked at when the command runs: how they are read depends on the session. */
+export function literalLess(cursor: Cursor): LiteralLess {
+  return { cursor: new Cursor(Buffer.from(cursor.bytes), cursor.at) };
+}
+
+export function appendLine(session: ImapSession, verb: Verb, { cursor }: LiteralLess, tag: string): string | Promise<string> {
+  const append = new Append(tag, verb !== 'APPEND');
+  readArguments(session, append, verb, cursor);
+  if (append.refusal !== null) return append.refusal;
+  const steps = append.grammar.steps(cursor, false);
+  return Promise.resolve(perform(session, append, steps, 0, 0)).then(() => {
+    if (append.refusal === null && !session.isClosed) return append.replaces === null ? storeMessages(session, append) : storeReplacement(session, append);
+    append.abandon();
+    return append.refusal ?? '';
+  });
+}
+
+// ── What is to be done ──
+
+function isReplace(bytes: Buffer): boolean {
+  return /^[^ ]{0,64} (?:UID )?REPLACE /i.test(bytes.toString('latin1', 0, 100));
+}
+
+function readHead(session: ImapSession, append: Append, cursor: Cursor): void {
+  let verb = cursor.word();
+  if (verb === 'UID') {
+    cursor.sp();
+    verb = `UID ${cursor.word()}`;
+  }
+  if (session.account === null) append.refuse(`BAD ${verb} needs a login first`);
+  else if (verb !== 'APPEND' && session.selected === null) append.refuse(`BAD ${verb} needs a selected mailbox`);
+  else readArguments(session, append, verb as Verb, cursor);
+}
+
+/** The mailbox and, of REPLACE, the message. Sets the target or a refusal. */
+function readArguments(session: ImapSession, append: Append, verb: Verb, cursor: Cursor): void {
+  let name: string;
+  if (verb === 'APPEND') name = appendMailbox(cursor);
+  else {
+    const { number, name: mailbox } = replaceTarget(cursor);
+    name = mailbox;
+    const found = replaced(session, number, verb === 'UID REPLACE');
+    if (typeof found === 'string') {
+      append.refuse(found);
+      return;
+    }
+    append.replaces = found;
+  }
+  if (needsUtf8(session)) {
+    append.refuse(UTF8_REFUSAL);
+    return;
+  }
+  const target = appendPlace(session, name);
+  if (typeof target === 'string') append.refuse(target);
+  else append.target = target;
+}
+
+/** Does the steps from the one at `from` on, until one is refused. Never rejects: failures are refusals. `literalBytes`: of the literal behind them. */
+function perform(session: ImapSession, append: Append, steps: readonly AppendStep[], from: number, literalBytes: number): void | Promise<void> {
+  for (let i = from; i < steps.length && append.refusal === null && !session.isClosed; i += 1) {
+    let done: void | Promise<void> | null = null;
+    try {
+      done = step(session, append, steps[i]!, literalBytes);
+    } catch (error) {
+      append.refuse(session.refusalText(error));
+    }
+    if (done instanceof Promise) {
+      return done.then(
+        () => perform(session, append, steps, i + 1, literalBytes),
+        (error) => append.refuse(session.refusalText(error)),
+      );
+    }
+  }
+  // The session ended while a step was under way: what it opened since belongs to nobody.
+  if (session.isClosed) append.abandon();
+  return undefined;
+}
+
+function step(session: ImapSession, append: Append, what: AppendStep, literalBytes: number): void | Promise<void> {
+  switch (what.kind) {
+    case 'message':
+      append.options = what.options;
+      if (append.messages.length >= session.context.settings()['imap.appendMessagesMax']) append.refuse('NO [LIMIT] Too many messages in one APPEND');
+      return undefined;
+    case 'url':
+      return copyUrl(session, append, what.url);
+    case 'literal':
+      beginLiteral(session, append, what.isUrl, literalBytes);
+      return undefined;
+    default:
+      return endMessage(session, append);
+  }
+}
+
+async function copyUrl(session: ImapSession, append: Append, url: string): Promise<void> {
+  if (!has(session, 'CATENATE')) {
+    append.refuse('BAD CATENATE is not offered');
+    return;
+  }
+  const writer = openWriter(session, append);
+  const before = writer.size;
+  const refusal = await appendUrl(session, writer, url, session.context.settings()['imap.appendBytesMax']);
+  if (refusal === null) checkRoom(session, append, writer.size - before);
+  else append.refuse(refusal);
+}
+
+function beginLiteral(session: ImapSession, append: Append, isUrl: boolean, size: number): void {
+  if (isUrl) {
+    if (size > IMAP_LIMITS.urlBytes) append.refuse('BAD URL is too long');
+    else append.url = [];
+    return;
+  }
+  if ((append.writer?.size ?? 0) + size > session.context.settings()['imap.appendBytesMax']) append.refuse('NO [TOOBIG] Message is larger than APPENDLIMIT');
+  else checkRoom(session, append, size);
+  if (append.refusal === null && size > 0) openWriter(session, append);
+}
+
+/** Early, so that nobody sends in vain what the writer would refuse. */
+function checkRoom(session: ImapSession, append: Append, size: number): void {
+  append.bytes += size;
+  // What a message takes that makes room at the same time, only the writer knows.
+  if (append.replaces !== null) return;
+  const usage = session.context.reader.usage(append.target!.place.owner);
+  if (usage !== null && usage.quotaBytes > 0 && usage.bytes + append.bytes > usage.quotaBytes) append.refuse(FAILURES.overQuota.imap);
+}
+
+function openWriter(session: ImapSession, append: Append): MessageWriter {
+  if (append.writer === null) {
+    append.writer = session.context.staging.open();
+    append.writers.push(append.writer);
+  }
+  return append.writer;
+}
+
+function endMessage(session: ImapSession, append: Append): void | Promise<void> {
+  const { writer } = append;
+  append.writer = null;
+  // RFC 3502 section 6.3.11: an empty message cancels the command.
+  if (writer === null || writer.size === 0) {
+    append.refuse('NO APPEND cancelled by an empty message');
+    return undefined;
+  }
+  const { flags, internalDate } = append.options!;
+  const { keeps } = append.target!;
+  const keep = (message: StagedMessage): void => {
+    append.messages.push({
+      message,
+      flags: flags.bits & keeps.flags,
+      keywords: flags.keywords.length === 0 || !keeps.keywords ? null : [...flags.keywords].sort().join(' '),
+      internalDate: internalDate ?? session.context.now(),
+    });
+  };
+  const staged = writer.finish();
+  if (staged instanceof Promise) return staged.then(keep);
+  keep(staged);
+  return undefined;
+}
+
+async function storeMessages(session: ImapSession, append: Append): Promise<string> {
+  const { place, tellsUids } = append.target!;
+  const { uidValidity, uids } = await handOver(append, () => session.context.writer.append(place.owner, place.row.id, append.messages));
+  const { selected } = session;
+  if (selected !== null && selected.view.mailboxId === place.row.id) selected.view.catchUp();
+  if (place.isOwn) tellScripts(session, place.row.id, 'APPEND', null, uids);
+  session.context.metrics.count('imap.appended', uids.length);
+  return `OK ${tellsUids ? `[APPENDUID ${uidValidity} ${setOf(uids)}] ` : ''}APPEND completed`;
+}
+
+/** RFC 3502 section 7: in the order of the messages; ours are ascending. */
+function setOf(uids: readonly number[]): string {
+  if (uids.length === 1) return String(uids[0]);
+  return uids.at(-1)! - uids[0]! === uids.length - 1 ? `${uids[0]}:${uids.at(-1)}` : uids.join(',');
 }

@@ -49,11 +49,20 @@ export function startTls(session: ImapSession, _args: null, tag: string): string
 /** RFC 5161: unknown names are passed over; ENABLED lists what is new and is sent in any case. */
 export function enable(session: ImapSession, names: readonly string[]): string {
   const enabled: string[] = [];
+  const hadCondstore = session.isCondstore;
   for (const name of names) {
     if (!has(session, name) && name !== 'METADATA-SERVER') continue;
-    if (name === 'CONDSTORE' && !session.isCondstore) {
+    if (name === 'CONDSTORE' && !hadCondstore && !enabled.includes('CONDSTORE')) {
       session.enableCondstore();
       enabled.push('CONDSTORE');
+    } else if (name === 'QRESYNC' && !session.isQresync) {
+      // RFC 7162 section 3.2.3: CONDSTORE is part of it.
+      session.enableCondstore();
+      session.isQresync = true;
+      enabled.push('QRESYNC');
+    } else if (name === 'UIDONLY' && !session.isUidOnly) {
+      session.isUidOnly = true;
+      enabled.push('UIDONLY');
     } else if (name === 'UTF8=ACCEPT' && !session.isUtf8) {
       session.isUtf8 = true;
       enabled.push('UTF8=ACCEPT');

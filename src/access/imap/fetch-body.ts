@@ -8,7 +8,7 @@ import type { Output } from './output.ts';
 import { headerFields, sectionSpan, type Span } from './section.ts';
 
 /** Sections up to this size are read whole; larger ones are streamed. */
-const WHOLE_BYTES = 64 * 1024;
+export const WHOLE_BYTES = 64 * 1024;
 
 type SectionItem = Extract<FetchItem, { kind: 'section' }>;
 type BinaryItem = Extract<FetchItem, { kind: 'binary' }>;

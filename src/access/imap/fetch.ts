@@ -5,13 +5,15 @@
 import { bodyFromStructure } from '../../mail/body-structure.ts';
 import { formatInternalDate } from '../../mail/date.ts';
 import { isInShortHeader, pickFields } from '../../mail/short-header.ts';
-import type { EmailRow, MessageTuple } from '../../ports.ts';
+import type { MessageReader, MessageTuple, StoredBody } from '../../ports.ts';
 import { FLAG } from '../../ports.ts';
 import { emailObjectId } from '../../store/object-id.ts';
 import { FAILURES, Failure } from '../../system/failure.ts';
 import type { FetchArguments, FetchItem } from '../../wire/imap/fetch.ts';
+import { formatFlags } from '../../wire/imap/format.ts';
+import { BodyRun } from './body-run.ts';
 import { flagsBefore } from './events.ts';
-import { sendBinary, sendBinarySize, sendPreview, sendSection } from './fetch-body.ts';
+import { sendBinary, sendBinarySize, sendPreview, sendSection, WHOLE_BYTES } from './fetch-body.ts';
 import { LAZY_MESSAGE_BYTES, LazyBudget, readSaveDates, readThreads, type SaveDate, threadItem } from './fetch-more.ts';
 import { countOfRanges, limited, messageLimit, sliceOfRanges } from './message-limit.ts';
 import { OpenMessage } from './open-message.ts';
@@ -26,12 +28,19 @@ import { vanishedEarlier } from './vanished.ts';
 /** Messages whose rows are read at once. */
 const PAGE_MESSAGES = 500;
 
+/** What comes before a message that is sent as a whole: an ENVELOPE may be longer than there is room for. */
+const HEAD_BYTES_MAX = 4000;
+
 /** What the items need to be known of each message. */
 interface Plan {
   readonly items: readonly FetchItem[];
   readonly needsRow: boolean;
   readonly needsEnvelope: boolean;
   readonly needsBody: boolean;
+  /** Rows come with the bytes, when these are read. */
+  readonly rowsWithBodies: boolean;
+  /** Which of the items is the message as a whole, all others being short; -1: none. */
+  readonly wholeAt: number;
   /** All that is wanted of the bytes are header fields that short headers have: their names. */
   readonly shortFields: readonly ReadonlySet<string>[] | null;
   readonly needsSaveDate: boolean;
@@ -53,12 +62,15 @@ function planOf(session: ImapSession, asked: readonly FetchItem[], changedSince:
   if (changedSince !== null && !has('modseq')) items.push({ kind: 'modseq' });
   const needsSections = has('section') || has('binary') || has('binarySize');
   const needsBody = needsSections || has('preview');
+  const shortFields = session.context.search === undefined ? null : shortFieldsOf(items);
   return {
     items,
     needsRow: needsBody || has('internalDate') || has('size') || has('emailId') || has('threadId'),
     needsEnvelope: has('envelope') || has('body') || has('bodyStructure'),
     needsBody,
-    shortFields: session.context.search === undefined ? null : shortFieldsOf(items),
+    rowsWithBodies: needsSections && shortFields === null && !has('threadId'),
+    wholeAt: has('binary') || has('binarySize') || has('preview') ? -1 : wholeAt(items),
+    shortFields,
     needsSaveDate: has('saveDate'),
     needsThread: has('threadId'),
     isLazy: needsBody && !needsSections && items.every((item) => item.kind !== 'preview' || item.isLazy),
@@ -66,6 +78,18 @@ function planOf(session: ImapSession, asked: readonly FetchItem[], changedSince:
     changedSince,
     isUidOnly: session.isUidOnly,
   };
+}
+
+/** The item that asks for all bytes of the message, when it is the only one that asks for any. */
+function wholeAt(items: readonly FetchItem[]): number {
+  let found = -1;
+  for (let n = 0; n < items.length; n += 1) {
+    const item = items[n]!;
+    if (item.kind !== 'section') continue;
+    if (found !== -1 || item.section.text !== 'all' || item.section.path.length > 0 || item.partial !== null) return -1;
+    found = n;
+  }
+  return found;
 }
 
 /** For each item the names of its fields (of others none); null when anything but fields of short headers is wanted. */
@@ -97,6 +121,7 @@ interface Page {
   /** null: to be read out of the message. */
   shorts: (string | null)[];
   threads: ReadonlyMap<number, number> | null;
+  bodies: BodyRun | null;
 }
 
 export async function fetch(session: ImapSession, args: FetchArguments, isUid: boolean, tag: string): Promise<string> {
@@ -170,7 +195,8 @@ async function sendMessages(
       if (plan.shortFields !== null && page.shorts[i] != null) {
         if (!fetchPlain(session, selected, plan, page, i, index)) hasGone = true;
       } else if (plan.needsBody && !(lazy !== null && (lazy.isSpent || (page.rows[i]?.[5] ?? 0) > LAZY_MESSAGE_BYTES))) {
-        const outcome = await fetchBodies(session, selected, plan, page, i, newlySeen);
+        const sent = fetchBodies(session, selected, plan, page, i, newlySeen);
+        const outcome = sent instanceof Promise ? await sent : sent;
         if (outcome === 'gone') hasGone = true;
         else if (outcome === 'damaged') hasDamaged = true;
         if (clock.isOver()) await pause(clock);
@@ -200,10 +226,12 @@ function* pages(ranges: Ranges): Generator<number[]> {
 }
 
 function readPage(session: ImapSession, selected: Selected, positions: number[], plan: Plan): Page {
-  const page: Page = { positions, rows: [], envelopes: [], saveDates: [], shorts: [], threads: null };
+  const page: Page = { positions, rows: [], envelopes: [], saveDates: [], shorts: [], threads: null, bodies: null };
   const { reader } = session.context;
   const { accountId, mailboxId } = selected.view;
-  if (plan.needsRow) page.rows = alongside(selected, positions, (from, to, limit) => reader.messages(accountId, mailboxId, from, to, limit));
+  if (plan.needsBody) page.bodies = new BodyRun(reader, selected, positions);
+  if (plan.needsRow && !plan.rowsWithBodies)
+    page.rows = alongside(selected, positions, (from, to, limit) => reader.messages(accountId, mailboxId, from, to, limit));
   if (plan.needsEnvelope) page.envelopes = alongside(selected, positions, (from, to, limit) => reader.envelopes(accountId, mailboxId, from, to, limit));
   if (plan.needsSaveDate) page.saveDates = alongside(selected, positions, (from, to, limit) => readSaveDates(reader, accountId, mailboxId, from, to, limit));
   if (plan.shortFields !== null)
@@ -326,14 +354,79 @@ function plainItem(
 type Outcome = 'sent' | 'gone' | 'damaged';
 
 /** A message of which bytes were asked for. One that cannot be read is passed over: the others must not suffer for it. */
-async function fetchBodies(session: ImapSession, selected: Selected, plan: Plan, page: Page, i: number, newlySeen: Set<number> | null): Promise<Outcome> {
-  const row = page.rows[i];
-  const email: EmailRow | null = row === undefined ? null : session.context.reader.email(selected.view.accountId, row[6]);
-  if (row === undefined || email === null || (plan.needsEnvelope && page.envelopes[i] === undefined)) return 'gone';
+function fetchBodies(session: ImapSession, selected: Selected, plan: Plan, page: Page, i: number, newlySeen: Set<number> | null): Outcome | Promise<Outcome> {
+  const body = page.bodies!.take(i);
+  if (body === undefined || (plan.needsEnvelope && page.envelopes[i] === undefined)) return 'gone';
+  page.rows[i] ??= body.message;
+  const sent = plan.wholeAt === -1 ? null : sendWhole(session, selected, plan, page, i, body, newlySeen);
+  return sent ?? sendParts(session, selected, plan, page, i, body, newlySeen);
+}
+
+/** A message as a whole, out of the database into the output, with all that goes with it. null: it must be sent piece by piece. */
+function sendWhole(
+  session: ImapSession,
+  selected: Selected,
+  plan: Plan,
+  page: Page,
+  i: number,
+  body: StoredBody,
+  newlySeen: Set<number> | null,
+): Outcome | null {
+  const [uid, , , , , size] = body.message;
+  if (size > WHOLE_BYTES || size === 0) return null;
+  let reader: MessageReader | null = null;
+  try {
+    reader = body.open();
+    if (reader.copyTo === undefined || reader.size !== size) return null;
+    const index = selected.view.find(uid);
+    let head = plan.isUidOnly ? `* ${uid} UIDFETCH (` : `* ${page.positions[i]! + 1} FETCH (`;
+    let tail = '';
+    for (let n = 0; n < plan.items.length; n += 1) {
+      const item = plan.items[n]!;
+      if (n > 0 && n <= plan.wholeAt) head += ' ';
+      if (n < plan.wholeAt) head += itemNow(item, selected, index, page, i);
+      else if (item.kind === 'section') head += `${item.label} {${size}}\r\n`;
+      else tail += ` ${itemNow(item, selected, index, page, i)}`;
+    }
+    if (newlySeen?.has(uid)) tail += seenItems(session, selected, plan, uid);
+    if (head.length > HEAD_BYTES_MAX) return null;
+    const room = session.out.room(head.length + size + 1);
+    reader.copyTo(room, head.length);
+    room.write(head, 'latin1');
+    session.out.took(head.length + size);
+    session.out.write(`${tail})\r\n`);
+    return 'sent';
+  } catch (error) {
+    if (!(error instanceof Failure && error.code === 'corruptBlob')) throw error;
+    tellDamage(session, body, error);
+    return 'damaged';
+  } finally {
+    reader?.close();
+  }
+}
+
+function tellDamage(session: ImapSession, body: StoredBody, error: unknown): void {
+  session.context.log.error('imap.message.damaged', {
+    session: session.connection.id,
+    account: session.account?.id,
+    email: body.email.id,
+    cause: String(error),
+  });
+}
+
+async function sendParts(
+  session: ImapSession,
+  selected: Selected,
+  plan: Plan,
+  page: Page,
+  i: number,
+  body: StoredBody,
+  newlySeen: Set<number> | null,
+): Promise<Outcome> {
   let message: OpenMessage | null = null;
   let isBegun = false;
   try {
-    message = new OpenMessage(session.context.reader, email);
+    message = OpenMessage.of(body);
     // Opened before the first byte of the response: a damaged blob must not leave half a response behind.
     const opened = message.check();
     if (opened instanceof Promise) await opened;
@@ -343,7 +436,7 @@ async function fetchBodies(session: ImapSession, selected: Selected, plan: Plan,
     return 'sent';
   } catch (error) {
     if (!isBegun && !(error instanceof Failure && error.code === 'corruptBlob')) throw error;
-    session.context.log.error('imap.message.damaged', { session: session.connection.id, account: session.account?.id, email: email.id, cause: String(error) });
+    tellDamage(session, body, error);
     // In the middle of a literal nothing else can be said.
     if (isBegun) session.abort();
     return 'damaged';
@@ -364,9 +457,6 @@ async function sendItems(
   const { out } = session;
   const row = page.rows[i]!;
   out.write(plan.isUidOnly ? `* ${row[0]} UIDFETCH (` : `* ${page.positions[i]! + 1} FETCH (`);
-  let hasFlags = false;
-  let hasModseq = false;
-  let hasUid = plan.isUidOnly;
   for (let n = 0; n < plan.items.length; n += 1) {
     const item = plan.items[n]!;
     if (n > 0) out.write(' ');
@@ -379,29 +469,35 @@ async function sendItems(
       const sent = sendPreview(out, message);
       if (sent instanceof Promise) await sent;
     } else {
-      if (item.kind === 'flags') hasFlags = true;
-      else if (item.kind === 'modseq') hasModseq = true;
-      else if (item.kind === 'uid') hasUid = true;
-      // The message may have been removed meanwhile; the client will be told, and must get what it asked for.
-      const index = selected.view.find(row[0]);
-      out.write(index === -1 ? goneItem(item, row, page, i) : plainItem(item, selected, index, row, page.envelopes[i], page, i));
+      out.write(itemNow(item, selected, selected.view.find(row[0]), page, i));
     }
   }
-  // What reading changed is told here and not again: the flags, and with CONDSTORE uid and modseq (RFC 7162 section 3.2.4), each once.
-  if (newlySeen?.has(row[0])) {
-    const index = selected.view.find(row[0]);
-    if (index !== -1 && !hasUid && session.isCondstore) out.write(` UID ${row[0]}`);
-    if (index !== -1 && !hasFlags) out.write(` FLAGS ${selected.flagsText(index)}`);
-    if (index !== -1 && !hasModseq && session.isCondstore) out.write(` MODSEQ (${selected.view.modseqs[index]})`);
-  }
+  if (newlySeen?.has(row[0])) out.write(seenItems(session, selected, plan, row[0]));
   out.write(')\r\n');
+}
+
+/** What reading changed is told here and not again: the flags, and with CONDSTORE uid and modseq (RFC 7162 section 3.2.4), each once. */
+function seenItems(session: ImapSession, selected: Selected, plan: Plan, uid: number): string {
+  const index = selected.view.find(uid);
+  if (index === -1) return '';
+  const has = (kind: FetchItem['kind']): boolean => plan.items.some((item) => item.kind === kind);
+  let text = session.isCondstore && !plan.isUidOnly && !has('uid') ? ` UID ${uid}` : '';
+  if (!has('flags')) text += ` FLAGS ${selected.flagsText(index)}`;
+  if (session.isCondstore && !has('modseq')) text += ` MODSEQ (${selected.view.modseqs[index]})`;
+  return text;
+}
+
+/** The message may have been removed while it was being sent; the client will be told, and must get what it asked for. */
+function itemNow(item: FetchItem, selected: Selected, index: number, page: Page, i: number): string {
+  const row = page.rows[i]!;
+  return index === -1 ? goneItem(item, row, page, i) : plainItem(item, selected, index, row, page.envelopes[i], page, i);
 }
 
 /** An item of a message that was removed while it was being sent. */
 function goneItem(item: FetchItem, row: MessageTuple, page: Page, i: number): string {
   switch (item.kind) {
     case 'flags':
-      return 'FLAGS ()';
+      return `FLAGS ${formatFlags(row[2], row[3], false)}`;
     case 'uid':
       return `UID ${row[0]}`;
     case 'modseq':

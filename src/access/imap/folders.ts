@@ -12,6 +12,11 @@ export function scopeOf(verb: string, args: unknown, selected: number | null): M
     }
     case 'LIST':
       return (args as { readonly returns: ReadonlySet<string> }).returns.has('STATUS') ? { kind: 'all' } : { kind: 'names' };
+    case 'ESEARCH':
+    case 'UID ESEARCH': {
+      const { sources } = args as { readonly sources: readonly { readonly kind: string }[] };
+      return sources.every(({ kind }) => kind === 'selected') ? null : { kind: 'all' };
+    }
     // What came into a mailbox goes with it, if it was there before.
     case 'DELETE':
       return { kind: 'mailbox', name: args as string };

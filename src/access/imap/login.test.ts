@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { settle, talk, TestServer } from './testing.ts';
 
-const GREETING = 'S: * OK [CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE AUTH=PLAIN AUTH=TWOSTEP LOGIN-REFERRALS] Posthorn is ready';
+const GREETING = 'S: * OK [CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE AUTH=PLAIN AUTH=TWOSTEP LOGIN-REFERRALS LANGUAGE] Posthorn is ready';
 /** As the table has them after login; which stand in it, docs/imap-extensions.md shows. */
 const [, CAPABILITY] = /^\* (CAPABILITY IMAP4rev1 IMAP4rev2 .*)\r\n/.exec(await (await new TestServer().client()).exchange('a CAPABILITY\r\n'))!;
 const LOGGED_IN = `OK [${CAPABILITY}] Logged in`;
@@ -66,7 +66,7 @@ test('without TLS there is no login, and STARTTLS is offered', async () => {
   const client = server.connect({ isLoopback: false });
   await talk(
     client,
-    `S: * OK [CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE STARTTLS LOGINDISABLED LOGIN-REFERRALS] Posthorn is ready
+    `S: * OK [CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE STARTTLS LOGINDISABLED LOGIN-REFERRALS LANGUAGE] Posthorn is ready
     C: a LOGIN alice@example.org wonderland
     S: a NO [PRIVACYREQUIRED] Passwords are taken over TLS only
     C: b AUTHENTICATE PLAIN AGFsaWNlQGV4YW1wbGUub3JnAHdvbmRlcmxhbmQ=
@@ -85,7 +85,7 @@ test('commands sent before the TLS handshake are dropped (CVE-2011-0411)', async
     C: b NOOP
     S: a OK Begin TLS negotiation
     C: c CAPABILITY
-    S: * CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE AUTH=PLAIN AUTH=TWOSTEP LOGIN-REFERRALS
+    S: * CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE AUTH=PLAIN AUTH=TWOSTEP LOGIN-REFERRALS LANGUAGE
     S: c OK CAPABILITY completed
     C: d STARTTLS
     S: d BAD TLS is active already`,

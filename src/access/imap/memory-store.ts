@@ -11,6 +11,7 @@ import type {
   Announcements,
   EmailRow,
   FlagChange,
+  FlagSweep,
   MailboxId,
   MailboxRow,
   MessageReader,
@@ -21,11 +22,13 @@ import type {
   Role,
   StagedMessage,
   Staging,
+  StoredBody,
   StoreReader,
   StoreWriter,
 } from '../../ports.ts';
 import { FLAG } from '../../ports.ts';
 import type { AnnotationsInput } from '../../store/operations/annotation.ts';
+import type { ReplaceInput } from '../../store/operations/replace.ts';
 import { Failure } from '../../system/failure.ts';
 import { SORT_ENVELOPES_SQL, SORT_ROWS_SQL } from './sort-keys.ts';
 
@@ -105,7 +108,7 @@ export class MemoryStore implements StoreReader, StoreWriter, Announcements {
     return this.#listeners.get(`m${mailboxId}`)?.size ?? 0;
   }
 
-  #told(mailbox: Mailbox, change: { added?: Message[]; flags?: FlagChange[]; expunged?: number[] }): void {
+  #told(mailbox: Mailbox, change: { added?: Message[]; flags?: FlagChange[]; expunged?: number[]; sweep?: FlagSweep }): void {
     this.publish({
       kind: 'messages',
       accountId: mailbox.accountId,
@@ -115,6 +118,7 @@ export class MemoryStore implements StoreReader, StoreWriter, Announcements {
       added: (change.added ?? []).map(tuple),
       flags: change.flags ?? [],
       expunged: change.expunged ?? [],
+      ...(change.sweep === undefined ? {} : { sweep: change.sweep }),
       isResync: false,
     });
   }
@@ -196,6 +200,12 @@ export class MemoryStore implements StoreReader, StoreWriter, Announcements {
   }
   open(email: EmailRow): MessageReader {
     return memoryReader(Buffer.concat([email.prefix, this.#emails.get(email.id)!.bytes]), email.prefix.length);
+  }
+  bodies(accountId: AccountId, mailboxId: MailboxId, fromUid: number, toUid: number, limit: number): StoredBody[] {
+    return this.messages(accountId, mailboxId, fromUid, toUid, limit).map((message) => {
+      const email = this.#emails.get(message[6])!.row;
+      return { message, email, open: () => this.open(email) };
+    });
   }
   openBlob(): MessageReader {
     throw new Error('the queue is not here');
@@ -297,6 +307,17 @@ export class MemoryStore implements StoreReader, StoreWriter, Announcements {
       this.#told(mailbox, { added });
       return { uidValidity: mailbox.uidValidity, uids: added.map(({ uid }) => uid) };
     });
+  }
+
+  #replace({ from, to, message }: ReplaceInput): { uidValidity: number; uid: number } {
+    const source = this.#get(from.accountId, from.mailboxId);
+    const target = this.#get(to.accountId, to.mailboxId);
+    const old = source.messages.find(({ uid }) => uid === from.uid);
+    if (old === undefined) throw new Failure('noSuchMessage');
+    const added = this.#insert(target, this.#newEmail(message.message), message);
+    this.#told(target, { added: [added] });
+    this.#remove(source, new Set([old]));
+    return { uidValidity: target.uidValidity, uid: added.uid };
   }
 
   #newEmail(message: StagedMessage): Email {
@@ -412,6 +433,27 @@ export class MemoryStore implements StoreReader, StoreWriter, Announcements {
     });
   }
 
+  /** With the announcement of a sweep, as the real store has it. */
+  sweep(
+    accountId: AccountId,
+    mailboxId: MailboxId,
+    ranges: readonly number[],
+    mode: 'add' | 'remove',
+    flags: number,
+  ): Promise<{ changed: number; modseq: number }> {
+    return this.#write(() => {
+      const mailbox = this.#get(accountId, mailboxId);
+      const [and, or] = mode === 'add' ? [-1, flags] : [~flags, 0];
+      const isIn = (uid: number): boolean => ranges.some((from, i) => i % 2 === 0 && uid >= from && uid <= ranges[i + 1]!);
+      const changed = mailbox.messages.filter((message) => isIn(message.uid) && ((message.flags & and) | or) !== message.flags);
+      if (changed.length === 0) return { changed: 0, modseq: 0 };
+      const modseq = this.#raise(mailbox);
+      for (const message of changed) Object.assign(message, { flags: (message.flags & and) | or, modseq });
+      this.#told(mailbox, { sweep: { ranges, and, or, modseq } });
+      return { changed: changed.length, modseq };
+    });
+  }
+
   expunge(accountId: AccountId, mailboxId: MailboxId, uids: readonly number[] | null, onlyDeleted: boolean): Promise<{ uids: number[]; modseq: number }> {
     return this.#write(() => {
       const mailbox = this.#get(accountId, mailboxId);
@@ -515,6 +557,7 @@ export class MemoryStore implements StoreReader, StoreWriter, Announcements {
   }
 
   run<T>(operation: string, input: unknown): Promise<T> {
+    if (operation === 'message.replace') return this.#write(() => this.#replace(input as ReplaceInput) as T);
     if (operation === 'metadata.set') return this.#write(() => this.#setAnnotations(input as AnnotationsInput) as T);
     throw new Error(`no operation ${operation}`);
   }
@@ -613,6 +656,9 @@ function memoryReader(bytes: Buffer, prefixBytes: number): MessageReader {
     slice: (start, end) => bytes.subarray(Math.max(0, start), Math.max(0, end)),
     async *stream(start, end) {
       for (let at = start; at < Math.min(end, bytes.length); at += 65536) yield bytes.subarray(at, Math.min(end, at + 65536));
+    },
+    copyTo(target, at) {
+      target.set(this.slice(0, bytes.length) as Uint8Array, at);
     },
     close() {},
   };

@@ -54,6 +54,7 @@ test('SELECT and EXAMINE say what they must, and leave the mailbox before', asyn
     S: * OK [UIDVALIDITY 1001] UIDs are valid
     S: * OK [UIDNEXT 4] Predicted next UID
     S: * OK [HIGHESTMODSEQ 5] Highest mod-sequence
+    S: * OK [MAILBOXID (F1-1001)] The mailbox's own id
     S: a OK [READ-WRITE] SELECT completed
     C: b EXAMINE INBOX
     S: * OK [CLOSED] Previous mailbox is closed
@@ -65,6 +66,7 @@ test('SELECT and EXAMINE say what they must, and leave the mailbox before', asyn
     S: * OK [UIDVALIDITY 1001] UIDs are valid
     S: * OK [UIDNEXT 4] Predicted next UID
     S: * OK [HIGHESTMODSEQ 5] Highest mod-sequence
+    S: * OK [MAILBOXID (F1-1001)] The mailbox's own id
     S: b OK [READ-ONLY] EXAMINE completed
     C: c STORE 1 +FLAGS (\\Seen)
     S: c NO [READ-ONLY] Mailbox is open read-only
@@ -94,6 +96,7 @@ test('IMAP4rev2: SELECT has LIST instead of RECENT and UNSEEN, SEARCH answers ES
     S: * OK [UIDVALIDITY 1001] UIDs are valid
     S: * OK [UIDNEXT 4] Predicted next UID
     S: * OK [HIGHESTMODSEQ 5] Highest mod-sequence
+    S: * OK [MAILBOXID (F1-1001)] The mailbox's own id
     S: * LIST () "/" INBOX
     S: b OK [READ-WRITE] SELECT completed
     C: c SEARCH UNSEEN
@@ -229,8 +232,8 @@ test('CONDSTORE: UNCHANGEDSINCE, MODSEQ also for .SILENT, SEARCH MODSEQ', async 
     client,
     `C: a STORE 1:3 (UNCHANGEDSINCE 4) +FLAGS.SILENT (\\Flagged)
     S: * OK [HIGHESTMODSEQ 5] CONDSTORE is on
-    S: * 1 FETCH (MODSEQ (7))
-    S: * 2 FETCH (MODSEQ (7))
+    S: * 1 FETCH (UID 1 MODSEQ (7))
+    S: * 2 FETCH (UID 2 MODSEQ (7))
     S: a OK [MODIFIED 3] Conditional STORE failed for some
     C: b UID STORE 3 (UNCHANGEDSINCE 0) +FLAGS (\\Flagged)
     S: b OK [MODIFIED 3] Conditional STORE failed for some
@@ -258,11 +261,11 @@ test('CONDSTORE: reading that sets \\Seen tells the new MODSEQ, once', async () 
     client,
     `C: a FETCH 2 (FLAGS BODY[1]<0.5>)
     S: * 2 FETCH (FLAGS (\\Recent \\Seen $Junk work) BODY[1]<0> {5}
-    S: Hello MODSEQ (7))
+    S: Hello UID 2 MODSEQ (7))
     S: a OK FETCH completed
     C: b FETCH 3 (MODSEQ BODY[TEXT]<0.4>)
     S: * 3 FETCH (MODSEQ (8) BODY[TEXT]<0> {4}
-    S: only FLAGS (\\Recent \\Deleted \\Seen))
+    S: only UID 3 FLAGS (\\Recent \\Deleted \\Seen))
     S: b OK FETCH completed`,
   );
 });
@@ -358,12 +361,12 @@ test('APPEND: flags, date, several messages, UTF-8, and its refusals', async () 
     S: g BAD Unknown system flag \\NONSENSE
     C: h APPEND INBOX {1+}
     C: x nonsense
-    S: h BAD End of command expected after the message
+    S: h BAD end of command expected at byte 2
     C: i APPEND INBOX {0+}
     C:
     S: i NO APPEND cancelled by an empty message
     C: j APPEND INBOX
-    S: j BAD APPEND needs the message as a literal
+    S: j BAD more arguments expected at byte 15
     C: k NOOP
     S: k OK NOOP completed`,
   );

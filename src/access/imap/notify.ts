@@ -248,7 +248,7 @@ export class Notify {
     else {
       if (announcement.added.length > 0) happened |= BIT.MESSAGENEW;
       if (announcement.expunged.length > 0) happened |= BIT.MESSAGEEXPUNGE;
-      if (announcement.flags.length > 0) happened |= BIT.FLAGCHANGE;
+      if (announcement.flags.length > 0 || announcement.sweep !== undefined) happened |= BIT.FLAGCHANGE;
     }
     happened &= watched.events;
     if (happened === 0) return;

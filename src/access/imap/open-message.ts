@@ -2,7 +2,7 @@
 import { decodeParts, findSection, type PartIndex } from '../../mail/part-index.ts';
 import { contentOf } from '../../mail/mime-part.ts';
 import { isKnownEncoding, type Transform, transferDecoder } from '../../mail/transfer.ts';
-import type { EmailRow, MessageReader, StoreReader } from '../../ports.ts';
+import type { BodyRow, EmailRow, MessageReader, StoredBody, StoreReader } from '../../ports.ts';
 
 /** A part in an encoding that we cannot undo: NO [UNKNOWN-CTE] (RFC 3516 section 4.3). */
 export class UnknownEncoding extends Error {}
@@ -15,13 +15,19 @@ const PART_HEADER_BYTES = 64 * 1024;
 
 export class OpenMessage {
   readonly reader: MessageReader;
-  readonly #email: EmailRow;
+  readonly #email: BodyRow;
   #root: PartIndex | null = null;
   #encodings: Map<string, string> | null = null;
 
-  constructor(store: StoreReader, email: EmailRow) {
+  constructor(store: Pick<StoreReader, 'open'>, email: EmailRow) {
     this.#email = email;
     this.reader = store.open(email);
+  }
+
+  /** Throws Failure 'corruptBlob' when there is nothing to be read. */
+  static of(body: StoredBody): OpenMessage {
+    // It opens what it came with, whatever it is asked to open.
+    return new OpenMessage(body, body.email as EmailRow);
   }
 
   get size(): number {

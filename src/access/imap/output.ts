@@ -3,18 +3,31 @@
  * Over TLS no write is larger than 16 KiB and each waits for the one before: Node keeps a ring as large as the largest
  * write for as long as the socket lives.
  */
-import type { Socket } from 'node:net';
+import type { Writable } from 'node:stream';
 import { WRITE_PIECE_BYTES } from '../../net/write.ts';
 
 /** From here on a command that produces more must wait for the client. */
 const FULL_BYTES = 64 * 1024;
-/** Pieces of messages up to this size are joined with the text around them. */
-const JOINED_BYTES = 4096;
+/** Pieces of messages up to this size are joined with the text around them: copying costs less than a write of their own. */
+const JOINED_BYTES = 32 * 1024;
+/** Room for what fills an output, and then a message of 64 KiB. */
+const CHUNK_BYTES = FULL_BYTES + 64 * 1024 + 4096;
+
+/** Where text and bytes are joined. One is kept for all sessions of a thread: most writes are over when write() returns. */
+let spare: Buffer | null = null;
+function takeChunk(): Buffer {
+  const chunk = spare ?? Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  spare = null;
+  return chunk;
+}
 
 export class Output {
-  #socket: Socket;
+  #socket: Writable;
   #isTls: boolean;
+  /** Text that comes behind what is in the chunk. */
   #text = '';
+  #chunk: Buffer | null = null;
+  #fill = 0;
   /** TLS: pieces that wait for the one that is being written. */
   #queue: Uint8Array[] | null = null;
   #queued = 0;
@@ -22,13 +35,13 @@ export class Output {
   #ends = false;
   #waiters: (() => void)[] | null = null;
 
-  constructor(socket: Socket, isTls: boolean) {
+  constructor(socket: Writable, isTls: boolean) {
     this.#socket = socket;
     this.#isTls = isTls;
   }
 
-  /** After STARTTLS. */
-  use(socket: Socket, isTls: boolean): void {
+  /** After STARTTLS, and where compression begins or ends: everything written so far must have been taken. */
+  use(socket: Writable, isTls: boolean): void {
     this.#socket = socket;
     this.#isTls = isTls;
   }
@@ -38,27 +51,64 @@ export class Output {
   }
 
   bytes(bytes: Uint8Array): void {
-    if (bytes.length <= JOINED_BYTES) {
-      this.#text += Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
-      return;
+    if (bytes.length > JOINED_BYTES) this.shared(bytes);
+    else if (bytes.length > 0) {
+      this.room(bytes.length).set(bytes);
+      this.#fill += bytes.length;
     }
-    this.shared(bytes);
+  }
+
+  /**
+   * Room for so many bytes (at most 64 KiB and 4,096) behind everything said so far. What is written there counts once took() says so,
+   * which must come before anything else is said.
+   */
+  room(bytes: number): Buffer {
+    if (this.#fill + this.#text.length + bytes > CHUNK_BYTES) this.flush();
+    this.#chunk ??= takeChunk();
+    if (this.#text !== '') this.#join();
+    return this.#chunk.subarray(this.#fill);
+  }
+
+  took(bytes: number): void {
+    this.#fill += bytes;
+  }
+
+  #join(): void {
+    this.#fill += this.#chunk!.write(this.#text, this.#fill, 'latin1');
+    this.#text = '';
   }
 
   get hasText(): boolean {
-    return this.#text !== '';
+    return this.#text !== '' || this.#fill > 0;
   }
 
   /** Bytes not yet taken by the system. */
   get pending(): number {
-    return this.#text.length + this.#queued + this.#socket.writableLength;
+    return this.#text.length + this.#fill + this.#queued + this.#socket.writableLength;
   }
 
   get isFull(): boolean {
     return this.#text.length >= FULL_BYTES || this.pending >= FULL_BYTES;
   }
 
+  /** Writes what the chunk holds, and the text behind it when it fits in. */
+  #flushChunk(): void {
+    const chunk = this.#chunk!;
+    if (this.#text !== '' && this.#fill + this.#text.length <= CHUNK_BYTES) this.#join();
+    const bytes = chunk.subarray(0, this.#fill);
+    this.#chunk = null;
+    this.#fill = 0;
+    if (bytes.length === 0 || this.#ends) spare = chunk;
+    else if (this.#isTls) this.#enqueue(bytes);
+    else {
+      this.#socket.write(bytes);
+      // Nothing waits: the system has taken all of it, and the memory may be written to again.
+      if (this.#socket.writableLength === 0) spare = chunk;
+    }
+  }
+
   flush(): void {
+    if (this.#chunk !== null) this.#flushChunk();
     const text = this.#text;
     if (text === '') return;
     this.#text = '';
@@ -130,6 +180,9 @@ export class Output {
   closed(): void {
     this.#ends = true;
     this.#text = '';
+    if (this.#chunk !== null) spare = this.#chunk;
+    this.#chunk = null;
+    this.#fill = 0;
     this.#queue = null;
     this.#queued = 0;
     this.#isWriting = false;

@@ -45,12 +45,22 @@ function mayChangeNothing(place: Place): boolean {
   return !place.isOwn && !/[swtei]/.test(place.rights);
 }
 
-function opened(session: ImapSession, view: MailboxView | null, place: Place, isExamine: boolean, qresync: Qresync | null): string | Promise<string> {
+function opened(
+  session: ImapSession,
+  view: MailboxView | null,
+  place: Place,
+  isExamine: boolean,
+  qresync: Qresync | null,
+  isAwaited = false,
+): string | Promise<string> {
   if (view === null) return 'NO [NONEXISTENT] No such mailbox';
   if (session.isClosed) {
     session.shared.views.release(view);
     return '';
   }
+  // What the store had when the name was looked up must be told: the client may have heard of it already, by STATUS or elsewhere.
+  if (!isAwaited && view.loading === null && view.highestModseq < place.row.highestModseq)
+    return view.reach(place.row.highestModseq).then(() => opened(session, view, place, isExamine, qresync, true));
   const isReadOnly = isExamine || mayChangeNothing(place);
   const selected = new Selected(view, place.name, isReadOnly, place);
   session.enterSelected(selected);

@@ -5,6 +5,7 @@
 import { FLAG } from '../../ports.ts';
 import type { SequenceSet } from '../../wire/imap/cursor.ts';
 import { ALL_SYSTEM_FLAGS, formatFlags, formatSet } from '../../wire/imap/format.ts';
+import type { OwnChanges } from './own-changes.ts';
 import { ALL_RIGHTS, type Place } from './places.ts';
 import { type Ranges, savedRanges, sequenceRanges, uidRanges } from './sequence.ts';
 import { type FormattedUpdate, indexOfUid, lowerBound, type MailboxView } from './view.ts';
@@ -188,10 +189,10 @@ export class Selected {
 
   /**
    * The untagged responses that bring the client level. Without FLAVOUR.expunge nothing that moves sequence numbers is said
-   * (RFC 9051 section 7.5.1): removals wait, and new messages behind them. `own`: modseq by uid of flag changes that the
+   * (RFC 9051 section 7.5.1): removals wait, and new messages behind them. `own`: flag changes that the
    * client made itself and has been answered. The Buffer is shared between sessions that stood at the same place.
    */
-  updates(flavour: number, own: ReadonlyMap<number, number> | null): string | Buffer {
+  updates(flavour: number, own: OwnChanges | null): string | Buffer {
     this.hasToldRemovals = false;
     if (this.isCurrent) return '';
     const { view } = this;
@@ -242,7 +243,7 @@ export class Selected {
     if (!this.#isHoldingBack) this.#levelModseq = view.highestModseq;
   }
 
-  #format(flavour: number, own: ReadonlyMap<number, number> | null): string {
+  #format(flavour: number, own: OwnChanges | null): string {
     const { view } = this;
     const lastTold = this.count === 0 ? 0 : this.uids[this.count - 1]!;
     let text = '';
@@ -293,7 +294,7 @@ export class Selected {
     return text;
   }
 
-  #flagChanges(flavour: number, lastTold: number, own: ReadonlyMap<number, number> | null): string {
+  #flagChanges(flavour: number, lastTold: number, own: OwnChanges | null): string {
     const { view } = this;
     let text = '';
     if (this.#cursor >= view.changesFrom) {
@@ -304,8 +305,11 @@ export class Selected {
       for (let i = start; i < view.changes.length; i += 1) {
         const uid = view.changes[i]!;
         if (uid > lastTold || seen?.has(uid)) continue;
+        const index = view.find(uid);
+        // After a STORE of all messages these are thousands.
+        if (index === -1 || own?.has(uid, view.modseqs[index]!)) continue;
         seen?.add(uid);
-        text += this.#flagChange(uid, view.find(uid), flavour, own);
+        text += this.#flagChange(uid, index, flavour, own);
       }
       return text;
     }
@@ -314,8 +318,8 @@ export class Selected {
     return text;
   }
 
-  #flagChange(uid: number, index: number, flavour: number, own: ReadonlyMap<number, number> | null): string {
-    if (index === -1 || own?.get(uid) === this.view.modseqs[index]) return '';
+  #flagChange(uid: number, index: number, flavour: number, own: OwnChanges | null): string {
+    if (index === -1 || own?.has(uid, this.view.modseqs[index]!) === true) return '';
     const position = this.position(uid);
     if (position === -1) return '';
     const flags = this.flagsText(index);

@@ -10,7 +10,7 @@ import { SP, scan, TAG_CHAR } from '../../wire/imap/chars.ts';
 import { Cursor, ImapSyntaxError } from '../../wire/imap/cursor.ts';
 import { IMAP_LIMITS } from '../../wire/imap/limits.ts';
 import { CommandReader, type ReaderEvent } from '../../wire/imap/reader.ts';
-import type { Append } from './append.ts';
+import type { Append } from './append-job.ts';
 import { beginAppend, endAppend, finishAppend, nextAppend, receiveAppend } from './append.ts';
 import type { SaslLogin } from './authenticate.ts';
 import { continueSasl } from './authenticate.ts';
@@ -26,6 +26,7 @@ import { MetadataNews } from './metadata-news.ts';
 import type { Notify } from './notify.ts';
 import { UnknownEncoding } from './open-message.ts';
 import { Output } from './output.ts';
+import { OwnChanges } from './own-changes.ts';
 import { FLAVOUR, type Selected } from './selected.ts';
 import type { ImapSettings } from './settings.ts';
 import { Shared } from './shared.ts';
@@ -130,8 +131,8 @@ export class ImapSession implements Session, Idler {
   #lastInput: number;
   #lastNotice = 0;
   #startedAt: number;
-  /** Modseq by uid of flag changes that the running command made and has answered. */
-  #own: Map<number, number> | null = null;
+  /** Flag changes that the running command made and has answered. */
+  #own: OwnChanges | null = null;
 
   constructor(connection: Connection, shared: Shared) {
     this.connection = connection;
@@ -627,14 +628,25 @@ export class ImapSession implements Session, Idler {
 
   /** The client has been told of this flag change of its own. */
   tellOwn(uid: number, modseq: number): void {
-    this.#own ??= new Map();
-    this.#own.set(uid, modseq);
+    this.#own ??= new OwnChanges();
+    this.#own.tell(uid, modseq);
+    this.#noteOwn(modseq);
+  }
+
+  /** The same for all that one operation has changed. */
+  tellOwnSweep(modseq: number): void {
+    this.#own ??= new OwnChanges();
+    this.#own.tellSweep(modseq);
+    this.#noteOwn(modseq);
+  }
+
+  #noteOwn(modseq: number): void {
     if (this.selected !== null && modseq > this.selected.ownModseq) this.selected.ownModseq = modseq;
   }
 
   /** Is this the outcome of a change that the running command made and has answered? */
   isOwn(uid: number, modseq: number): boolean {
-    return this.#own?.get(uid) === modseq;
+    return this.#own?.has(uid, modseq) === true;
   }
 
   /** RFC 7162 section 3.1: the first such command of a session with a mailbox selected is answered with HIGHESTMODSEQ. */
@@ -756,6 +768,10 @@ export class ImapSession implements Session, Idler {
     const compression = new Compression(this.connection.socket, {
       take: (bytes) => this.#take(bytes),
       fail: (why) => this.bye(why),
+      // UNAUTHENTICATE may still wait for its turn.
+      ended: () => {
+        if (!this.#isBusy && this.#inFlight === 0) this.bye('Compressed data has ended');
+      },
       bytesFree: settings['imap.appendBytesMax'] + settings['imap.literalBytesMax'] + settings['imap.lineBytesMax'],
     });
     // Before the response: the client's next octets may come at once.

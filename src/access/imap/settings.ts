@@ -112,6 +112,22 @@ export const IMAP_SETTINGS = {
     doc: 'Mailboxes that one client may have watched for it with NOTIFY, besides the selected one.',
     see: 'RFC 5465 section 3.1',
   }),
+  'imap.compress': flag({
+    default: false,
+    doc: 'Offer COMPRESS=DEFLATE. Saves traffic on slow lines; a connection that uses it costs up to 300 KB of memory more, and time to compress.',
+    see: 'RFC 4978',
+  }),
+  'imap.urlauthSubmitters': list({
+    default: [],
+    accepts: 'a list of login names: ["submit@example.org"]',
+    doc: 'Accounts of servers that take mail for users and fetch parts of it here: they may use URLs that users made for submission.',
+    see: 'RFC 4467 section 3; Dovecot imap_urlauth_submit_user',
+  }),
+  'imap.utf8Only': flag({
+    default: false,
+    doc: 'Announce UTF8=ONLY and refuse clients that do not ENABLE UTF8=ACCEPT: nearly all of today. For sites whose mail is in UTF-8 throughout.',
+    see: 'RFC 6855 section 6',
+  }),
   'imap.capabilitiesHidden': list({
     default: [],
     accepts: 'a list of capability names: ["CONDSTORE"]',

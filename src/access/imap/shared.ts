@@ -30,6 +30,11 @@ export class Shared {
 
   left(session: ImapSession): void {
     this.sessions.delete(session);
+    this.leave(session);
+  }
+
+  /** The session is no longer its account's. */
+  leave(session: ImapSession): void {
     if (session.account === null) return;
     const key = keyOf(session, session.account);
     const count = (this.#connections.get(key) ?? 1) - 1;

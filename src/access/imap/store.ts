@@ -9,6 +9,7 @@ import { rightsNow } from './rights-now.ts';
 import { positions } from './sequence.ts';
 import { changeable, type Selected } from './selected.ts';
 import type { ImapSession } from './session.ts';
+import { isSweep, type SweepArguments, sweep } from './store-sweep.ts';
 import type { MailboxView } from './view.ts';
 
 /** Messages changed in one transaction: small enough that the announcement spells them out, and that others get their turn. */
@@ -70,16 +71,19 @@ export async function store(session: ImapSession, asked: StoreArguments, isUid: 
     if (session.out.isFull) await session.out.drain();
   };
   const { ranges, code: limit } = limited(session, selected, selected.ranges(args.set, isUid));
-  for (const position of positions(ranges)) {
-    const uid = selected.uids[position]!;
-    if (selected.view.find(uid) === -1) {
-      hasGone = true;
-      continue;
+  const change = sweepOf(args, isUid);
+  if (change !== null && isSweep(session, selected, ranges)) hasGone = await sweep(session, selected, ranges, change);
+  else
+    for (const position of positions(ranges)) {
+      const uid = selected.uids[position]!;
+      if (selected.view.find(uid) === -1) {
+        hasGone = true;
+        continue;
+      }
+      page.push(uid);
+      if (page.length === PAGE_MESSAGES) await flush();
+      if (session.isClosed) return '';
     }
-    page.push(uid);
-    if (page.length === PAGE_MESSAGES) await flush();
-    if (session.isClosed) return '';
-  }
   if (page.length > 0) await flush();
   const isConditional = modified.length > 0;
   if (limit !== '' && isConditional) session.out.write(`* NO [${limit}] Only some of the messages were looked at\r\n`);
@@ -88,6 +92,14 @@ export async function store(session: ImapSession, asked: StoreArguments, isUid: 
   // RFC 7162 section 3.1.3: MODIFIED comes with OK; messages that are gone are a NO for who uses sequence numbers.
   if (hasGone && !isUid) return `NO${code === '' ? ' [EXPUNGEISSUED]' : code} Some of the messages no longer exist`;
   return `OK${code} ${isConditional ? 'Conditional STORE failed for some' : 'STORE completed'}`;
+}
+
+/** null: what is asked is more than a change of system flags by one rule for all. */
+function sweepOf(args: Permitted, isUid: boolean): SweepArguments | null {
+  const { mode, isSilent, unchangedSince } = args;
+  const { bits, keywords } = args.flags;
+  if (mode === 'replace' || bits === 0 || keywords.length > 0 || unchangedSince !== null || args.keeps !== null) return null;
+  return { mode, bits, isSilent, isUid };
 }
 
 /** Changes some messages, answers for them, and gives the uids that UNCHANGEDSINCE kept from being changed. */
@@ -111,7 +123,8 @@ async function storePage(session: ImapSession, selected: Selected, args: Permitt
     const tellsModseq = session.isCondstore && (!args.isSilent || changedUids.has(uid) || args.unchangedSince !== null);
     if (!refused.has(uid) && (!args.isSilent || tellsModseq)) {
       const flags = args.isSilent ? '' : `FLAGS ${selected.flagsText(index)}`;
-      const modseq = tellsModseq ? `MODSEQ (${view.modseqs[index]})` : '';
+      // Without FLAGS, the mod-sequence is that of this change: one that came after it is told with its flags.
+      const modseq = tellsModseq ? `MODSEQ (${(args.isSilent ? changedUids.get(uid) : undefined) ?? view.modseqs[index]})` : '';
       const space = flags !== '' && modseq !== '' ? ' ' : '';
       // RFC 7162 section 3.2.4: once CONDSTORE is on, the uid is always there.
       const head = session.isUidOnly ? `${uid} UIDFETCH (` : `${selected.position(uid) + 1} FETCH (${isUid || session.isCondstore ? `UID ${uid} ` : ''}`;

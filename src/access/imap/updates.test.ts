@@ -281,7 +281,7 @@ test('a damaged message is passed over by FETCH and SEARCH; damage within a lite
     const reader = open.call(made.store, email);
     return { ...reader, slice: (start, end) => (end === 1 ? reader.slice(start, end) : damaged()) };
   };
-  client.send('c FETCH 2 BODY.PEEK[]\r\nd NOOP\r\n');
+  client.send('c FETCH 2 BODY.PEEK[]<0.3>\r\nd NOOP\r\n');
   await settle();
   assert.equal(client.output(), '* 2 FETCH (');
   assert.ok(client.isClosed);

@@ -8,7 +8,7 @@
  * Invariant: the first `count` elements of `uids` never change once published; adding goes behind them, removing makes a
  * new array. Sessions keep (uids, count) as what their client knows, at the price of a reference.
  */
-import type { Announcement, FlagChange, MailboxRow, MessageState, StoreReader } from '../../ports.ts';
+import type { Announcement, FlagChange, FlagSweep, MailboxRow, MessageState, StoreReader } from '../../ports.ts';
 import { FLAG } from '../../ports.ts';
 
 /** Rows read in one go: about 1 ms. */
@@ -27,6 +27,9 @@ export interface FormattedUpdate {
   readonly text: string;
   bytes: Buffer | null;
 }
+
+/** Announcements come at once; a thread that does not hear of a change for so long has other troubles, and goes on with what it knows. */
+const REACH_MS = 500;
 
 /** A session in IDLE. */
 export interface Idler {
@@ -155,6 +158,27 @@ export class MailboxView {
     return id;
   }
 
+  /**
+   * What the store has committed up to `modseq` was announced and is on its way to this thread: resolves when it is applied. Another client
+   * may have been answered in the meantime, and one that now comes here must not find less than that one was told.
+   */
+  reach(modseq: number): Promise<void> {
+    if (this.highestModseq >= modseq || this.isGone) return Promise.resolve();
+    return new Promise((resolve) => {
+      const follower = { modseq, resolve };
+      this.#followers.add(follower);
+      const timer = setTimeout(() => {
+        this.#followers.delete(follower);
+        resolve();
+      }, REACH_MS);
+      timer.unref();
+      follower.resolve = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
   /** Octets of the arrays. */
   get bytes(): number {
     return this.uids.length * (4 + 1 + 4 + 8);
@@ -197,6 +221,7 @@ export class MailboxView {
     }
     for (const row of announcement.added) this.#add(row);
     for (const change of announcement.flags) this.#setFlags(change);
+    if (announcement.sweep !== undefined) this.#sweep(announcement.sweep);
     if (announcement.expunged.length > 0) this.#remove(announcement.expunged);
     if (announcement.modseq > this.highestModseq) this.highestModseq = announcement.modseq;
     if (announcement.uidNext > this.uidNext) this.uidNext = announcement.uidNext;
@@ -207,6 +232,28 @@ export class MailboxView {
   applyFlags(changes: readonly FlagChange[]): void {
     for (const change of changes) this.#setFlags(change);
     if (changes.length > 0) this.#changed();
+  }
+
+  /**
+   * All changes of a sweep must be known before anything is said of it. Usually they are: it was announced before it was answered. Not so
+   * while the mailbox is being read again: then the messages are read here.
+   */
+  catchUpWith(sweep: FlagSweep): void {
+    if (sweep.modseq <= this.highestModseq) return;
+    for (let i = 0; i < sweep.ranges.length; i += 2) {
+      for (let from = sweep.ranges[i]!; from <= sweep.ranges[i + 1]!; ) {
+        const rows = this.#reader.states(this.accountId, this.mailboxId, from, sweep.ranges[i + 1]!, PAGE_ROWS);
+        for (const row of rows) this.#setFlags({ uid: row[0], modseq: row[1], flags: row[2], keywords: row[3] });
+        if (rows.length < PAGE_ROWS) break;
+        from = rows.at(-1)![0] + 1;
+      }
+    }
+    this.#changed();
+  }
+
+  /** Flag changes so far, since the view was made. */
+  get changesSoFar(): number {
+    return this.changesFrom + this.changes.length;
   }
 
   /** The result of our own EXPUNGE or MOVE. */
@@ -239,6 +286,21 @@ export class MailboxView {
     this.keywords[index] = change.keywords === null ? 0 : this.#keywordId(change.keywords);
     this.modseqs[index] = change.modseq;
     this.changes.push(change.uid);
+  }
+
+  #sweep({ ranges, and, or, modseq }: FlagSweep): void {
+    const { uids, flags, modseqs } = this;
+    for (let i = 0; i < ranges.length; i += 2) {
+      const last = ranges[i + 1]!;
+      for (let at = lowerBound(uids, this.count, ranges[i]!); at < this.count && uids[at]! <= last; at += 1) {
+        const after = (flags[at]! & and) | or;
+        // What has a higher modseq was read after the sweep: it is in it already.
+        if (after === flags[at] || modseqs[at]! >= modseq) continue;
+        flags[at] = after;
+        modseqs[at] = modseq;
+        this.changes.push(uids[at]!);
+      }
+    }
   }
 
   #remove(uids: readonly number[]): void {
@@ -297,9 +359,16 @@ export class MailboxView {
   }
 
   #isNotifying = false;
+  /** Who waits for the view to come to a modseq. */
+  readonly #followers = new Set<{ readonly modseq: number; resolve: () => void }>();
 
   #changed(): void {
     this.version += 1;
+    for (const follower of this.#followers) {
+      if (this.highestModseq < follower.modseq && !this.isGone) continue;
+      this.#followers.delete(follower);
+      follower.resolve();
+    }
     if (this.changes.length > CHANGES_MAX) {
       this.changesFrom += this.changes.length;
       this.changes = [];

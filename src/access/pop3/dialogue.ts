@@ -16,6 +16,8 @@ export type Pop3State = 'authorization' | 'transaction' | 'closing';
 
 /** Input waiting behind a slow command; above it the socket is paused. */
 const INPUT_BYTES_MAX = 64 * 1024;
+/** Replies that go out together; over TLS it is WRITE_PIECE_BYTES. A message of 64 KiB and what is said around it still go in one write. */
+const FLUSH_BYTES = 65 * 1024;
 /** How long a client may take to close after our last reply. */
 const LINGER_MS = 10_000;
 const LF = 0x0a;
@@ -111,7 +113,7 @@ export class Pop3Session implements Session, IdleWatched {
   push(piece: string | Uint8Array): void {
     this.#out.push(piece);
     this.#outBytes += piece.length;
-    if (this.#outBytes >= WRITE_PIECE_BYTES) this.#flush();
+    if (this.#outBytes >= (this.connection.tls === null ? FLUSH_BYTES : WRITE_PIECE_BYTES)) this.#flush();
   }
   /** Sends what is waiting and then `bytes`; resolves when the system has taken them. Rejects when the connection is gone. */
   async send(bytes: Uint8Array): Promise<void> {
@@ -195,7 +197,8 @@ export class Pop3Session implements Session, IdleWatched {
       return;
     }
     const bytes = Buffer.concat(out.map((piece) => (typeof piece === 'string' ? Buffer.from(piece, 'latin1') : piece)));
-    for (let at = 0; at < bytes.length; at += WRITE_PIECE_BYTES) if (!socket.write(bytes.subarray(at, at + WRITE_PIECE_BYTES))) this.#isBlocked = true;
+    const pieceBytes = this.connection.tls === null ? bytes.length : WRITE_PIECE_BYTES;
+    for (let at = 0; at < bytes.length; at += pieceBytes) if (!socket.write(bytes.subarray(at, at + pieceBytes))) this.#isBlocked = true;
   }
 
   // ── Lines ──────────────────────────────────────────────────────────────────────────────────────────

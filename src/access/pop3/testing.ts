@@ -131,6 +131,7 @@ export function pop3House(options: HouseOptions = {}) {
         .filter(({ uid }) => uid >= from && uid <= to)
         .slice(0, limit)
         .map((m): MessageTuple => [m.uid, 1, m.flags ?? 0, null, m.internalDate ?? 0, sizeOf(m), m.uid * 10]),
+    bodies: () => [],
     email: (_a: number, id: number): EmailRow | null => {
       const stored = messages.find(({ uid }) => uid * 10 === id)!;
       if (stored.bytes === null) return null;

@@ -29,11 +29,11 @@ export function compressFrame(bytes: Uint8Array, codec: number = CODEC.zstd): Ui
   return zstdOf(codec).compress(bytes);
 }
 
-/** The input of one frame; throws Failure 'corruptBlob'. */
-export function decompressFrame(frame: Uint8Array, codec: number, bytesMax: number = FRAME_BYTES): Uint8Array {
+/** The input of one frame; in `room` where that is possible: it is given, larger than `bytesMax`, and there is anything to decompress. Throws Failure 'corruptBlob'. */
+export function decompressFrame(frame: Uint8Array, codec: number, bytesMax: number = FRAME_BYTES, room?: Buffer): Uint8Array {
   if (codec === CODEC.raw) return frame;
   try {
-    return zstdOf(codec).decompress(frame, bytesMax);
+    return zstdOf(codec).decompress(frame, bytesMax, room);
   } catch (cause) {
     throw new Failure('corruptBlob', 'stored message does not decompress', { cause });
   }

@@ -41,13 +41,30 @@ class InlineReader implements MessageReader {
 
   #all(): Uint8Array {
     if (this.#bytes === null) {
-      const row = this.#row!;
-      const blob = decompressFrame(row.data!, row.codec, row.bytes);
-      if (blob.length !== row.bytes) throw new Failure('corruptBlob', `stored message has ${blob.length} bytes instead of ${row.bytes}`);
+      const blob = this.#blob();
       this.#bytes = this.#prefix.length === 0 ? blob : Buffer.concat([this.#prefix, blob]);
       this.#row = null;
     }
     return this.#bytes;
+  }
+
+  #blob(room?: Buffer): Uint8Array {
+    const row = this.#row!;
+    const blob = decompressFrame(row.data!, row.codec, row.bytes, room);
+    if (blob.length !== row.bytes) throw new Failure('corruptBlob', `stored message has ${blob.length} bytes instead of ${row.bytes}`);
+    return blob;
+  }
+
+  copyTo(target: Buffer, at: number): void {
+    if (this.#bytes !== null) {
+      target.set(this.#bytes, at);
+      return;
+    }
+    const start = at + this.prefixBytes;
+    const room = target.subarray(start);
+    const blob = this.#blob(room);
+    if (blob.byteOffset !== room.byteOffset || blob.buffer !== room.buffer) target.set(blob, start);
+    target.set(this.#prefix, at);
   }
 
   slice(start: number, end: number): Uint8Array {

@@ -19,7 +19,8 @@ export class Connection {
   statement(sql: string): StatementSync {
     let statement = this.#statements.get(sql);
     if (statement === undefined) {
-      statement = this.db.prepare(sql);
+      // SQLite plans a statement anew at every call whose LIMIT is a bare parameter, in case its value matters: 4 of 7 µs.
+      statement = this.db.prepare(sql.replaceAll('LIMIT ?', 'LIMIT +?'));
       statement.setReturnArrays(true);
       this.#statements.set(sql, statement);
     }

@@ -44,3 +44,39 @@ export function releaseEmail(tx: Transaction, id: EmailId): void {
   tx.run('DELETE FROM email WHERE id=?', id);
   releaseBlob(tx, blobId);
 }
+
+/** The same for many, each named as often as it loses a reference. Neighbours that nobody else refers to go together: what arrived in one go mostly leaves so. */
+export function releaseEmails(tx: Transaction, ids: readonly EmailId[]): void {
+  for (const [from, to] of neighbours(ids)) {
+    const rows = from === to ? [] : (tx.all('SELECT refs, blob_id FROM email WHERE id BETWEEN ? AND ?', from, to) as [number, number][]);
+    if (rows.length !== to - from + 1 || rows.some(([refs]) => refs !== 1)) {
+      for (let id = from; id <= to; id += 1) releaseEmail(tx, id);
+      continue;
+    }
+    tx.run('DELETE FROM email WHERE id BETWEEN ? AND ?', from, to);
+    releaseBlobs(
+      tx,
+      rows.map((row) => row[1]),
+    );
+  }
+}
+
+function releaseBlobs(tx: Transaction, ids: readonly BlobId[]): void {
+  for (const [from, to] of neighbours(ids)) {
+    // Whether data is null is in the head of a row: asking for the name of a file would read all of the data before it.
+    const row = from === to ? undefined : tx.get('SELECT count(*), max(refs), total(data IS NULL) FROM blob WHERE id BETWEEN ? AND ?', from, to);
+    if (row?.[0] === to - from + 1 && row[1] === 1 && row[2] === 0) tx.run('DELETE FROM blob WHERE id BETWEEN ? AND ?', from, to);
+    else for (let id = from; id <= to; id += 1) releaseBlob(tx, id);
+  }
+}
+
+/** [from, to] of each run of ids that follow one another. */
+function* neighbours(ids: readonly number[]): Generator<[from: number, to: number]> {
+  const sorted = [...ids].sort((a, b) => a - b);
+  for (let start = 0; start < sorted.length; ) {
+    let end = start;
+    while (end + 1 < sorted.length && sorted[end + 1] === sorted[end]! + 1) end += 1;
+    yield [sorted[start]!, sorted[end]!];
+    start = end + 1;
+  }
+}

@@ -13,7 +13,7 @@ const NO_PREFIX = new Uint8Array(0);
 /** RFC 1939 section 7. */
 const UIDL = /^[\x21-\x7e]{1,70}$/;
 /** A foreign UIDVALIDITY this far ahead of the clock is not taken over: all later ones of the store must be higher still. */
-const UIDVALIDITY_AHEAD_SECONDS_MAX = 366 * 24 * 3600;
+export const UIDVALIDITY_AHEAD_SECONDS_MAX = 366 * 24 * 3600;
 
 export interface ImportPlace {
   readonly accountId: AccountId;
@@ -59,7 +59,7 @@ function begin(tx: StoreTransaction, input: ImportPlace): ImportBegun {
 }
 
 /** Another UIDVALIDITY: whoever has the mailbox open must open it again. The caller's counters are forgotten after the operation. */
-function takeOver(tx: StoreTransaction, accountId: AccountId, mailboxId: MailboxId, uidValidity: number, uidNext: number): void {
+export function takeOver(tx: StoreTransaction, accountId: AccountId, mailboxId: MailboxId, uidValidity: number, uidNext: number): void {
   tx.run('UPDATE account SET next_uid_validity=max(next_uid_validity, ?) WHERE id=?', uidValidity + 1, accountId);
   tx.run('UPDATE mailbox SET uid_validity=?, uid_next=?, recent_uid=min(recent_uid, ?) WHERE id=?', uidValidity, uidNext, uidNext, mailboxId);
   if (uidNext === 1) {

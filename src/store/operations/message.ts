@@ -4,7 +4,7 @@ import { FLAG } from '../../ports.ts';
 import { Failure } from '../../system/failure.ts';
 import type { StoreTransaction } from '../writer/group-commit.ts';
 import type { MailboxState } from '../writer/state.ts';
-import { insertBlob, releaseEmail } from './blob.ts';
+import { insertBlob, releaseEmails } from './blob.ts';
 import { insertEmail, insertMessage } from './deliver.ts';
 
 const NO_PREFIX = new Uint8Array(0);
@@ -14,7 +14,7 @@ const KEYWORDS_MAX = 100;
 const KEYWORD_BYTES_MAX = 200;
 
 /** Throws 'limit' when a message would have too many keywords: they are part of every answer about it. */
-function checkKeywords(keywords: string | null): string | null {
+export function checkKeywords(keywords: string | null): string | null {
   if (keywords === null) return null;
   const words = keywords.split(' ');
   if (words.length > KEYWORDS_MAX || words.some((word) => word.length > KEYWORD_BYTES_MAX)) throw new Failure('limit', 'too many or too long keywords');
@@ -107,7 +107,8 @@ function copy(
   const account = tx.state.account(input.accountId);
   const source = tx.state.mailbox(input.accountId, input.from);
   const target = tx.state.mailbox(input.accountId, input.to);
-  const rows = runsOf(tx, source, sortedUids(input.uids), () => true).flat();
+  const runs = runsOf(tx, source, sortedUids(input.uids), () => true);
+  const rows = runs.flat();
   const bytes = rows.reduce((sum, row) => sum + row[5], 0);
   if (!input.move && !account.hasRoomFor(bytes, rows.length)) throw new Failure('overQuota', 'quota exceeded');
   const pairs: [number, number][] = [];
@@ -115,20 +116,32 @@ function copy(
     tx.run('UPDATE email SET refs=refs+1 WHERE id=?', emailId);
     pairs.push([uid, insertMessage(tx, account, target, emailId, size, flags, keywords, internalDate)]);
   }
-  if (input.move && rows.length > 0) removeRows(tx, source, [rows]);
+  if (input.move && rows.length > 0) removeRows(tx, source, runs);
   return { uidValidity: target.uidValidity, pairs };
 }
 
-/** Deletes rows that were read just now, run by run when they are neighbours. */
+/** Deletes rows that were read just now. Each run must be neighbours: whatever lies between its first and its last uid goes. */
 function removeRows(tx: StoreTransaction, mailbox: MailboxState, runs: readonly Row[][]): number {
   const account = tx.state.account(mailbox.accountId);
   tx.markWritten();
   const modseq = account.nextModseq();
   for (const run of runs) {
-    for (const [uid, , flags, , , size, emailId] of run) {
-      tx.run('DELETE FROM message WHERE account_id=? AND mailbox_id=? AND uid=?', mailbox.accountId, mailbox.id, uid);
-      tx.run('INSERT INTO expunged (account_id, mailbox_id, modseq, uid, at) VALUES (?, ?, ?, ?, ?)', mailbox.accountId, mailbox.id, modseq, uid, tx.now);
-      releaseEmail(tx, emailId);
+    const [from, to] = [run[0]![0], run[run.length - 1]![0]];
+    tx.run(
+      'INSERT INTO expunged (account_id, mailbox_id, modseq, uid, at) SELECT account_id, mailbox_id, ?, uid, ? FROM message WHERE account_id=? AND mailbox_id=? AND uid BETWEEN ? AND ?',
+      modseq,
+      tx.now,
+      mailbox.accountId,
+      mailbox.id,
+      from,
+      to,
+    );
+    tx.run('DELETE FROM message WHERE account_id=? AND mailbox_id=? AND uid BETWEEN ? AND ?', mailbox.accountId, mailbox.id, from, to);
+    releaseEmails(
+      tx,
+      run.map((row) => row[6]),
+    );
+    for (const [uid, , flags, , , size] of run) {
       mailbox.countOut(flags, size);
       account.use(-size, -1);
       mailbox.expunged.push(uid);
@@ -244,6 +257,74 @@ function flags(tx: StoreTransaction, input: FlagsInput): { changed: FlagChange[]
   return { changed, modified };
 }
 
+interface SweepInput {
+  readonly accountId: AccountId;
+  readonly mailboxId: MailboxId;
+  readonly ranges: readonly number[];
+  readonly mode: 'add' | 'remove';
+  readonly flags: number;
+}
+
+const SWEPT_SQL = 'WHERE account_id=? AND mailbox_id=? AND uid BETWEEN ? AND ? AND ((flags & ?) | ?)<>flags';
+
+/** Changes system flags of whole ranges without reading the messages: they are announced as one change. */
+function sweep(tx: StoreTransaction, input: SweepInput): { changed: number; modseq: number } {
+  const account = tx.state.account(input.accountId);
+  const mailbox = tx.state.mailbox(input.accountId, input.mailboxId);
+  const [and, or] = input.mode === 'add' ? [-1, input.flags] : [~input.flags, 0];
+  let [changed, seen, deleted] = [0, 0, 0];
+  for (let i = 0; i < input.ranges.length; i += 2) {
+    const row = tx.get(
+      `SELECT count(*), count(nullif(flags & ${FLAG.seen}, 0)), count(nullif(flags & ${FLAG.deleted}, 0)) FROM message ${SWEPT_SQL}`,
+      mailbox.accountId,
+      mailbox.id,
+      input.ranges[i]!,
+      input.ranges[i + 1]!,
+      and,
+      or,
+    ) as [number, number, number];
+    changed += row[0];
+    seen += row[1];
+    deleted += row[2];
+  }
+  if (changed === 0) return { changed: 0, modseq: 0 };
+  tx.markWritten();
+  // What happened before in this commit must be announced before: a sweep changes what the messages have then.
+  const before = mailbox.takeAnnouncement();
+  if (before !== null) tx.announce(before);
+  const modseq = account.nextModseq();
+  for (let i = 0; i < input.ranges.length; i += 2) {
+    tx.run(
+      `UPDATE message SET flags=(flags & ?) | ?, modseq=? ${SWEPT_SQL}`,
+      and,
+      or,
+      modseq,
+      mailbox.accountId,
+      mailbox.id,
+      input.ranges[i]!,
+      input.ranges[i + 1]!,
+      and,
+      or,
+    );
+  }
+  const after = (flag: number, had: number): number => ((or & flag) !== 0 ? changed - had : (and & flag) === 0 ? -had : 0);
+  mailbox.countChanged(-after(FLAG.seen, seen), after(FLAG.deleted, deleted));
+  mailbox.raise(modseq);
+  tx.announce({
+    kind: 'messages',
+    accountId: mailbox.accountId,
+    mailboxId: mailbox.id,
+    modseq,
+    uidNext: mailbox.uidNext,
+    added: [],
+    flags: [],
+    expunged: [],
+    sweep: { ranges: input.ranges, and, or, modseq },
+    isResync: false,
+  });
+  return { changed, modseq };
+}
+
 /** Rows of history removed by one call: bounds how long deliveries wait. */
 const PRUNE_ROWS = 2000;
 
@@ -264,6 +345,7 @@ export const MESSAGE_OPERATIONS = {
   'message.append': append,
   'message.copy': copy,
   'message.flags': flags,
+  'message.sweep': sweep,
   'message.pruneExpunged': pruneExpunged,
   'message.expunge': (tx: StoreTransaction, input: { accountId: AccountId; mailboxId: MailboxId; uids: readonly number[] | null; onlyDeleted: boolean }) =>
     expungeMessages(tx, tx.state.mailbox(input.accountId, input.mailboxId), input.uids, input.onlyDeleted),

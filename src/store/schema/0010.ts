@@ -56,4 +56,7 @@ CREATE TABLE import_batch (
   keys BLOB NOT NULL,                 -- 8 bytes for each message
   PRIMARY KEY (source_id, batch)
 ) WITHOUT ROWID;
+-- Folders of system users: what changed in a folder is told by name; and the subscriptions that account and folders agreed on last (JSON).
+CREATE INDEX mirror_file_name ON mirror_file (account_id, mailbox_id, name);
+ALTER TABLE mirror_place ADD COLUMN subscriptions TEXT;
 `;

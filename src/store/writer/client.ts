@@ -121,6 +121,15 @@ export class WriterClient implements StoreWriter {
   ): Promise<{ changed: FlagChange[]; modified: number[] }> {
     return this.run('message.flags', { accountId, mailboxId, uids, mode, flags, keywords, unchangedSince });
   }
+  sweep(
+    accountId: AccountId,
+    mailboxId: MailboxId,
+    ranges: readonly number[],
+    mode: 'add' | 'remove',
+    flags: number,
+  ): Promise<{ changed: number; modseq: number }> {
+    return this.run('message.sweep', { accountId, mailboxId, ranges, mode, flags });
+  }
   expunge(accountId: AccountId, mailboxId: MailboxId, uids: readonly number[] | null, onlyDeleted: boolean): Promise<{ uids: number[]; modseq: number }> {
     return this.run('message.expunge', { accountId, mailboxId, uids, onlyDeleted });
   }

@@ -144,7 +144,8 @@ export class GroupCommit {
     tx.events = [];
     tx.actions = [];
     let hasWritten = false;
-    this.#connection.exec('BEGIN IMMEDIATE');
+    // Prepared, as everything here: exec() would parse it for each commit.
+    this.#connection.run('BEGIN IMMEDIATE');
     for (const request of requests) {
       tx.hasWritten = false;
       tx.now = this.#clock();
@@ -158,9 +159,9 @@ export class GroupCommit {
     }
     if (hasWritten) {
       tx.state.flush((announcement) => tx.announcements.push(announcement));
-      this.#connection.exec('COMMIT');
+      this.#connection.run('COMMIT');
       this.commits += 1;
-    } else this.#connection.exec('ROLLBACK');
+    } else this.#connection.run('ROLLBACK');
     this.operationsDone += requests.length;
     this.#runActions(tx.actions);
     return { answers, announcements: tx.announcements, journey: tx.events };

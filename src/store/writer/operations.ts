@@ -6,10 +6,18 @@ import { IMPORT_OPERATIONS, IMPORT_PLACE_OPERATIONS } from '../operations/import
 import { MAILBOX_OPERATIONS, RECENT_OPERATIONS } from '../operations/mailbox.ts';
 import { MESSAGE_OPERATIONS } from '../operations/message.ts';
 import { REPAIR_OPERATIONS } from '../operations/repair.ts';
+import { REPLACE_OPERATIONS } from '../operations/replace.ts';
 import type { Operations } from '../transaction.ts';
 
 /** Those that keep to the counters in memory. */
-export const OWN_OPERATIONS = { accept: acceptInto, ...MESSAGE_OPERATIONS, ...COPY_ACROSS_OPERATIONS, ...RECENT_OPERATIONS, ...IMPORT_OPERATIONS } as const;
+export const OWN_OPERATIONS = {
+  accept: acceptInto,
+  ...MESSAGE_OPERATIONS,
+  ...COPY_ACROSS_OPERATIONS,
+  ...REPLACE_OPERATIONS,
+  ...RECENT_OPERATIONS,
+  ...IMPORT_OPERATIONS,
+} as const;
 
 /** Those that change mailbox rows by SQL. */
 export const STORE_OPERATIONS: Operations = {

@@ -20,9 +20,14 @@ export interface RunnerOptions {
 /** One thread (or the CLI itself) that sends requests and gets answers. */
 export interface Source {
   post(message: CommitMessage): void;
-  /** Which announcements of everybody's commits it wants: all, or only those that are not about mailboxes ('directory', 'queue'). */
-  readonly wants: 'all' | 'notices';
+  readonly wants: Wanted;
 }
+
+/**
+ * Which announcements of everybody's commits a source wants: all; only those that are not about mailboxes ('directory', 'queue'); or all but
+ * changes of flags, for who only looks at messages that come and go. A message to a thread costs more than most changes.
+ */
+export type Wanted = 'all' | 'notices' | 'arrivals';
 
 /** Operations that make the store grow: refused first when space runs out, while reading and deleting go on. */
 const GROWING = new Set(['accept', 'message.append', 'import.append']);
@@ -175,9 +180,10 @@ export class WriterRunner {
       list.push(answer.ok ? [number, answer.value] : [number, null, answer.failure.code, answer.failure.message]);
     }
     const notices = announcements.filter((announcement) => announcement.kind === 'directory' || announcement.kind === 'queue');
+    const arrivals = announcements.filter((one) => one.kind !== 'messages' || one.isResync || one.added.length > 0 || one.expunged.length > 0);
     for (const source of this.#sources) {
       const own = bySource.get(source);
-      const news = source.wants === 'all' ? announcements : notices;
+      const news = source.wants === 'all' ? announcements : source.wants === 'arrivals' ? arrivals : notices;
       if (own !== undefined || news.length > 0) source.post({ answers: own ?? [], announcements: news });
     }
   }

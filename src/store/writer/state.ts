@@ -149,6 +149,13 @@ export class MailboxState {
     this.#mark();
   }
 
+  /** For many messages at once. */
+  countChanged(unseen: number, deleted: number): void {
+    this.unseenCount += unseen;
+    this.deletedCount += deleted;
+    this.#mark();
+  }
+
   countFlags(before: number, after: number): void {
     if (((before ^ after) & FLAG.seen) !== 0) this.unseenCount += (after & FLAG.seen) !== 0 ? -1 : 1;
     if (((before ^ after) & FLAG.deleted) !== 0) this.deletedCount += (after & FLAG.deleted) !== 0 ? 1 : -1;

@@ -1,8 +1,7 @@
 /** Arguments of the shorter commands (RFC 9051 section 9), each as one function from the cursor behind the verb to a typed value. */
 import { CLOSE, OPEN, SP } from './chars.ts';
 import { type Cursor, ImapSyntaxError, type SequenceSet } from './cursor.ts';
-import { dateTime } from './date.ts';
-import { type FlagList, flagList, flagListOrFlags } from './flags.ts';
+import { type FlagList, flagListOrFlags } from './flags.ts';
 import { IMAP_LIMITS } from './limits.ts';
 
 export function noArguments(cursor: Cursor): null {
@@ -26,23 +25,6 @@ export function renameArguments(cursor: Cursor): { from: string; to: string } {
   const to = cursor.mailbox();
   cursor.end();
   return { from, to };
-}
-
-/** SP mailbox [SP "(" "CONDSTORE" ")"] (RFC 7162 section 3.1.8) */
-export function selectArguments(cursor: Cursor): { name: string; condstore: boolean } {
-  cursor.sp();
-  const name = cursor.mailbox();
-  let condstore = false;
-  if (cursor.peek() === SP && cursor.at + 1 < cursor.bytes.length) {
-    cursor.sp();
-    cursor.list(10, 1, () => {
-      const parameter = cursor.word();
-      if (parameter !== 'CONDSTORE') throw new ImapSyntaxError(`Unknown SELECT parameter ${parameter.slice(0, 40)}`);
-      condstore = true;
-    });
-  }
-  cursor.end();
-  return { name, condstore };
 }
 
 /** SP mailbox [SP "(" "USE" SP "(" [use-attr *(SP use-attr)] ")" ")"] (RFC 6154 section 3). Attributes in upper case, without backslash. */
@@ -174,41 +156,4 @@ export function storeArguments(cursor: Cursor): StoreArguments {
   const flags = flagListOrFlags(cursor);
   cursor.end();
   return { set, mode, isSilent: item === 'FLAGS.SILENT', flags, unchangedSince };
-}
-
-export interface AppendOptions {
-  readonly flags: FlagList;
-  /** Unix milliseconds, or null for now. */
-  readonly internalDate: number | null;
-  /** The message stands in "UTF8 (" … ")" (RFC 6855 section 4): a ")" follows it. */
-  readonly isUtf8: boolean;
-}
-
-/** SP mailbox SP [flag-list SP] [date-time SP], up to the literal. */
-export function appendArguments(cursor: Cursor): { name: string; options: AppendOptions } {
-  cursor.sp();
-  const name = cursor.mailbox();
-  return { name, options: appendOptions(cursor) };
-}
-
-/** SP [flag-list SP] [date-time SP] ["UTF8" SP "("], up to the literal: once for each message (RFC 3502). */
-export function appendOptions(cursor: Cursor): AppendOptions {
-  cursor.sp();
-  let flags: FlagList = { bits: 0, keywords: [] };
-  let internalDate: number | null = null;
-  if (cursor.isListAhead()) {
-    flags = flagList(cursor);
-    cursor.sp();
-  }
-  if (cursor.peek() === 0x22) {
-    internalDate = dateTime(cursor);
-    cursor.sp();
-  }
-  const isUtf8 = cursor.takeWord('UTF8');
-  if (isUtf8) {
-    cursor.sp();
-    cursor.expect(OPEN);
-  }
-  if (!cursor.isAtEnd) cursor.fail('a message literal');
-  return { flags, internalDate, isUtf8 };
 }

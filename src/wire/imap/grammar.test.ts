@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { AppendGrammar, appendMailbox } from './append.ts';
 import {
-  appendArguments,
   authenticateArguments,
   copyArguments,
   createArguments,
@@ -12,7 +12,6 @@ import {
   mailboxArgument,
   noArguments,
   renameArguments,
-  selectArguments,
   setArgument,
   storeArguments,
 } from './arguments.ts';
@@ -20,10 +19,11 @@ import { Cursor, ImapSyntaxError } from './cursor.ts';
 import { fetchArguments } from './fetch.ts';
 import { listArguments, lsubArguments, statusArguments } from './list.ts';
 import { searchArguments } from './search.ts';
+import { selectArguments } from './select.ts';
 
 type Parser = (cursor: Cursor) => unknown;
 const PARSERS = {
-  append: appendArguments,
+  append: (cursor) => [appendMailbox(cursor), ...new AppendGrammar(false).steps(cursor, true)],
   authenticate: authenticateArguments,
   copy: copyArguments,
   create: createArguments,
@@ -53,6 +53,10 @@ const GOOD: [keyof typeof PARSERS, string][] = [
   ['login', ' a b'],
   ['login', ' "a \\"b" "c\\\\"'],
   ['login', ' {3+}\r\na b {1}\r\nc'],
+  ['fetch', ' 1 (PREVIEW (LAZY LAZY) SAVEDATE EMAILID THREADID)'],
+  ['fetch', ' 1 FLAGS (CHANGEDSINCE 0 VANISHED PARTIAL -1:-30)'],
+  ['select', ' INBOX (QRESYNC (1 2))'],
+  ['select', ' INBOX (CONDSTORE QRESYNC (0 9223372036854775807 1:3,9 (1,3:4 1,5:6)))'],
   ['fetch', ' 1 FLAGS'],
   ['fetch', ' 1:*,4 (UID BODY.PEEK[HEADER.FIELDS (Subject "From" {2+}\r\nTo)]<0.100>)'],
   ['fetch', ' $ FAST'],
@@ -143,7 +147,12 @@ const BAD: [keyof typeof PARSERS, string][] = [
   ['append', ' box'],
   ['append', ' box "31-Feb-2024 01:02:03 +0100" '],
   ['append', ' box (\\Seen)  '],
-  ['select', ' INBOX (QRESYNC (1 2))'],
+  ['select', ' INBOX (QRESYNC (1 2 *))'],
+  ['select', ' INBOX (QRESYNC (1 2 1:3 (1:2 1:3)))'],
+  ['select', ' INBOX (QRESYNC (1 2) QRESYNC (1 2))'],
+  ['fetch', ' 1 FLAGS (VANISHED)'],
+  ['fetch', ' 1 FLAGS (PARTIAL 1:-2)'],
+  ['fetch', ' 1 (PREVIEW (QUICK))'],
   ['create', ' x (USE)'],
   ['rename', ' a'],
   ['enable', ''],

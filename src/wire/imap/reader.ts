@@ -3,7 +3,7 @@
  * APPEND is not gathered but handed on in the pieces in which it arrives. Nothing is kept while nothing has arrived:
  * an idle session holds no buffer.
  */
-import { CR, isDigit, LF } from './chars.ts';
+import { CR, isDigit, LF, SP } from './chars.ts';
 
 export interface ReaderLimits {
   /** Bytes of one command without its literals. */
@@ -16,8 +16,8 @@ export interface ReaderLimits {
  * What next() found; `bytes` goes with it.
  * - 'command': one command without its CRLF, literals inline.
  * - 'continue': a synchronising literal is wanted; say "+ " and go on.
- * - 'append': APPEND up to (not including) the literal of a message; see `literal`. Take the message with takeLiteral(),
- *   after it 'append' (another message) or 'appendEnd' follows, with the bytes since.
+ * - 'append': APPEND or REPLACE up to (not including) the literal of a message or of a part of one; see `literal`. Take it with
+ *   takeLiteral(), after it 'append' (another literal) or 'appendEnd' follows, with the bytes since.
  * - 'tooLong', 'literalTooBig', 'bareLf': the command was dropped; `bytes` is its beginning (for the tag). With
  *   literalTooBig and isSynchronising the client has not sent the literal and will not.
  * - 'flood': the client sends without end; close.
@@ -282,11 +282,18 @@ function literalMark(bytes: Buffer, start: number, end: number): LiteralMark | n
 }
 
 /**
- * Does a literal at `at` of the command that begins at `start` hold the message of an APPEND? Its first argument, the
- * mailbox, may be a literal too; flags and date in between cannot.
+ * Does a literal at `at` of the command that begins at `start` hold the message of an APPEND or REPLACE, or a part of it? The
+ * mailbox may be a literal too: it is the first argument of APPEND and the second of REPLACE.
  */
 function isAppendMessage(bytes: Buffer, start: number, at: number): boolean {
-  const space = bytes.indexOf(0x20, start);
-  if (space === -1 || at < space + 9 || bytes.toString('latin1', space + 1, space + 8).toUpperCase() !== 'APPEND ') return false;
-  return at > space + 8;
+  const space = bytes.indexOf(SP, start);
+  if (space === -1) return false;
+  const verb = APPEND_VERB.exec(bytes.toString('latin1', space, Math.min(at, space + APPEND_VERB_BYTES)));
+  if (verb === null) return false;
+  let mailbox = space + verb[0].length;
+  if (verb[1] !== undefined) mailbox = bytes.indexOf(SP, mailbox) + 1;
+  return mailbox > 0 && at > mailbox;
 }
+
+const APPEND_VERB = /^ (?:APPEND|(?:UID )?(REPLACE)) /i;
+const APPEND_VERB_BYTES = ' UID REPLACE '.length;

@@ -1,5 +1,5 @@
 /** RETR and TOP (RFC 1939 sections 5 and 7). Small messages go out with the other replies; large ones as the client takes them. */
-import type { EmailRow, MessageReader } from '../../../ports.ts';
+import type { BodyRow, MessageReader } from '../../../ports.ts';
 import { FAILURES } from '../../../system/failure.ts';
 import { parseArguments, parseNumber } from '../../../wire/pop3/command.ts';
 import { LineCounter, MessageOut } from '../../../wire/pop3/message-out.ts';
@@ -11,9 +11,14 @@ const SMALL_BYTES_MAX = 64 * 1024;
 const CRLF = Buffer.from('\r\n');
 
 /** The message's row and bytes; null after having replied that it is gone (an IMAP session may have removed it). */
-function open(session: Pop3Session, number: number): { email: EmailRow; message: MessageReader } | null {
+function open(session: Pop3Session, number: number): { email: BodyRow; message: MessageReader } | null {
   const { reader } = session.context;
-  const email = reader.email(session.maildrop!.accountId, session.maildrop!.emailId(number));
+  const { accountId, mailboxId } = session.maildrop!;
+  const [uid, emailId] = [session.maildrop!.uid(number), session.maildrop!.emailId(number)];
+  const body = reader.bodies(accountId, mailboxId, uid, uid, 1)[0];
+  if (body !== undefined) return { email: body.email, message: body.open() };
+  // One that was moved to another mailbox can still be fetched.
+  const email = reader.email(accountId, emailId);
   if (email === null) {
     session.push(`${FAILURES.noSuchMessage.pop3}\r\n`);
     return null;
