@@ -231,6 +231,8 @@ export class Indexer {
     } catch (cause) {
       // The store's database cannot be read now: the whole batch is done again.
       if ((cause as { errcode?: number }).errcode !== undefined) throw cause;
+      // Removed between the page of rows and its turn.
+      if (this.#options.reader.rows('SELECT 1 FROM email WHERE id=?', email[0]).length === 0) return UNREADABLE;
       // Damaged bytes, or a message that our own code stumbles over: searches read it themselves, and the others are not held up.
       this.#options.log.warn('search.email.failed', { email: email[0], cause: cause instanceof Failure ? cause.code : cause });
       return UNREADABLE;

@@ -15,6 +15,8 @@ import { start, startThread } from './start.ts';
 
 /** After the first news: more of them come soon, and one transaction is made for all. */
 const WAKE_MS = 50;
+/** While news keep coming: many messages in one transaction cost much less than the same ones in many. */
+const ROUND_MS = 400;
 /** After a failure (a full disk): the next try. */
 const AGAIN_MS = 30_000;
 /** What is removed from the index takes a look at all messages of the account: not after every expunge. */
@@ -87,7 +89,7 @@ async function work(): Promise<void> {
     indexer ??= openIndexer();
     for (let round = 0; isWanted && !isStopped; round += 1) {
       // What came while it worked is gathered like the first news.
-      if (round > 0) await new Promise((resolve) => setTimeout(resolve, WAKE_MS));
+      if (round > 0) await new Promise((resolve) => setTimeout(resolve, ROUND_MS));
       if (isStopped) return;
       isWanted = false;
       await indexer.catchUp();
