@@ -1,6 +1,6 @@
 /** Maildir and mbox of system users as IMAP and POP3 mailboxes, while mutt, Dovecot, procmail and maildrop work on the same files. */
 import assert from 'node:assert/strict';
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { arrived, type Host, mboxMessages, startHost } from './harness/host.ts';
@@ -14,7 +14,7 @@ import { eventually } from './harness/wait.ts';
 ownNetwork();
 const file = { after: (action: () => unknown) => after(action as () => void) };
 const machine = privateMachine(file);
-const USERS = ['posthorn', 'anna', 'bert', 'carl', 'dora', 'emil', 'fred'] as const;
+const USERS = ['posthorn', 'anna', 'bert', 'carl', 'dora', 'emil', 'fred', 'gina', 'hans', 'ida', 'jan'] as const;
 for (const name of USERS) machine.addUser(name, `${name}-password`);
 machine.file('/etc/aliases', 'postmaster: root\n');
 
@@ -115,6 +115,38 @@ function inMaildir(name: string, folder = 'Maildir'): string[] {
 
 const MAILDIR = 'maildir:~/Maildir';
 const SLOW_POLL = { local: { folderPoll: '1h' } };
+
+/** A Maildir of the user's own, with what another program would have put there. */
+class OwnMaildir {
+  readonly root: string;
+  readonly #uid: number;
+  constructor(name: string, folder = 'Maildir') {
+    this.root = join('/home', name, folder);
+    this.#uid = machine.uid(name);
+    for (const part of ['', 'new', 'cur', 'tmp']) {
+      mkdirSync(join(this.root, part), { mode: 0o700, recursive: true });
+      chownSync(join(this.root, part), this.#uid, this.#uid);
+    }
+  }
+  put(file: string, text: string): void {
+    const path = join(this.root, 'tmp', 'arriving');
+    writeFileSync(path, text);
+    chownSync(path, this.#uid, this.#uid);
+    renameSync(path, join(this.root, file));
+  }
+  message(file: string, subject: string): void {
+    this.put(file, `From: a@far.test\nSubject: ${subject}\n\nText\n`);
+  }
+  files(): string[] {
+    return ['new', 'cur'].flatMap((part) => readdirSync(join(this.root, part)).map((entry) => `${part}/${entry}`)).sort();
+  }
+  rename(from: string, to: string): void {
+    renameSync(join(this.root, from), join(this.root, to));
+  }
+  remove(file: string): void {
+    unlinkSync(join(this.root, file));
+  }
+}
 
 test('Maildir', async (t) => {
   const host: Host = await startHost(t, 'classic-host', SLOW_POLL);
@@ -243,6 +275,82 @@ test('Maildir', async (t) => {
     await imap.logout();
   });
 
+  await t.test('UIDs, UIDVALIDITY, keywords and subscriptions of Dovecot are ours, and ours are its', async () => {
+    const who = reader('gina');
+    const text = 'Subject: one\r\n\r\nText\r\n';
+    const append = (flags: string): string => `APPEND INBOX (${flags}) {${text.length}+}\r\n${text}`;
+    const before = await dovecot(who, MAILDIR, [
+      append('old $Label1'),
+      append(''),
+      append('\\Seen'),
+      'SELECT INBOX',
+      'UID STORE 2 +FLAGS.SILENT (\\Deleted)',
+      'EXPUNGE',
+      'CREATE Lists.Cars',
+      'SUBSCRIBE Lists.Cars',
+      'STATUS INBOX (UIDVALIDITY)',
+      'FETCH 1:* (UID FLAGS)',
+    ]);
+    const imap = await opened('gina');
+    const { untagged } = await imap.ok('STATUS INBOX (UIDVALIDITY UIDNEXT)');
+    assert.ok(before.includes(untagged[0]!.replace(/^STATUS \S+ \((UIDVALIDITY \d+).*/, '$1')), `${untagged.join()}\n${before}`);
+    assert.match(untagged[0]!, /UIDNEXT 4\b/);
+    assert.deepEqual(await listed(imap), ['1 $Label1 old one', '3 \\Seen one']);
+    const lsub = await imap.ok('LSUB "" *');
+    assert.ok(
+      lsub.untagged.some((line) => line.includes('Lists/Cars')),
+      lsub.untagged.join('\n'),
+    );
+    await imap.ok('UID STORE 3 +FLAGS (brandnew old)');
+    await imap.ok('CREATE Made');
+    await imap.ok('SUBSCRIBE Made');
+    await imap.ok('UNSUBSCRIBE Lists/Cars');
+    const after = await dovecot(who, MAILDIR, ['SELECT INBOX', 'FETCH 1:* (UID FLAGS)', 'LSUB "" *', 'STORE 1 +FLAGS (third)', 'SUBSCRIBE Lists.Cars']);
+    assert.match(after, /UID 3 FLAGS \([^)]*\bbrandnew\b[^)]*\)/);
+    assert.match(after, /UID 1 FLAGS \([^)]*\$Label1[^)]*\)/);
+    assert.match(after, /LSUB \([^)]*\) "." "?Made/);
+    assert.doesNotMatch(after, /LSUB \([^)]*\) "." "?Lists\.Cars/);
+    await imap.ok('NOOP');
+    assert.deepEqual(await listed(imap), ['1 $Label1 old third one', '3 \\Seen brandnew old one']);
+    assert.ok((await imap.ok('LSUB "" *')).untagged.some((line) => line.includes('Lists/Cars')));
+    await imap.logout();
+  });
+
+  await t.test('a client that comes back with QRESYNC hears what other programs removed and marked meanwhile', async () => {
+    const maildir = new OwnMaildir('hans');
+    for (let i = 1; i <= 6; i += 1) maildir.message(`new/${i}.M1P1.host`, `n${i}`);
+    const imap = await opened('hans');
+    const [, validity] = /UIDVALIDITY (\d+)/.exec((await imap.ok('STATUS INBOX (UIDVALIDITY)')).untagged.join())!;
+    const [, modseq] = /HIGHESTMODSEQ (\d+)/.exec((await imap.ok('STATUS INBOX (HIGHESTMODSEQ)')).untagged.join())!;
+    await imap.logout();
+    maildir.remove('new/2.M1P1.host');
+    maildir.remove('new/5.M1P1.host');
+    maildir.rename('new/3.M1P1.host', 'cur/3.M1P1.host:2,FS');
+    maildir.rename('new/4.M1P1.host', 'cur/4.M1P1.host:2,');
+    maildir.message('new/7.M1P1.host', 'n7');
+    const again = await ImapClient.login(143, 'hans', 'hans-password');
+    await again.ok('ENABLE QRESYNC');
+    const { untagged } = await again.ok(`SELECT INBOX (QRESYNC (${validity} ${modseq} 1:6))`);
+    assert.ok(untagged.includes('VANISHED (EARLIER) 2,5'), untagged.join('\n'));
+    const changed = untagged.filter((line) => /^\d+ FETCH/.test(line));
+    // The client said which UIDs it has; what is new it asks for.
+    assert.ok(
+      changed.some((line) => /UID 3 /.test(line) && /\\Flagged/.test(line) && /\\Seen/.test(line)),
+      untagged.join('\n'),
+    );
+    assert.ok(!changed.some((line) => /UID [146] /.test(line)), 'moving from new/ to cur/ is no change');
+    // And while it looks on.
+    const said = await idleUntil(again, /^\* VANISHED 1$/, async () => maildir.remove('new/1.M1P1.host'));
+    assert.ok(said.some((line) => line === '* VANISHED 1'));
+    const since = await again.ok(`UID FETCH 1:* (FLAGS) (CHANGEDSINCE ${modseq} VANISHED)`);
+    assert.ok(since.untagged.includes('VANISHED (EARLIER) 1:2,5'), since.untagged.join('\n'));
+    await again.logout();
+  });
+
+  await t.test('other programs and sessions change a Maildir at random: in the end both are equal, and no UID has changed', async () => {
+    await randomChanges('jan', 20);
+  });
+
   await t.test('10,000 messages: the first look', async () => {
     const uid = machine.uid('fred');
     for (const part of ['', 'new', 'cur', 'tmp']) {
@@ -270,6 +378,19 @@ test('Maildir', async (t) => {
     assert.ok(inMaildir('fred').includes('cur/1700000004.M4P1.host:2,FS'));
     await imap.logout();
   });
+});
+
+test('a Maildir of which the system tells nothing is looked at from time to time', async (t) => {
+  await startHost(t, 'classic-host', { local: { folderPoll: '1s', folderWatch: false } });
+  const maildir = new OwnMaildir('ida');
+  maildir.message('new/1.M1P1.host', 'one');
+  const imap = await opened('ida');
+  await idleUntil(imap, /2 EXISTS/, async () => maildir.message('new/2.M1P1.host', 'two'));
+  await idleUntil(imap, /3 EXISTS/, async () => maildir.message('cur/3.M1P1.host:2,S', 'three'));
+  await idleUntil(imap, /^\* 1 FETCH .*\\Flagged/, async () => maildir.rename('new/1.M1P1.host', 'cur/1.M1P1.host:2,F'));
+  await idleUntil(imap, /^\* 2 EXPUNGE/, async () => maildir.remove('new/2.M1P1.host'));
+  assert.deepEqual(await listed(imap), ['1 \\Flagged one', '3 \\Seen three']);
+  await imap.logout();
 });
 
 test('mbox in the spool', async (t) => {
@@ -337,4 +458,126 @@ function spoolOrNull(name: string): string | null {
   } catch {
     return null; // nothing came yet
   }
+}
+
+function random(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let value = Math.imul(state ^ (state >>> 15), 1 | state);
+    value = (value + Math.imul(value ^ (value >>> 7), 61 | value)) ^ value;
+    return ((value ^ (value >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+/**
+ * One program works on the files while three sessions work on the mailboxes; each message has a name of its own as subject. The program removes only
+ * files of the mailbox out of which nobody moves: of a message that one removes while another moves it, the moved one stays.
+ */
+async function randomChanges(user: string, rounds: number): Promise<void> {
+  const next = random(26);
+  const pick = <T>(list: readonly T[]): T => list[Math.floor(next() * list.length)]!;
+  const inbox = new OwnMaildir(user);
+  const other = new OwnMaildir(user, 'Maildir/.Other');
+  const folders = [inbox, other];
+  const alive = new Set<string>();
+  const uids = new Map<string, string>();
+  let count = 0;
+  const name = (): string => {
+    count += 1;
+    alive.add(`n${count}`);
+    return `n${count}`;
+  };
+  for (let i = 0; i < 30; i += 1) {
+    const subject = name();
+    inbox.message(`new/${1_700_000_000 + count}.M${count}P1.host`, subject);
+  }
+  const sessions = await Promise.all([opened(user), opened(user), opened(user, 'Other')]);
+  const subjectOf = (text: string): string => /^Subject: (n\d+)/m.exec(text)![1]!;
+  /** Changes a file that a session may be renaming at the same moment: then there is nothing to change. */
+  const racing = (act: () => void): boolean => {
+    try {
+      act();
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      return false;
+    }
+  };
+  const program = async (): Promise<void> => {
+    for (let round = 0; round < rounds * 5; round += 1) {
+      const maildir = pick(folders);
+      const files = maildir.files();
+      const file = files.length === 0 ? null : pick(files);
+      const kind = next();
+      if (kind < 0.35 || file === null) {
+        const subject = name();
+        maildir.message(`new/${1_700_000_000 + count}.M${count}P1.host`, subject);
+      } else if (kind < 0.75 || maildir === inbox)
+        racing(() => maildir.rename(file, `cur/${file.slice(4).split(':')[0]}:2,${pick(['', 'S', 'F', 'FS', 'RS', 'DFRS'])}`));
+      else {
+        let subject = '';
+        racing(() => (subject = subjectOf(readFileSync(join(maildir.root, file), 'latin1'))));
+        if (subject !== '' && racing(() => maildir.remove(file))) alive.delete(subject);
+      }
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+  /** A client that marks, appends and copies: nothing it does removes a message. */
+  const client = async (imap: ImapClient): Promise<void> => {
+    for (let round = 0; round < rounds; round += 1) {
+      const { untagged } = await imap.ok('UID SEARCH ALL');
+      const found = untagged.flatMap((line) => /^SEARCH (.*)$/.exec(line)?.[1]?.split(' ') ?? []);
+      const kind = next();
+      if (kind < 0.3) await imap.append(pick(['INBOX', 'Other']), `From: b@far.test\r\nSubject: ${name()}\r\n\r\nText\r\n`, pick(['', '\\Seen', 'mine']));
+      else if (found.length > 0 && kind < 0.7)
+        await imap.ok(`UID STORE ${pick(found)},${pick(found)} ${pick(['+', '-'])}FLAGS (${pick(['\\Flagged', '\\Seen \\Answered', 'work', '$Label1'])})`);
+      else await imap.ok('NOOP');
+    }
+  };
+  /** Moves messages to the other mailbox, where they have another UID. */
+  const mover = async (imap: ImapClient): Promise<void> => {
+    for (let round = 0; round < rounds; round += 1) {
+      const lines = await listed(imap).catch(() => []);
+      if (lines.length > 2) await imap.command(`UID MOVE ${pick(lines).split(' ')[0]} Other`);
+      await imap.ok('NOOP');
+    }
+  };
+  await Promise.all([program(), client(sessions[0]!), mover(sessions[1]!), client(sessions[2]!)]);
+  // Seen in the course of things: what was shown keeps its UID.
+  const shown = async (mailbox: string): Promise<string[]> => {
+    const imap = await opened(user, mailbox);
+    const lines = await listed(imap).catch(() => []);
+    await imap.logout();
+    return lines;
+  };
+  for (const mailbox of ['INBOX', 'Other']) for (const line of await shown(mailbox)) uids.set(`${mailbox} ${line.split(' ').at(-1)}`, line.split(' ')[0]!);
+  await program();
+  const subjects: string[] = [];
+  for (const [mailbox, maildir] of [
+    ['INBOX', inbox],
+    ['Other', other],
+  ] as const) {
+    const keywords = readFileSync(join(maildir.root, 'dovecot-keywords'), 'latin1')
+      .split('\n')
+      .map((line) => line.split(' ')[1]);
+    const lines = await shown(mailbox);
+    for (const line of lines) {
+      const [uid, subject] = [line.split(' ')[0], line.split(' ').at(-1)!];
+      assert.equal(uids.get(`${mailbox} ${subject}`) ?? uid, uid, `the UID of ${subject} in ${mailbox}`);
+      subjects.push(subject);
+    }
+    const flagNames: Record<string, string> = { D: '\\Draft', F: '\\Flagged', R: '\\Answered', S: '\\Seen', T: '\\Deleted' };
+    const inFiles = maildir.files().map((file) => {
+      const letters = file.split(':2,')[1] ?? '';
+      const flags = [...letters].map((letter) => flagNames[letter] ?? keywords[letter.charCodeAt(0) - 97] ?? `?${letter}`);
+      return [...flags.sort(), subjectOf(readFileSync(join(maildir.root, file), 'latin1'))].join(' ');
+    });
+    assert.deepEqual(lines.map((line) => line.slice(line.indexOf(' ') + 1)).sort(), inFiles.sort());
+  }
+  assert.equal(new Set(subjects).size, subjects.length, 'nothing is there twice');
+  const lost = [...alive].filter((subject) => !subjects.includes(subject));
+  const extra = subjects.filter((subject) => !alive.has(subject));
+  assert.deepEqual({ lost, extra }, { lost: [], extra: [] });
+  for (const imap of sessions) await imap.logout();
 }

@@ -78,6 +78,8 @@ export class Notify {
   isDelayed = false;
   readonly #watched = new Map<MailboxId, Watched>();
   #stopAccount: (() => void) | null = null;
+  /** Of a system user: other programs' changes to the folders are taken in while somebody listens. */
+  #unwatchFolders: (() => void) | null = null;
   #names: Names = new Map();
   #areNamesDirty = false;
   readonly #metadata = new Map<MailboxId, Set<string>>();
@@ -108,6 +110,7 @@ export class Notify {
     const accountId = session.account!.id;
     // Watching begins before the first look, so that nothing falls between the two.
     this.#stopAccount = session.context.announcements.watchAccount(accountId, (announcement) => this.#accountChanged(announcement));
+    this.#unwatchFolders = session.context.mirror?.watch(accountId, null) ?? null;
     this.#look();
   }
 
@@ -196,6 +199,8 @@ export class Notify {
   close(): void {
     this.#stopAccount?.();
     this.#stopAccount = null;
+    this.#unwatchFolders?.();
+    this.#unwatchFolders = null;
     for (const { stop } of this.#watched.values()) stop();
     this.#watched.clear();
     this.#groups = [];

@@ -95,6 +95,26 @@ test('a command that fails beside others is answered for itself', async () => {
   assert.equal(client.output(), 'd OK STORE completed\r\n');
 });
 
+test('a command that is done at once beside others says nothing that moves their numbers', async () => {
+  const made = server(3);
+  const client = await made.client('INBOX');
+  const other = await made.client('INBOX');
+  await other.exchange('x STORE 1 +FLAGS.SILENT (\\Deleted)\r\n');
+  client.output();
+  const held = slowWrites(made);
+  client.send('a STORE 2 +FLAGS (\\Flagged)\r\n');
+  await settle();
+  other.send('y EXPUNGE\r\n');
+  held.waiting.pop()!();
+  await settle();
+  client.send('b UID COPY 99 INBOX\r\nc UID COPY 1:3 Nowhere\r\n');
+  await settle();
+  assert.equal(client.output(), 'b OK COPY completed\r\nc NO [TRYCREATE] No such mailbox\r\n');
+  await letGo(held);
+  assert.match(client.output(), /^\* 2 FETCH \(FLAGS \(\\Recent \\Flagged \\Seen\)\)\r\na OK STORE completed\r\n$/);
+  assert.match(await client.exchange('d NOOP\r\n'), /^\* 1 EXPUNGE\r\n\* \d RECENT\r\nd OK/);
+});
+
 test('a client that goes away with commands in flight harms nobody', async () => {
   const made = server(2);
   const client = await made.client('INBOX');

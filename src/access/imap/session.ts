@@ -26,6 +26,7 @@ import { MetadataNews } from './metadata-news.ts';
 import type { Notify } from './notify.ts';
 import { UnknownEncoding } from './open-message.ts';
 import { Output } from './output.ts';
+import { findPlace } from './places.ts';
 import { OwnChanges } from './own-changes.ts';
 import { FLAVOUR, type Selected } from './selected.ts';
 import type { ImapSettings } from './settings.ts';
@@ -280,6 +281,19 @@ export class ImapSession implements Session, Idler {
   }
 
   #refuseDropped(head: Buffer, text: string): void {
+    const { append } = this;
+    if (append !== null) {
+      // What stood behind its message: the command is over.
+      append.refuse(text);
+      finishAppend(this, append, append.refusal ?? text);
+      return;
+    }
+    if (this.#mode === 'idle') {
+      // Whatever it was, it was not DONE; and a line ends IDLE.
+      this.endIdle();
+      this.tagged(this.idleTag, text, 'none');
+      return;
+    }
     const end = scan(TAG_CHAR, head, 0);
     const hasTag = this.#mode === 'commands' && end > 0 && end <= IMAP_LIMITS.tagBytes && head[end] === SP;
     if (this.#mode === 'sasl') this.endSasl();
@@ -344,10 +358,15 @@ export class ImapSession implements Session, Idler {
       const looking = this.#lookAtFolders(verb, args);
       const result = looking === null ? command.run(this, args, tag) : looking.then(() => (this.isClosed ? '' : command.run(this, args, tag)));
       if (overlaps && result instanceof Promise) this.answerLater(tag, updates, result);
-      else this.#finish(tag, updates, result);
+      else this.#finish(tag, this.#beside(updates), result);
     } catch (error) {
-      this.tagged(tag, this.#refusal(error), updates);
+      this.tagged(tag, this.#refusal(error), this.#beside(updates));
     }
+  }
+
+  /** Nothing that moves sequence numbers may be said while a command that uses them is under way. */
+  #beside(updates: Updates): Updates {
+    return this.#inFlight > 0 ? 'none' : updates;
   }
 
   /** The command waits until those in flight have landed. */
@@ -376,7 +395,11 @@ export class ImapSession implements Session, Idler {
     const { mirror } = this.context;
     if (mirror === undefined || this.account === null) return null;
     const scope = scopeOf(verb, args, this.selected?.view.mailboxId ?? null);
-    return scope === null ? null : mirror.refresh(this.account.id, scope);
+    if (scope === null) return null;
+    if (scope.kind === 'mailboxes') return mirror.refresh(this.selected!.view.accountId, scope);
+    const shared = scope.kind === 'mailbox' ? findPlace(this, scope.name) : null;
+    if (shared !== null && !shared.isOwn) return mirror.refresh(shared.owner, { kind: 'mailboxes', ids: [shared.row.id] });
+    return mirror.refresh(this.account.id, scope);
   }
 
   #whyNotNow(verb: string, command: Command): string {
@@ -436,8 +459,7 @@ export class ImapSession implements Session, Idler {
 
   #landed(tag: string, updates: Updates, text: string | null): void {
     this.#inFlight -= 1;
-    // Nothing that moves sequence numbers may be said while a command that uses them is under way.
-    if (text !== null) this.tagged(tag, text, this.#inFlight > 0 ? 'none' : updates);
+    if (text !== null) this.tagged(tag, text, this.#beside(updates));
     if (this.#inFlight > 0) {
       this.out.flush();
       return;
@@ -496,7 +518,8 @@ export class ImapSession implements Session, Idler {
   #refusal(error: unknown): string {
     if (error instanceof ImapSyntaxError) return `BAD ${error.message}`;
     if (error instanceof Failure) {
-      if (error.code === 'corruptBlob' || error.code === 'storeBusy' || error.code === 'diskFull')
+      // A write is given up when its client goes away: no trouble of the store.
+      if (error.code === 'corruptBlob' || error.code === 'diskFull' || (error.code === 'storeBusy' && !this.isClosed))
         this.context.log.error('imap.store.failed', { session: this.connection.id, account: this.account?.id, code: error.code, cause: error.message });
       return FAILURES[error.code].imap;
     }

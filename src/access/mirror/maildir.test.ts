@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { FolderMemory } from '../../deliver/user-agent/folders/memory.ts';
 import { FLAG } from '../../ports.ts';
 import { messageText } from '../../store/testing.ts';
 import { mirrorBench } from './testing.ts';
@@ -44,9 +45,9 @@ test('what a session changes is in the folder when its promise resolves', async 
   const { writer, accountId, inbox } = bench;
   await writer.flags(accountId, inbox.id, [1, 3], 'add', FLAG.flagged | FLAG.answered, ['work']);
   await writer.flags(accountId, inbox.id, [3], 'remove', FLAG.seen, []);
-  assert.deepEqual(bench.files(), ['cur/1.M1P1.host:2,FR', 'cur/2.M1P1.host:2,S', 'cur/3.M1P1.host:2,FRZz']);
+  assert.deepEqual(bench.files(), ['cur/1.M1P1.host:2,FRa', 'cur/2.M1P1.host:2,S', 'cur/3.M1P1.host:2,FRZaz']);
   await writer.expunge(accountId, inbox.id, [2], false);
-  assert.deepEqual(bench.files(), ['cur/1.M1P1.host:2,FR', 'cur/3.M1P1.host:2,FRZz']);
+  assert.deepEqual(bench.files(), ['cur/1.M1P1.host:2,FRa', 'cur/3.M1P1.host:2,FRZaz']);
   const at = Date.UTC(2020, 1, 2);
   const message = bench.store.staging.stage(messageText('appended'));
   await writer.append(accountId, inbox.id, [{ message, flags: FLAG.seen, keywords: null, internalDate: at }]);
@@ -78,10 +79,28 @@ test("keywords are letters where Dovecot's file names them", async (t) => {
   assert.deepEqual(await bench.shown(), ['1 S $Label1 work a', '2 $Forwarded b']);
   await bench.writer.flags(bench.accountId, bench.inbox.id, [1], 'remove', 0, ['WORK']);
   await bench.writer.flags(bench.accountId, bench.inbox.id, [2], 'add', 0, ['Work', 'unnamed']);
-  assert.deepEqual(bench.files(), ['cur/1.M1P1.host:2,Sa', 'cur/2.M1P1.host:2,Pb']);
-  bench.mark('cur/2.M1P1.host:2,Pb', 'cur/2.M1P1.host:2,b');
+  assert.deepEqual(bench.files(), ['cur/1.M1P1.host:2,Sa', 'cur/2.M1P1.host:2,Pbc']);
+  assert.equal(readFileSync(join(bench.root, 'dovecot-keywords'), 'latin1'), '0 $Label1\n1 work\n2 unnamed\n');
+  bench.mark('cur/2.M1P1.host:2,Pbc', 'cur/2.M1P1.host:2,b');
   await bench.refresh();
-  assert.deepEqual(await bench.shown(), ['1 S $Label1 a', '2 Work unnamed b'], 'what the folder cannot keep stays in the store');
+  assert.deepEqual(await bench.shown(), ['1 S $Label1 a', '2 Work b']);
+});
+
+test('a folder has 26 letters: more keywords stay in the store, and so do those of a time when another program has the lock', async (t) => {
+  const bench = await mirrorBench(t);
+  const { writer, accountId, inbox } = bench;
+  bench.deliver('cur/1.M1P1.host:2,', 'a');
+  await bench.refresh();
+  writeFileSync(join(bench.root, 'dovecot-keywords.lock'), '');
+  await writer.flags(accountId, inbox.id, [1], 'add', 0, ['early']);
+  assert.deepEqual(bench.files(), ['cur/1.M1P1.host:2,']);
+  unlinkSync(join(bench.root, 'dovecot-keywords.lock'));
+  const words = Array.from({ length: 30 }, (_, i) => `word${String(i).padStart(2, '0')}`);
+  await writer.flags(accountId, inbox.id, [1], 'add', 0, words);
+  assert.equal(bench.files()[0], 'cur/1.M1P1.host:2,abcdefghijklmnopqrstuvwxyz');
+  await bench.refresh();
+  await bench.another().refresh(accountId, { kind: 'all' });
+  assert.deepEqual(await bench.shown(), [`1 early ${words.join(' ')} a`]);
 });
 
 test('folders are mailboxes: made, renamed and removed on either side', async (t) => {
@@ -167,8 +186,7 @@ test('a home that is not there empties nothing', async (t) => {
 test('a folder that did not change costs one look and no lease', async (t) => {
   const bench = await mirrorBench(t);
   bench.deliver('cur/1.M1P1.host:2,', 'a');
-  const old = new Date(Date.now() - 10_000);
-  for (const part of ['new', 'cur']) utimesSync(join(bench.root, part), old, old);
+  bench.memory = new FolderMemory(() => Date.now() + 10_000);
   await bench.refresh();
   bench.asked.length = 0;
   await bench.refresh({ kind: 'mailbox', name: 'INBOX' });

@@ -1,6 +1,7 @@
 /** Flags of the store and marks of a folder: what each side changed since they agreed last decides what both become. */
 import { FLAG } from '../../ports.ts';
 import type { Marks } from '../../deliver/user-agent/folders/types.ts';
+import type { KeywordRoom } from './keyword-room.ts';
 
 const LETTERS: readonly (readonly [letter: string, flag: number])[] = [
   ['D', FLAG.draft],
@@ -27,8 +28,8 @@ export function flagsOf(marks: Marks): Flags {
   return { flags, keywords: keywords.length === 0 ? null : keywords.sort().join(' ') };
 }
 
-/** `canKeep`: keywords (lower case) that the folder has a place for; null: all. */
-export function marksFor({ flags, keywords }: Flags, canKeep: ReadonlySet<string> | null): Marks {
+/** `canKeep`: keywords that the folder has a place for; null: all. */
+export function marksFor({ flags, keywords }: Flags, canKeep: KeywordRoom | null): Marks {
   let letters = '';
   for (const [letter, flag] of LETTERS) if ((flags & flag) !== 0) letters += letter;
   if (keywords === null) return letters;
@@ -53,7 +54,7 @@ export interface FlagDelta {
  * `base`: what both had; `disk`: what the folder has now; `store`: what the store has now. A mark that one side changed is changed; one that both
  * changed they changed alike, as there are only two states.
  */
-export function merge(base: Marks, disk: Marks, store: Flags, canKeep: ReadonlySet<string> | null): Merged {
+export function merge(base: Marks, disk: Marks, store: Flags, canKeep: KeywordRoom | null): Merged {
   const was = flagsOf(base);
   const is = flagsOf(disk);
   const changedBits = (was.flags ^ is.flags) & ~(was.flags ^ store.flags);

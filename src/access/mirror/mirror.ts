@@ -2,12 +2,14 @@
  * Keeps the mailboxes of system users equal to their Maildir or mbox files (`local.mailbox`). One for each thread; among threads, a lease that
  * the writer gives out lets one work on an account at a time. Looking costs a few stat(2) in the user's process while nothing has changed.
  */
-import type { FolderState } from '../../deliver/user-agent/folders/types.ts';
+import type { FolderScan } from '../../deliver/user-agent/folders/types.ts';
 import type { AccountId, MailboxId, MailboxMirror, MirrorScope } from '../../ports.ts';
 import { Failure } from '../../system/failure.ts';
 import { syncFolder } from './sync-folder.ts';
+import { RememberedListings } from './remembered.ts';
 import { namesAgree, syncNames } from './sync-names.ts';
-import { askFolders, type Binding, bindingsOf, FoldersFailed, type MirrorContext, type Work } from './types.ts';
+import { subscriptionsAgree, syncSubscriptions } from './sync-subscriptions.ts';
+import { askFolders, type Binding, bindingOfMailbox, bindingOfName, bindingsOf, FoldersFailed, type MirrorContext, type Work } from './types.ts';
 import { Watches } from './watches.ts';
 
 /** A first look at a large folder renews it with every step it takes. */
@@ -34,12 +36,13 @@ export class Mirror implements MailboxMirror {
   readonly #refusedUntil = new Map<AccountId, number>();
   readonly #failing = new Set<AccountId>();
   readonly #told = new Set<string>();
+  readonly #listings = new RememberedListings();
   readonly #watches: Watches;
 
   constructor(context: MirrorContext) {
     this.#context = context;
     this.#owner = context.newId();
-    this.#watches = new Watches(context, (accountId, mailboxId) => this.#refresh(accountId, { kind: 'mailboxes', ids: [mailboxId] }));
+    this.#watches = new Watches(context, (accountId, scope) => this.#refresh(accountId, scope));
   }
 
   isMirrored(accountId: AccountId): boolean {
@@ -50,7 +53,7 @@ export class Mirror implements MailboxMirror {
     return this.isMirrored(accountId) ? this.#refresh(accountId, scope) : null;
   }
 
-  watch(accountId: AccountId, mailboxId: MailboxId): (() => void) | null {
+  watch(accountId: AccountId, mailboxId: MailboxId | null): (() => void) | null {
     const work = this.#work(accountId);
     return work === null ? null : this.#watches.open(work, mailboxId);
   }
@@ -67,7 +70,7 @@ export class Mirror implements MailboxMirror {
     if (user === null) return null;
     const until = this.#refusedUntil.get(accountId);
     if (until !== undefined && until > this.#context.now()) return null;
-    return { context: this.#context, accountId, user, mailbox, owner: this.#owner, told: this.#told };
+    return { context: this.#context, accountId, user, mailbox, owner: this.#owner, told: this.#told, listings: this.#listings };
   }
 
   /** Never rejects: a folder that cannot be looked at leaves the mailbox as it was. */
@@ -120,29 +123,30 @@ export class Mirror implements MailboxMirror {
   async #run(work: Work, scope: MirrorScope): Promise<void> {
     const { reader } = this.#context;
     const { accountId } = work;
-    const wanted = this.#wanted(work, scope);
-    let only = wanted === 'all' || wanted.some((binding) => binding === null) ? null : (wanted as Binding[]).map((binding) => binding.path);
+    const wanted = scope.kind === 'all' ? null : this.#bindings(work, scope);
+    let only = wanted === null || wanted.includes(null) ? null : wanted.map((binding) => binding!.path);
     const place = `${work.user}:${work.mailbox}`;
     const hasPlace = (): boolean => reader.rows('SELECT 1 FROM mirror_place WHERE account_id=? AND place=?', accountId, place).length > 0;
     const isPlaced = hasPlace();
     let scan = await this.#scan(work, isPlaced ? only : null);
     // A folder that is not where it was: renamed or removed, as the whole list tells.
-    if (only?.some((path) => path !== '' && !scan.some((folder) => folder.path === path))) {
+    if (only?.some((path) => path !== '' && !scan.folders.some((folder) => folder.path === path))) {
       only = null;
       scan = await this.#scan(work, null);
     }
-    if (isPlaced && (only !== null || namesAgree(work, scan)) && this.#areEqual(work, scope, scan)) return;
+    if (isPlaced && (only !== null || (namesAgree(work, scan.folders) && subscriptionsAgree(work, scan.subscriptions))) && this.#areEqual(work, scope, scan))
+      return;
     await this.#locked(work, async () => {
       if (!hasPlace()) await this.#context.writer.run('mirror.place', { accountId, owner: work.owner, place });
       // What somebody else did before the lease was had, is in the store now.
-      let folders = scan;
-      if (only === null || bindingsOf(reader, accountId).length === 0) {
+      let { folders } = scan;
+      if (only === null || this.#bindings(work, { kind: 'all' }).length === 0) {
         await syncNames(work, folders);
-        folders = await this.#scan(work, null);
+        if (!subscriptionsAgree(work, scan.subscriptions)) await syncSubscriptions(work);
+        folders = (await this.#scan(work, null)).folders;
       }
       const known = new Map(folders.map((folder) => [folder.path, folder]));
-      const bindings = this.#wanted(work, scope);
-      for (const binding of bindings === 'all' ? bindingsOf(reader, accountId) : bindings) {
+      for (const binding of this.#bindings(work, scope)) {
         if (binding === null) continue;
         const folder = known.get(binding.path);
         if (folder === undefined && binding.path !== '') continue; // it went this moment
@@ -151,19 +155,18 @@ export class Mirror implements MailboxMirror {
     });
   }
 
-  /** The bindings that the scope is about; null among them for a mailbox that has no folder yet. */
-  #wanted(work: Work, scope: MirrorScope): 'all' | (Binding | null)[] {
-    if (scope.kind === 'all') return 'all';
+  /** The bindings that the scope is about; null among them for a mailbox that has no folder yet, and for the list of folders. */
+  #bindings(work: Work, scope: MirrorScope): (Binding | null)[] {
+    const { reader } = this.#context;
+    if (scope.kind === 'all') return bindingsOf(reader, work.accountId);
     if (scope.kind === 'names') return [null];
-    const bindings = bindingsOf(this.#context.reader, work.accountId);
-    if (scope.kind === 'mailbox') return [bindings.find((binding) => binding.name === scope.name) ?? null];
-    return scope.ids.map((id) => bindings.find((binding) => binding.mailboxId === id) ?? null);
+    if (scope.kind === 'mailbox') return [bindingOfName(reader, work.accountId, scope.name)];
+    return scope.ids.map((id) => bindingOfMailbox(reader, work.accountId, id));
   }
 
-  #areEqual(work: Work, scope: MirrorScope, folders: readonly FolderState[]): boolean {
-    const bindings = this.#wanted(work, scope);
+  #areEqual(work: Work, scope: MirrorScope, { folders }: FolderScan): boolean {
     const states = new Map(folders.map((folder) => [folder.path, folder.state]));
-    for (const binding of bindings === 'all' ? bindingsOf(this.#context.reader, work.accountId) : bindings) {
+    for (const binding of this.#bindings(work, scope)) {
       if (binding === null) continue;
       const row = this.#context.reader.mailboxById(work.accountId, binding.mailboxId);
       if (row === null || row.name !== binding.name) return false;
@@ -173,13 +176,13 @@ export class Mirror implements MailboxMirror {
   }
 
   /** Throws FoldersFailed 'away' when there is no mailbox where there was one: a home that is not mounted must not empty the store's. */
-  async #scan(work: Work, only: readonly string[] | null): Promise<readonly FolderState[]> {
+  async #scan(work: Work, only: readonly string[] | null): Promise<FolderScan> {
     const { answer } = await askFolders(work, { op: 'scan', only });
     if (!answer.isThere) {
       const [[known]] = this.#context.reader.rows('SELECT count(*) FROM mirror_file WHERE account_id=?', work.accountId) as [[number]];
       if (known > 0) throw new FoldersFailed(`the mailbox of ${work.user} is not there`, 'away');
     }
-    return answer.folders;
+    return answer;
   }
 
   async #locked(work: Work, act: () => Promise<void>): Promise<void> {

@@ -5,6 +5,14 @@
 import type { AccountId, MailboxId, MirrorScope, StoreWriter } from '../../ports.ts';
 import type { Mirror } from './mirror.ts';
 
+interface Place {
+  readonly accountId: AccountId;
+  readonly mailboxId: MailboxId;
+}
+
+/** Operations of the store by name that change messages of two mailboxes, perhaps of two accounts. */
+const BETWEEN_MAILBOXES: ReadonlySet<string> = new Set(['message.copyAcross', 'message.replace']);
+
 export function mirroredWriter(writer: StoreWriter, mirror: Pick<Mirror, 'isMirrored' | 'refresh'>): StoreWriter {
   const pushed = <T>(accountId: AccountId, done: Promise<T>, scope: MirrorScope): Promise<T> =>
     mirror.isMirrored(accountId)
@@ -21,12 +29,20 @@ export function mirroredWriter(writer: StoreWriter, mirror: Pick<Mirror, 'isMirr
     copy: (accountId, from, uids, to, move) =>
       pushed(accountId, writer.copy(accountId, from, uids, to, move), move && from !== to ? messages(to, from) : messages(to)),
     flags: (accountId, mailboxId, ...rest) => pushed(accountId, writer.flags(accountId, mailboxId, ...rest), messages(mailboxId)),
+    sweep: (accountId, mailboxId, ...rest) => pushed(accountId, writer.sweep(accountId, mailboxId, ...rest), messages(mailboxId)),
     expunge: (accountId, mailboxId, ...rest) => pushed(accountId, writer.expunge(accountId, mailboxId, ...rest), messages(mailboxId)),
     createMailbox: (accountId, ...rest) => pushed(accountId, writer.createMailbox(accountId, ...rest), names),
     deleteMailbox: (accountId, id) => pushed(accountId, writer.deleteMailbox(accountId, id), names),
     renameMailbox: (accountId, ...rest) => pushed(accountId, writer.renameMailbox(accountId, ...rest), { kind: 'all' }),
-    subscribe: (...rest) => writer.subscribe(...rest),
+    subscribe: (accountId, ...rest) => pushed(accountId, writer.subscribe(accountId, ...rest), names),
     claimRecent: (...rest) => writer.claimRecent(...rest),
-    run: (operation, input) => writer.run(operation, input),
+    run: <T>(operation: string, input: unknown): Promise<T> => {
+      const done = writer.run<T>(operation, input);
+      if (!BETWEEN_MAILBOXES.has(operation)) return done;
+      const { from, to } = input as { readonly from: Place; readonly to: Place };
+      // As with `copy`: the target first.
+      if (from.accountId === to.accountId) return pushed(to.accountId, done, messages(to.mailboxId, from.mailboxId));
+      return pushed(from.accountId, pushed(to.accountId, done, messages(to.mailboxId)), messages(from.mailboxId));
+    },
   };
 }

@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { readFileSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { readKeywords, marksOf } from '../../deliver/user-agent/folders/maildir-marks.ts';
+import { FolderMemory } from '../../deliver/user-agent/folders/memory.ts';
 import { messageText } from '../../store/testing.ts';
 import { type MirrorBench, mirrorBench } from './testing.ts';
 
@@ -27,6 +29,9 @@ for (const seed of [1, 2, 3, 4])
     const pick = <T>(list: readonly T[]): T => list[Math.floor(next() * list.length)]!;
     const bench = await mirrorBench(t);
     const { accountId, inbox, store } = bench;
+    const other = bench.another();
+    /** UIDs of all messages ever shown. */
+    const known = new Map<string, number>();
     const alive = new Set<string>();
     let count = 0;
     bench.deliver('new/0.M0P1.host', 'n0');
@@ -42,7 +47,7 @@ for (const seed of [1, 2, 3, 4])
         if (dies && next() < 0.5) throw new Error('killed');
       };
       const files = bench.files();
-      switch (Math.floor(next() * 7)) {
+      switch (Math.floor(next() * 11)) {
         case 0:
           count += 1;
           alive.add(`n${count}`);
@@ -79,20 +84,43 @@ for (const seed of [1, 2, 3, 4])
             await bench.writer.expunge(accountId, inbox.id, [uid], false);
           }
           break;
+        case 6:
+          if (uids().length > 0) await bench.writer.flags(accountId, inbox.id, [pick(uids())], pick(['add', 'remove']), 0, [pick(['work', 'play', '$Label1'])]);
+          break;
+        case 7:
+          // The folder's worker has ended, and with it what it remembered; or another thread's mirror takes its turn.
+          if (next() < 0.5) bench.memory = new FolderMemory();
+          else await other.refresh(accountId, { kind: 'all' });
+          break;
+        case 8:
+          if (files.length > 0) {
+            // A file that goes and comes back before anybody looks twice.
+            const file = pick(files);
+            bench.mark(file, 'tmp/away');
+            bench.mark('tmp/away', file);
+          }
+          break;
         default:
           await bench.refresh();
       }
       bench.before = () => {};
       bench.after = () => {};
+      for (const { uid, subject } of await shown()) {
+        assert.equal(known.get(subject) ?? uid, uid, `the UID of ${subject}`);
+        known.set(subject, uid);
+      }
     }
     await bench.another().refresh(accountId, { kind: 'all' });
     await bench.another().refresh(accountId, { kind: 'all' });
-    const letters = (line: string): string => (line.split(' ').length > 2 ? line.split(' ')[1]! : '');
-    const inStore = (await bench.shown()).map((line) => `${line.split(' ').at(-1)} ${[...letters(line)].sort().join('')}`).sort();
-    const inFolder = bench
-      .files()
-      .map((file) => `${subjectOf(bench, file)} ${file.split(':2,')[1] ?? ''}`)
-      .sort();
-    assert.deepEqual(inStore, inFolder);
+    const words = readKeywords(bench.root);
+    const inStore = (await bench.shown()).map((line) => {
+      const [, ...parts] = line.split(' ');
+      const subject = parts.pop()!;
+      const letters = /^[SRFTD]+$/.test(parts[0] ?? '') ? [...parts.shift()!].sort().join('') : '';
+      return `${subject} ${[letters, ...parts].join(' ').trim()}`;
+    });
+    const inFolder = bench.files().map((file) => `${subjectOf(bench, file)} ${marksOf(file.split(':2,')[1] ?? '', words).trim()}`);
+    assert.deepEqual(inStore.sort(), inFolder.sort());
     assert.deepEqual(inStore.map((line) => line.split(' ')[0]).sort(), [...alive].sort());
+    for (const { uid, subject } of await shown()) assert.equal(known.get(subject) ?? uid, uid, `the UID of ${subject}`);
   });

@@ -13,6 +13,7 @@
  */
 import type { FolderChange, FolderFile } from '../../deliver/user-agent/folders/types.ts';
 import type { SettledFile } from './operations.ts';
+import type { KeywordRoom } from './keyword-room.ts';
 import { type FlagDelta, type Flags, merge, sameMarks } from './marks.ts';
 
 export interface Pair {
@@ -36,34 +37,68 @@ export function isNothing(plan: FolderPlan): boolean {
   return plan.arrived.length + plan.vanished.length + plan.flags.size + plan.files.length + plan.gone.length + plan.changes.length + plan.added.length === 0;
 }
 
-/** `disk`: all of the folder's files, and then `pairs` are all of both others; null: the folder is as it was, and `pairs` are what changed in the store. */
-export function planFolder(pairs: Iterable<Pair>, disk: readonly FolderFile[] | null, canKeep: ReadonlySet<string> | null): FolderPlan {
-  const plan: FolderPlan = { arrived: [], vanished: [], flags: new Map(), files: [], gone: [], changes: [], added: [] };
-  const byName = disk === null ? null : new Map(disk.map((file) => [file.name, file]));
-  for (const { uid, store, base } of pairs) {
+/** What is known of the folder. */
+export interface FolderContents {
+  /** By name. */
+  readonly present: ReadonlyMap<string, FolderFile>;
+  /** Names that are not there; all: whatever is not present. What is neither is as the base has it. */
+  readonly gone: ReadonlySet<string> | 'all others';
+}
+
+/** Takes pairs in any order and pieces; when those were all that could differ, what is `unpaired` has come. */
+export class FolderPlanner {
+  readonly plan: FolderPlan = { arrived: [], vanished: [], flags: new Map(), files: [], gone: [], changes: [], added: [] };
+  readonly #contents: FolderContents;
+  readonly #canKeep: KeywordRoom | null;
+  readonly #paired = new Set<string>();
+
+  constructor(contents: FolderContents, canKeep: KeywordRoom | null) {
+    this.#contents = contents;
+    this.#canKeep = canKeep;
+  }
+
+  take(pairs: Iterable<Pair>): void {
+    for (const pair of pairs) this.#one(pair);
+  }
+
+  *unpaired(): Generator<FolderFile> {
+    for (const file of this.#contents.present.values()) if (!this.#paired.has(file.name)) yield file;
+  }
+
+  #one({ uid, store, base }: Pair): void {
+    const { plan } = this;
     if (base === null) {
       if (store !== null) plan.added.push({ uid, flags: store, name: null });
-      continue;
+      return;
     }
-    const present: FolderFile | undefined = byName === null ? { name: base.name, file: base.file, marks: base.marks ?? '' } : byName.get(base.name);
-    byName?.delete(base.name);
+    const present = this.#find(base);
     if (present === undefined) {
       if (store === null) plan.gone.push(uid);
       else if (base.marks === null) plan.added.push({ uid, flags: store, name: base.name });
       else plan.vanished.push(uid);
-      continue;
+      return;
     }
     if (store === null) {
       plan.changes.push({ ...present, uid, wanted: null });
-      continue;
+      return;
     }
-    const merged = merge(base.marks ?? present.marks, present.marks, store, canKeep);
+    const merged = merge(base.marks ?? present.marks, present.marks, store, this.#canKeep);
     if (merged.change !== null) addFlags(plan.flags, merged.change, uid);
     if (!sameMarks(merged.marks, present.marks)) plan.changes.push({ ...present, uid, wanted: merged.marks });
     else if (base.file !== present.file || base.marks !== present.marks) plan.files.push({ uid, ...present });
   }
-  for (const file of disk ?? []) if (byName!.has(file.name)) plan.arrived.push(byName!.get(file.name)!);
-  return plan;
+
+  #find(base: NonNullable<Pair['base']>): FolderFile | undefined {
+    const { present, gone } = this.#contents;
+    const found = present.get(base.name);
+    if (found !== undefined) {
+      // Two rows of one name: equal messages of an mbox, of which one went and one came. The file is there once.
+      if (this.#paired.has(base.name)) return undefined;
+      this.#paired.add(base.name);
+      return found;
+    }
+    return gone === 'all others' || gone.has(base.name) ? undefined : { name: base.name, file: base.file, marks: base.marks ?? '' };
+  }
 }
 
 /** Messages that change alike are changed together. */

@@ -5,18 +5,20 @@
 import { hostname } from 'node:os';
 import { FILES_AT_ONCE, READ_BYTES } from '../../deliver/user-agent/folders/limits.ts';
 import { digestOf, freeName } from '../../deliver/user-agent/folders/mbox-format.ts';
-import { type FolderFile, filesFromBody } from '../../deliver/user-agent/folders/types.ts';
+import type { FolderFile, ReadResult } from '../../deliver/user-agent/folders/types.ts';
 import { toCrlf, toLf } from '../../deliver/user-agent/message.ts';
 import type { MailboxRow, MessageWriter, StagedMessage } from '../../ports.ts';
 import { Failure } from '../../system/failure.ts';
+import { pause, SliceClock } from '../imap/pace.ts';
+import type { KeywordRoom } from './keyword-room.ts';
+import { FolderLook } from './look.ts';
+import { type Flags, flagsOf, marksFor } from './marks.ts';
 import { folderKind } from './names.ts';
-import { flagsOf, type Flags, marksFor } from './marks.ts';
 import type { ArrivedFile, SettledFile, SettleInput, SettleOutput } from './operations.ts';
-import { type FolderPlan, isNothing, type Pair, planFolder } from './plan.ts';
+import { type FolderPlan, isNothing } from './plan.ts';
+import { takeOverUids } from './take-over.ts';
 import { askFolders, type Binding, type Work } from './types.ts';
 
-/** Rows read in one go. */
-const PAGE_ROWS = 5000;
 /** Messages taken into the store in one transaction. */
 const ARRIVED_AT_ONCE = 200;
 const CHANGES_AT_ONCE = 500;
@@ -37,118 +39,40 @@ class FolderSync {
   readonly #work: Work;
   readonly #binding: Binding;
   readonly #row: MailboxRow;
+  readonly #look: FolderLook;
   /** Up to here the store's changes are known. */
   #modseq: number;
-  #state: string | null;
-  /** Lower case; null: the folder keeps any. */
-  #canKeep: ReadonlySet<string> | null = null;
+  #canKeep: KeywordRoom | null = null;
 
   constructor(work: Work, binding: Binding, row: MailboxRow) {
     this.#work = work;
     this.#binding = binding;
     this.#row = row;
     this.#modseq = row.highestModseq;
-    this.#state = binding.state;
+    this.#look = new FolderLook(work, binding, work.listings.take(work.accountId, binding));
   }
 
   async run(isFolderChanged: boolean): Promise<boolean> {
-    const plan = (isFolderChanged ? null : this.#planOfStore()) ?? (await this.#planOfBoth());
+    const plan = await this.#look.plan(isFolderChanged);
+    let { state } = this.#look;
+    this.#canKeep = this.#look.canKeep();
     const files: SettledFile[] = [...plan.files];
     const gone = [...plan.gone];
     if (plan.added.length > 0 || plan.changes.length > 0) {
       // What the folder looks like after our own changes is found out by looking.
-      this.#state = null;
+      state = null;
       await this.#add(plan, files);
       await this.#change(plan, files, gone);
     }
-    const missing = await this.#take(plan.arrived);
-    if (missing) this.#state = null;
-    await this.#settle({ vanished: plan.vanished, flags: [...plan.flags.values()], files, gone, state: this.#state });
+    const missing = plan.arrived.length > 0 && (await this.#takeAll(plan.arrived));
+    if (missing) state = null;
+    await this.#settle({ vanished: plan.vanished, flags: [...plan.flags.values()], files, gone, state });
+    const { token, keywords, dirty } = this.#look;
+    this.#work.listings.put(this.#work.accountId, this.#binding.mailboxId, { token: missing ? null : token, state, modseq: this.#modseq, keywords, dirty });
     const { metrics } = this.#work.context;
     if (plan.arrived.length > 0) metrics.count('mirror.pulled', plan.arrived.length);
     if (plan.added.length + plan.changes.length > 0) metrics.count('mirror.pushed', plan.added.length + plan.changes.length);
     return !isNothing(plan);
-  }
-
-  // ── What is to be done ───────────────────────────────────────────────────────────────────────────────
-
-  /** When only the store changed: what changed since. null where that cannot be told so. */
-  #planOfStore(): FolderPlan | null {
-    const { reader } = this.#work.context;
-    const key = [this.#work.accountId, this.#binding.mailboxId] as const;
-    const since = this.#binding.modseq;
-    const [floor] = (reader.rows('SELECT expunged_floor FROM mailbox WHERE id=?', this.#binding.mailboxId)[0] ?? [0]) as [number];
-    if (floor > since) return null;
-    const changed = reader.rows(
-      'SELECT m.uid, m.flags, m.keywords, f.name, f.file, f.marks FROM message m LEFT JOIN mirror_file f ON f.account_id=m.account_id AND f.mailbox_id=m.mailbox_id AND f.uid=m.uid WHERE m.account_id=? AND m.mailbox_id=? AND m.modseq>?',
-      ...key,
-      since,
-    ) as [number, number, string | null, string | null, string | null, string | null][];
-    const expunged = reader.rows(
-      'SELECT f.uid, f.name, f.file, f.marks FROM expunged e JOIN mirror_file f ON f.account_id=e.account_id AND f.mailbox_id=e.mailbox_id AND f.uid=e.uid WHERE e.account_id=? AND e.mailbox_id=? AND e.modseq>?',
-      ...key,
-      since,
-    ) as [number, string, string, string | null][];
-    const pairs: Pair[] = changed.map(([uid, flags, keywords, name, file, marks]) => ({
-      uid,
-      store: { flags, keywords },
-      base: name === null ? null : { name, file: file ?? '', marks },
-    }));
-    for (const [uid, name, file, marks] of expunged) pairs.push({ uid, store: null, base: { name, file, marks } });
-    // A name taken before a crash: only the folder tells whether its file is there. Keywords: only a listing tells which can be kept.
-    if (pairs.some(({ base, store }) => (base !== null && base.marks === null) || (store?.keywords ?? null) !== null)) return null;
-    return planFolder(pairs, null, null);
-  }
-
-  async #planOfBoth(): Promise<FolderPlan> {
-    let files = await this.#list();
-    let plan = planFolder(await this.#pairs(), files, this.#canKeep);
-    if (plan.vanished.length > 0) {
-      // A file that another program renames while the directory is read may be in neither place (readdir(3)): twice missing is gone.
-      files = await this.#list();
-      plan = planFolder(await this.#pairs(), files, this.#canKeep);
-    }
-    return plan;
-  }
-
-  async #list(): Promise<FolderFile[]> {
-    const { answer, body } = await askFolders(this.#work, { op: 'list', path: this.#binding.path });
-    this.#state = answer.state;
-    this.#canKeep = answer.keywords === null ? null : new Set(answer.keywords.map((word) => word.toLowerCase()));
-    return filesFromBody(body);
-  }
-
-  /** Everything in the store and in the base, joined by uid. */
-  async #pairs(): Promise<Pair[]> {
-    const { reader } = this.#work.context;
-    const { mailboxId } = this.#binding;
-    const base = new Map<number, NonNullable<Pair['base']>>();
-    for (let from = 0; ; ) {
-      const rows = reader.rows(
-        'SELECT uid, name, file, marks FROM mirror_file WHERE account_id=? AND mailbox_id=? AND uid>=? ORDER BY uid LIMIT ?',
-        this.#work.accountId,
-        mailboxId,
-        from,
-        PAGE_ROWS,
-      ) as [number, string, string, string | null][];
-      for (const [uid, name, file, marks] of rows) base.set(uid, { name, file, marks });
-      if (rows.length < PAGE_ROWS) break;
-      from = rows.at(-1)![0] + 1;
-      await breath();
-    }
-    const pairs: Pair[] = [];
-    for (let from = 0; ; ) {
-      const rows = reader.messages(this.#work.accountId, mailboxId, from, 0xffffffff, PAGE_ROWS);
-      for (const [uid, , flags, keywords] of rows) {
-        pairs.push({ uid, store: { flags, keywords }, base: base.get(uid) ?? null });
-        base.delete(uid);
-      }
-      if (rows.length < PAGE_ROWS) break;
-      from = rows.at(-1)![0] + 1;
-      await breath();
-    }
-    for (const [uid, known] of base) pairs.push({ uid, store: null, base: known });
-    return pairs;
   }
 
   // ── From the store to the folder ─────────────────────────────────────────────────────────────────────
@@ -171,7 +95,10 @@ class FolderSync {
       const { answer } = await askFolders(this.#work, { op: 'add', path, messages }, Buffer.concat(batch.map((one) => one.bytes)));
       answer.results.forEach((result, i) => {
         const one = batch[i]!;
-        if (result !== null && result !== 'removed') files.push({ uid: one.uid, name: result.name ?? one.name, file: result.file, marks: result.marks });
+        if (result === null || result === 'removed') return;
+        const name = result.name ?? one.name;
+        this.#look.dirty.add(name);
+        files.push({ uid: one.uid, name, file: result.file, marks: result.marks });
       });
     }
   }
@@ -219,6 +146,7 @@ class FolderSync {
       const { answer } = await askFolders(this.#work, { op: 'change', path: this.#binding.path, changes });
       answer.results.forEach((result, i) => {
         const { uid, name, wanted } = batch[i]!;
+        this.#look.dirty.add(name);
         // What is not there any more another program removed: the next look at the folder tells what that means.
         if (result === 'removed' || (result === null && wanted === null)) gone.push(uid);
         else if (result !== null) files.push({ uid, name: result.name ?? name, file: result.file, marks: result.marks });
@@ -229,39 +157,68 @@ class FolderSync {
   // ── From the folder to the store ─────────────────────────────────────────────────────────────────────
 
   /** True when some could not be had now. */
-  async #take(arrived: readonly FolderFile[]): Promise<boolean> {
+  async #takeAll(arrived: readonly FolderFile[]): Promise<boolean> {
+    // Until a folder has been settled once, what another server knew of it counts.
+    const known = this.#binding.modseq === 0 ? await takeOverUids(this.#work, this.#binding, this.#row) : null;
+    if (known === null) return this.#take(arrived, null, 0);
+    const uids = new Map(known.messages);
+    const listed = arrived.filter(({ name }) => uids.has(name)).sort((a, b) => uids.get(a.name)! - uids.get(b.name)!);
+    const isMissing = await this.#take(listed, uids, 0);
+    const others = arrived.filter(({ name }) => !uids.has(name));
+    return (others.length > 0 && (await this.#take(others, null, known.uidNext))) || isMissing;
+  }
+
+  /** The next messages are read while those before are parsed, and those while the ones before them are committed. `uidLeast`: of all but those in `uids`. */
+  async #take(arrived: readonly FolderFile[], uids: ReadonlyMap<string, number> | null, uidLeast: number): Promise<boolean> {
     let isMissing = false;
-    let waiting: ArrivedFile[] = [];
-    let writers: MessageWriter[] = [];
-    const commit = async (): Promise<void> => {
-      const [taken, made] = [waiting, writers];
-      waiting = [];
-      writers = [];
-      await this.#settle({ arrived: taken }).catch((error: unknown) => {
-        // A writer that was lost may have committed: files whose fate is not known are left to the sweep.
-        if (error instanceof Failure && error.code !== 'storeBusy') for (const writer of made) writer.abort();
-        throw error;
-      });
-    };
-    for (let from = 0; from < arrived.length; ) {
-      const batch = arrived.slice(from, from + ARRIVED_AT_ONCE);
-      const { answer, body } = await askFolders(this.#work, { op: 'read', path: this.#binding.path, files: batch });
-      let at = 0;
-      for (const [i, result] of answer.results.entries()) {
-        const file = batch[i]!;
-        if (result === null) isMissing = true;
-        else if ('tooLarge' in result) this.#refused(file);
-        else {
-          const bytes = body.subarray(at, at + result.bytes);
-          at += result.bytes;
-          waiting.push({ ...file, ...flagsOf(file.marks), message: await this.#stage(toCrlf(bytes), writers), internalDate: result.at });
+    let committing: Promise<void> = Promise.resolve();
+    const read = (from: number): Promise<{ results: readonly ReadResult[]; body: Uint8Array }> | null =>
+      from < arrived.length ? this.#read(arrived.slice(from, from + ARRIVED_AT_ONCE)) : null;
+    let reading = read(0);
+    const clock = new SliceClock();
+    try {
+      for (let from = 0; reading !== null; ) {
+        const { results, body } = await reading;
+        if (results.length === 0) throw new Error('the worker read nothing');
+        const files = arrived.slice(from, from + results.length);
+        from += results.length;
+        reading = read(from);
+        reading?.catch(() => {}); // it is waited for in the next turn, if there is one
+        const batch: Batch = { arrived: [], writers: [] };
+        let at = 0;
+        for (const [i, result] of results.entries()) {
+          const file = files[i]!;
+          if (result === null) isMissing = true;
+          else if ('tooLarge' in result) this.#refused(file);
+          else {
+            const bytes = body.subarray(at, at + result.bytes);
+            at += result.bytes;
+            const message = await this.#stage(toCrlf(bytes), batch.writers);
+            batch.arrived.push({ ...file, ...flagsOf(file.marks), message, internalDate: result.at, uidLeast: uids?.get(file.name) ?? uidLeast });
+            if (clock.isOver()) await pause(clock);
+          }
         }
+        await committing;
+        committing = this.#commit(batch);
+        committing.catch(() => {}); // as above
       }
-      from += answer.results.length;
-      if (answer.results.length === 0) throw new Error('the worker read nothing');
-      await commit();
+    } finally {
+      await committing;
     }
     return isMissing;
+  }
+
+  async #read(files: readonly FolderFile[]): Promise<{ results: readonly ReadResult[]; body: Uint8Array }> {
+    const { answer, body } = await askFolders(this.#work, { op: 'read', path: this.#binding.path, files });
+    return { results: answer.results, body };
+  }
+
+  async #commit({ arrived, writers }: Batch): Promise<void> {
+    await this.#settle({ arrived }).catch((error: unknown) => {
+      // A writer that was lost may have committed: files whose fate is not known are left to the sweep.
+      if (error instanceof Failure && error.code !== 'storeBusy') for (const writer of writers) writer.abort();
+      throw error;
+    });
   }
 
   /** Told once: it is met whenever the folder changes. */
@@ -299,4 +256,8 @@ class FolderSync {
   }
 }
 
-const breath = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+/** Messages that are committed together. */
+interface Batch {
+  readonly arrived: ArrivedFile[];
+  readonly writers: MessageWriter[];
+}

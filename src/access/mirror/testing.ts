@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { NO_KERNEL_LOCKS } from '../../deliver/agents/kernel-lock.ts';
 import { answerFolders } from '../../deliver/user-agent/folders/answer.ts';
+import { FolderMemory } from '../../deliver/user-agent/folders/memory.ts';
 import type { FolderAnswer, FolderRequest } from '../../deliver/user-agent/folders/types.ts';
 import type { Account, AccountId, MailboxRow, MirrorScope, StoreWriter } from '../../ports.ts';
 import { openLocalStore, type LocalStore } from '../../store/local.ts';
@@ -28,6 +29,8 @@ export interface MirrorBench {
   /** Requests that reached the "worker". */
   readonly asked: FolderRequest[];
   readonly warnings: string[];
+  /** Of the "worker"; another one is a worker that has just started. */
+  memory: FolderMemory;
   /** Called before each request is carried out; throwing there is the worker's death, and what the store did stays. */
   before: (request: FolderRequest) => void;
   /** Called after each; the answer is lost when it throws. */
@@ -74,7 +77,7 @@ export async function mirrorBench(t: TestContext, mailbox = 'Maildir/'): Promise
   const asked: FolderRequest[] = [];
   let ids = 0;
   const context: MirrorContext = {
-    settings: () => ({ 'local.mailbox': mailbox, 'local.folderPoll': 60_000 }),
+    settings: () => ({ 'local.mailbox': mailbox, 'local.folderPoll': 60_000, 'local.folderWatch': true }),
     log: { ...SILENT_LOG, warn: (event, fields) => void warnings.push(`${event} ${String(fields?.['cause'] ?? '')}`) },
     metrics: { count() {}, gauge() {} },
     reader: store.reader,
@@ -95,6 +98,7 @@ export async function mirrorBench(t: TestContext, mailbox = 'Maildir/'): Promise
           mailbox: where,
           kernelLocks: NO_KERNEL_LOCKS,
           signal: new AbortController().signal,
+          memory: bench.memory,
         });
         try {
           bench.after(request);
@@ -103,7 +107,7 @@ export async function mirrorBench(t: TestContext, mailbox = 'Maildir/'): Promise
         }
         return { answer: JSON.parse(JSON.stringify(answer)), body: Buffer.concat(pieces) };
       },
-      watch: () => () => {},
+      watch: () => ({ update() {}, stop() {} }),
     },
     now: Date.now,
     newId: () => `owner${(ids += 1)}`,
@@ -123,6 +127,7 @@ export async function mirrorBench(t: TestContext, mailbox = 'Maildir/'): Promise
     root,
     asked,
     warnings,
+    memory: new FolderMemory(),
     before: () => {},
     after: () => {},
     another: () => new Mirror(context),

@@ -1,11 +1,13 @@
 /** What the mirror works with. */
 import type { UserAgentClient } from '../../deliver/user-agent/client.ts';
 import type { FolderAnswer, FolderRequest } from '../../deliver/user-agent/folders/types.ts';
+import type { RememberedListings } from './remembered.ts';
 import type { Directory, Log, Metrics, Staging, StoreReader, StoreWriter } from '../../ports.ts';
 
 export interface MirrorSettings {
   readonly 'local.mailbox': string;
   readonly 'local.folderPoll': number;
+  readonly 'local.folderWatch': boolean;
 }
 
 export interface MirrorContext {
@@ -32,6 +34,7 @@ export interface Work {
   readonly owner: string;
   /** What was logged already and still fails: clients ask every minute. */
   readonly told: Set<string>;
+  readonly listings: RememberedListings;
 }
 
 /** The folders could not be looked at; `reason` as in FolderFailure. */
@@ -67,9 +70,23 @@ export interface Binding {
   readonly modseq: number;
 }
 
+const BINDINGS = 'SELECT mailbox_id, path, name, identity, state, modseq FROM mirror_folder WHERE account_id=?';
+
+function bindingOf(row: readonly unknown[]): Binding {
+  const [mailboxId, path, name, identity, state, modseq] = row as [number, string, string, string, string | null, number];
+  return { mailboxId, path, name, identity, state, modseq };
+}
+
+export function bindingOfMailbox(reader: StoreReader, accountId: number, mailboxId: number): Binding | null {
+  const [row] = reader.rows(`${BINDINGS} AND mailbox_id=?`, accountId, mailboxId);
+  return row === undefined ? null : bindingOf(row);
+}
+
+export function bindingOfName(reader: StoreReader, accountId: number, name: string): Binding | null {
+  const [row] = reader.rows(`${BINDINGS} AND name=?`, accountId, name);
+  return row === undefined ? null : bindingOf(row);
+}
+
 export function bindingsOf(reader: StoreReader, accountId: number): Binding[] {
-  return reader.rows('SELECT mailbox_id, path, name, identity, state, modseq FROM mirror_folder WHERE account_id=?', accountId).map((row) => {
-    const [mailboxId, path, name, identity, state, modseq] = row as [number, string, string, string, string | null, number];
-    return { mailboxId, path, name, identity, state, modseq };
-  });
+  return reader.rows(BINDINGS, accountId).map(bindingOf);
 }

@@ -1,10 +1,16 @@
 /** The user agent as the courier's thread (and whoever checks passwords) sees it: one request on each connection at a time, connections kept. */
 import { createConnection, type Socket } from 'node:net';
-import type { FolderAnswer, FolderPath, FolderRequest } from './folders/types.ts';
+import type { FolderAnswer, FolderRequest } from './folders/types.ts';
+import type { FolderNews, WatchWish } from './folders/watch.ts';
 import { FrameParser, frameHead, writeSlowly } from './frame.ts';
 import { unpackAnswer } from './packed.ts';
 import type { Request, Response } from './protocol.ts';
 import { type DeliveryAnswer, type DeliveryTask, type MessageSource, type PasswordAnswer, simpleAnswer, type SystemUser } from './types.ts';
+
+export interface FolderWatch {
+  update(wish: WatchWish): void;
+  stop(): void;
+}
 
 export interface UserAgentClient {
   /** Never rejects for what users, programs or the agent do: what cannot be done now is deferred. An aborted task is ended with what it started. */
@@ -14,8 +20,11 @@ export interface UserAgentClient {
   lookup(user: string): Promise<SystemUser | null | 'unavailable'>;
   /** A request about the user's maildir or mbox files; `mailbox` is the option local.mailbox. Never rejects. */
   folders(user: string, mailbox: string, request: FolderRequest, body?: Uint8Array): Promise<{ readonly answer: FolderAnswer; readonly body: Uint8Array }>;
-  /** Calls `changed` when something may have changed in the folder, as far as the system tells; answers the way to stop. */
-  watch(user: string, mailbox: string, path: FolderPath, changed: () => void): () => void;
+  /**
+   * Calls `changed` when something may have changed in the folders, and once (perhaps with nothing) when the watch has begun or its wish was changed.
+   * `ended`: there is no watch (any more), and nothing was said by `stop`.
+   */
+  watch(user: string, mailbox: string, wish: WatchWish, changed: (news: FolderNews) => void, ended: () => void): FolderWatch;
   close(): void;
 }
 
@@ -75,23 +84,43 @@ export function connectUserAgent(options: { readonly socketPath: string; readonl
         answer: { failed: `the user agent cannot be reached: ${error instanceof Error ? error.message : String(error)}`, reason: 'error' as const },
         body: new Uint8Array(0),
       })),
-    watch(user, mailbox, path, changed) {
+    watch(user, mailbox, wish, changed, ended) {
+      let isStopped = false;
       const socket = createConnection(options.socketPath);
-      const parser = new FrameParser({ head: () => changed(), body: () => {}, end: () => {} });
+      const parser = new FrameParser({
+        head: (head) => {
+          const response = head as Response;
+          if (response.kind === 'changed') changed(response.news);
+        },
+        body: () => {},
+        end: () => {},
+      });
       socket.on('data', (chunk: Buffer) => {
         try {
           parser.push(chunk);
         } catch {
-          socket.destroy(); // nonsense: whoever watches asks from time to time as well
+          socket.destroy(); // nonsense: whoever watches is told that there is no watch
         }
       });
       socket.on('error', () => socket.destroy());
+      const say = (next: WatchWish): void => {
+        if (!socket.destroyed) socket.write(frameHead({ kind: 'watch', user, mailbox, wish: next } satisfies Request, 0));
+      };
       socket.write(frameHead({ kind: 'hello', key: options.key }, 0));
-      socket.write(frameHead({ kind: 'watch', user, mailbox, path } satisfies Request, 0));
+      say(wish);
       socket.unref();
       watching.add(socket);
-      socket.on('close', () => watching.delete(socket));
-      return () => socket.destroy();
+      socket.on('close', () => {
+        watching.delete(socket);
+        if (!isStopped && !isClosed) ended();
+      });
+      return {
+        update: say,
+        stop() {
+          isStopped = true;
+          socket.destroy();
+        },
+      };
     },
     close() {
       isClosed = true;

@@ -58,8 +58,8 @@ export function serveUserAgent(options: HelperOptions, environment: Readonly<Rec
     rules: { users, defaultUser: options.defaultUser, uidMin: options.uidMin, usersAllowed: options.usersAllowed, ownUid: process.getuid?.() ?? -1 },
     pool: new WorkerPool({ ...limits, workersMax: options.workersMax, blanks: options.blanks }),
     spoolPool: new WorkerPool({ ...limits, workersMax: SPOOL_WORKERS_MAX, blanks: 0 }),
-    folderPool: new WorkerPool({ ...limits, workersMax: options.workersMax, blanks: 0 }),
-    watchPool: new WorkerPool({ ...limits, workersMax: WATCHERS_MAX, blanks: 0 }),
+    folderPool: new WorkerPool({ ...limits, workersMax: options.workersMax, blanks: options.blanks, isLazy: true }),
+    watchPool: new WorkerPool({ ...limits, workersMax: WATCHERS_MAX, blanks: options.blanks, isLazy: true }),
     passwords: passwordChecks(users),
   };
   const server = createServer((socket) => serveClient(socket, rooms));
@@ -115,7 +115,8 @@ function serveClient(socket: Socket, rooms: Rooms): void {
       if (!isKnown) {
         if (request.kind !== 'hello' || !isKey(request.key, rooms.options.key) || bodyBytes > 0) throw new Error('not one of ours');
         isKnown = true;
-      } else if (current !== null && !current.isDone) throw new Error('a request before the last one was answered');
+      } else if (current instanceof WatchTask && !current.isDone && request.kind === 'watch') current.update(request);
+      else if (current !== null && !current.isDone) throw new Error('a request before the last one was answered');
       else if (request.kind === 'deliver') current = new ClientTask(socket, rooms, request.task, bodyBytes);
       else if (request.kind === 'folders') current = new FolderTask(socket, rooms, request, bodyBytes);
       else if (request.kind === 'watch') current = new WatchTask(socket, rooms, request);

@@ -6,6 +6,8 @@ import { WorkerProcess } from './worker-process.ts';
 export interface PoolOptions {
   readonly workersMax: number;
   readonly blanks: number;
+  /** None is ready before the first is asked for: many servers never need one. */
+  readonly isLazy?: boolean;
   readonly idleMs: number;
   /** Of the workers: what users' programs may see of the server's. */
   readonly environment: Readonly<Record<string, string>>;
@@ -30,7 +32,7 @@ export class WorkerPool {
   constructor(options: PoolOptions) {
     this.#o = options;
     this.#sweep = setInterval(() => this.#endIdle(Date.now() - options.idleMs), Math.max(1000, options.idleMs / 4));
-    this.#refill();
+    if (options.isLazy !== true) this.#refill();
   }
 
   get size(): number {

@@ -1,6 +1,7 @@
 /** What travels between the courier's thread, the helper and its workers; see frame.ts for the framing. */
 import type { StoreResult } from '../agents/result.ts';
-import type { FolderAnswer, FolderPath, FolderRequest } from './folders/types.ts';
+import type { FolderAnswer, FolderRequest } from './folders/types.ts';
+import type { FolderNews, WatchWish } from './folders/watch.ts';
 import type { DeliveryAnswer, DeliveryTask, Forward, Keep, PasswordAnswer, Reply, SystemUser } from './types.ts';
 
 export type Place = readonly [number, number] | null;
@@ -13,8 +14,8 @@ export type Request =
   | { readonly kind: 'lookup'; readonly user: string }
   /** Of `folders/`; body: messages to be added. `mailbox`: the option local.mailbox. */
   | { readonly kind: 'folders'; readonly user: string; readonly mailbox: string; readonly request: FolderRequest }
-  /** Answered by `changed`, again and again, until the connection is closed. */
-  | { readonly kind: 'watch'; readonly user: string; readonly mailbox: string; readonly path: FolderPath };
+  /** Answered by `changed`, again and again, until the connection is closed. Another one takes its place. */
+  | { readonly kind: 'watch'; readonly user: string; readonly mailbox: string; readonly wish: WatchWish };
 
 /** Helper to client. */
 export type Response =
@@ -22,7 +23,7 @@ export type Response =
   | { readonly kind: 'password'; readonly answer: PasswordAnswer }
   | { readonly kind: 'user'; readonly user: SystemUser | null | 'unavailable' }
   | { readonly kind: 'folders'; readonly answer: FolderAnswer }
-  | { readonly kind: 'changed' };
+  | { readonly kind: 'changed'; readonly news: FolderNews };
 
 /** Helper to worker. Bodies: of `deliver` the message, of `spool` the bytes to append. `spooled` answers a worker's own request. */
 export type WorkerOrder =
@@ -31,8 +32,8 @@ export type WorkerOrder =
   | { readonly kind: 'spool'; readonly path: string }
   | { readonly kind: 'spooled'; readonly result: StoreResult }
   | { readonly kind: 'folders'; readonly mailbox: string; readonly request: FolderRequest }
-  /** Instead of what was watched before; path null: nothing. */
-  | { readonly kind: 'watch'; readonly mailbox: string; readonly path: FolderPath | null };
+  /** Instead of what was watched before; null: nothing. */
+  | { readonly kind: 'watch'; readonly mailbox: string; readonly wish: WatchWish | null };
 
 /** Worker to helper. */
 export type WorkerNews =
@@ -44,7 +45,7 @@ export type WorkerNews =
   | { readonly kind: 'spooled'; readonly result: StoreResult }
   | { readonly kind: 'delivered'; readonly answer: PackedAnswer }
   | { readonly kind: 'folders'; readonly answer: FolderAnswer }
-  | { readonly kind: 'changed' };
+  | { readonly kind: 'changed'; readonly news: FolderNews };
 
 type Packed<T> = Omit<T, 'message'> & { readonly message: Place };
 /** An answer whose messages stand in the frame's body. */

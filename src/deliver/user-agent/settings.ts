@@ -89,9 +89,13 @@ export const LOCAL_SETTINGS = {
   'local.quotaBytes': bytes({ default: 0, doc: "Most bytes in a user's Maildir++; 0 for no limit of ours (a maildirsize file of the user's counts)." }),
   'local.quotaMessages': count({ default: 0, doc: "Most messages in a user's Maildir++; 0 for no limit of ours." }),
   'local.folderPoll': duration({
-    default: 30 * SECOND,
+    default: 20 * SECOND,
     least: SECOND,
-    doc: "How often a user's Maildir or mbox is looked at while a session waits in IDLE, beside what the system tells of changes.",
+    doc: "How often a user's Maildir or mbox files are looked at while a session waits for news of them (IDLE, NOTIFY), beside what the system tells of changes.",
+  }),
+  'local.folderWatch': flag({
+    default: true,
+    doc: "Ask the system to tell of changes in users' Maildirs and mbox files while a session waits for them. false: they are only looked at from time to time (local.folderPoll), which is all that a network file system needs.",
   }),
 } as const;
 export type LocalSettings = SettingsOf<typeof LOCAL_SETTINGS>;

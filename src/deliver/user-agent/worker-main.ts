@@ -9,7 +9,8 @@ import { kernelLocks } from '../agents/kernel-lock.ts';
 import { storeFailure, type StoreResult } from '../agents/result.ts';
 import { deliverTask } from './deliver.ts';
 import { answerFolders } from './folders/answer.ts';
-import { watchFolder } from './folders/watch.ts';
+import { FolderMemory } from './folders/memory.ts';
+import { FolderWatcher } from './folders/watch.ts';
 import { FrameParser, frameHead } from './frame.ts';
 import { answerFrame } from './packed.ts';
 import { killGroup } from './program.ts';
@@ -90,21 +91,24 @@ async function spool(path: string, bytes: Uint8Array): Promise<void> {
   tell({ kind: 'spooled', result });
 }
 
+const memory = new FolderMemory();
+const placeOf = (mailbox: string) => ({ user: user!, mailbox, kernelLocks: locks, signal: ending.signal, memory });
+
 /** The user's maildir or mbox files as mailboxes. */
 async function folders(order: Extract<WorkerOrder, { kind: 'folders' }>, body: Uint8Array): Promise<void> {
-  const { answer, pieces } = await answerFolders(order.request, body, { user: user!, mailbox: order.mailbox, kernelLocks: locks, signal: ending.signal });
+  const { answer, pieces } = await answerFolders(order.request, body, placeOf(order.mailbox));
   tell({ kind: 'folders', answer }, pieces);
 }
 
-let watching = new AbortController();
-function watchOther({ mailbox, path }: Extract<WorkerOrder, { kind: 'watch' }>): void {
-  watching.abort();
-  watching = new AbortController();
-  if (path === null) return;
-  const { signal } = watching;
-  watchFolder({ user: user!, mailbox, kernelLocks: locks, signal }, path, () => {
-    if (!signal.aborted) tell({ kind: 'changed' });
-  });
+let watching: { readonly mailbox: string; readonly watcher: FolderWatcher } | null = null;
+function watchOther({ mailbox, wish }: Extract<WorkerOrder, { kind: 'watch' }>): void {
+  if (wish === null || watching?.mailbox !== mailbox) {
+    watching?.watcher.close();
+    watching = null;
+  }
+  if (wish === null) return;
+  watching ??= { mailbox, watcher: new FolderWatcher(placeOf(mailbox), (news) => tell({ kind: 'changed', news })) };
+  watching.watcher.update(wish);
 }
 
 let order: WorkerOrder | null = null;

@@ -4,6 +4,7 @@ import type { KernelLocks } from '../../agents/kernel-lock.ts';
 import { errnoOf } from '../../agents/result.ts';
 import type { SystemUser } from '../types.ts';
 import { Maildir } from './maildir.ts';
+import type { FolderMemory } from './memory.ts';
 import { Mboxes } from './mboxes.ts';
 import { type FolderAnswer, type FolderRequest, filesToBody } from './types.ts';
 
@@ -13,6 +14,7 @@ export interface FoldersPlace {
   readonly mailbox: string;
   readonly kernelLocks: KernelLocks;
   readonly signal: AbortSignal;
+  readonly memory: FolderMemory;
 }
 
 export interface Answered {
@@ -33,15 +35,10 @@ export async function answerFolders(request: FolderRequest, body: Uint8Array, pl
 /** Another program holds the locks. */
 export class FoldersBusy extends Error {}
 
-/** Directories or files that change when the folder does. */
-export function placesToWatch(place: FoldersPlace, path: string): string[] {
-  return foldersOf(place).places(path);
-}
-
-function foldersOf({ user, mailbox, kernelLocks, signal }: FoldersPlace): Maildir | Mboxes {
-  if (mailbox.endsWith('/') && !mailbox.startsWith('/')) return new Maildir(join(user.home, mailbox));
+export function foldersOf({ user, mailbox, kernelLocks, signal, memory }: FoldersPlace): Maildir | Mboxes {
+  if (mailbox.endsWith('/') && !mailbox.startsWith('/')) return new Maildir(join(user.home, mailbox), memory);
   const inbox = mailbox.startsWith('/') ? join(mailbox, user.name) : join(user.home, mailbox);
-  return new Mboxes({ inbox, folders: join(user.home, 'mail'), home: user.home, kernelLocks, signal, busy: (text) => new FoldersBusy(text) });
+  return new Mboxes({ inbox, folders: join(user.home, 'mail'), home: user.home, kernelLocks, signal, memory, busy: (text) => new FoldersBusy(text) });
 }
 
 async function answer(request: FolderRequest, body: Uint8Array, folders: Maildir | Mboxes): Promise<Answered> {
@@ -49,7 +46,7 @@ async function answer(request: FolderRequest, body: Uint8Array, folders: Maildir
     case 'scan':
       return { answer: folders.scan(request.only), pieces: [] };
     case 'list': {
-      const { answer: head, files } = await folders.list(request.path);
+      const { answer: head, files } = await folders.list(request.path, request.since ?? null, request.names ?? []);
       return { answer: head, pieces: [filesToBody(files)] };
     }
     case 'read':
@@ -66,6 +63,14 @@ async function answer(request: FolderRequest, body: Uint8Array, folders: Maildir
       return { answer: await folders.remove(request.path), pieces: [] };
     case 'move':
       return { answer: await folders.move(request.path, request.to, request.files), pieces: [] };
+    case 'uids': {
+      const uids = folders.uids(request.path);
+      if (uids === null) return { answer: { op: 'uids', uids: null }, pieces: [] };
+      const { uidValidity, uidNext, messages } = uids;
+      return { answer: { op: 'uids', uids: { uidValidity, uidNext } }, pieces: [Buffer.from(messages.map(([uid, name]) => `${uid}\t${name}`).join('\n'))] };
+    }
+    case 'subscriptions':
+      return { answer: folders.subscriptions(request.add, request.remove), pieces: [] };
     default:
       return { answer: { failed: 'an unknown request', reason: 'error' }, pieces: [] };
   }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { GAMES, userAgentBench } from '../testing.ts';
 import { filesFromBody } from './types.ts';
+import type { FolderNews } from './watch.ts';
 
 test('folders are read and written as their user, asked for through the helper', async () => {
   await using bench = await userAgentBench();
@@ -51,19 +52,43 @@ test('what cannot be is answered, not thrown: nobody of that name, root, paths t
   assert.ok('results' in answer && body.length === 0);
 });
 
-test('a change in a folder is told to whoever watches it', async () => {
+test('a change in a folder is told to whoever watches it, with or without watches of the system', async () => {
   await using bench = await userAgentBench();
   for (const part of ['Maildir', 'Maildir/new', 'Maildir/cur', 'Maildir/tmp']) {
     mkdirSync(join(bench.home, part), { mode: 0o700 });
     chownSync(join(bench.home, part), GAMES.uid, GAMES.gid);
   }
-  for (let turn = 0; turn < 2; turn += 1) {
+  for (const isWatching of [true, false]) {
+    const heard: FolderNews[] = [];
     let told = Promise.withResolvers<void>();
-    const stop = bench.client.watch('games', 'Maildir/', '', () => told.resolve());
-    await told.promise; // it has begun
-    told = Promise.withResolvers<void>();
-    bench.put(`Maildir/new/${turn}.M1P1.host`, 'Subject: a\n\n');
-    await told.promise;
-    stop();
+    const wish = { paths: [''], names: false, pollMs: isWatching ? 3_600_000 : 50, isWatching };
+    const until = async (is: (news: FolderNews) => boolean): Promise<void> => {
+      while (!heard.some(is)) {
+        await told.promise;
+        told = Promise.withResolvers();
+      }
+      heard.length = 0;
+    };
+    const watch = bench.client.watch(
+      'games',
+      'Maildir/',
+      wish,
+      (news) => {
+        heard.push(news);
+        told.resolve();
+      },
+      () => assert.fail('it ended'),
+    );
+    await until(() => true); // it has begun
+    bench.put(`Maildir/new/${isWatching}.M1P1.host`, 'Subject: a\n\n');
+    await until(({ paths }) => paths.includes(''));
+    watch.update({ ...wish, names: true });
+    await until(({ names }) => names);
+    for (const part of ['', '/new', '/cur']) {
+      mkdirSync(join(bench.home, `Maildir/.Sub${isWatching}${part}`), { mode: 0o700 });
+      chownSync(join(bench.home, `Maildir/.Sub${isWatching}${part}`), GAMES.uid, GAMES.gid);
+    }
+    await until(({ names }) => names);
+    watch.stop();
   }
 });

@@ -1,8 +1,7 @@
 /** Letters after ":2," of a maildir's file names and the marks they stand for. Small letters are keywords, named by Dovecot's file dovecot-keywords. */
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
-import { errnoOf } from '../../agents/result.ts';
-import { KEYWORDS_FILE_BYTES } from './limits.ts';
+import { KEYWORD_LETTERS, KEYWORDS_FILE_BYTES } from './limits.ts';
+import { readSmall, replaceLocked } from './lock-file.ts';
 import type { Marks } from './types.ts';
 
 /** Letters that stand for words, here. */
@@ -13,6 +12,9 @@ export interface LetterWords {
 }
 
 const FLAG_LETTERS = 'DFRST';
+const KEYWORDS_FILE = 'dovecot-keywords';
+/** As IMAP takes it, and as the lines of the file are read back. */
+const KEYWORD = /^[^\s(){%*"\\\]\0-\x1f\x7f-\uffff]{1,200}$/;
 
 export function letterWords(pairs: Iterable<readonly [string, string]>): LetterWords {
   const words = new Map<string, string>([['P', '$Forwarded'], ...pairs]);
@@ -30,20 +32,36 @@ export function parseKeywords(text: string): LetterWords {
 }
 
 export function readKeywords(folder: string): LetterWords {
-  let fd: number;
-  try {
-    fd = openSync(join(folder, 'dovecot-keywords'), constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch (error) {
-    if (errnoOf(error) === null) throw error;
-    return letterWords([]); // not there, or not for us
-  }
-  try {
-    if (!fstatSync(fd).isFile()) return letterWords([]);
-    const buffer = Buffer.alloc(KEYWORDS_FILE_BYTES);
-    return parseKeywords(buffer.toString('latin1', 0, readSync(fd, buffer)));
-  } finally {
-    closeSync(fd);
-  }
+  return parseKeywords(readSmall(join(folder, KEYWORDS_FILE), KEYWORDS_FILE_BYTES)?.toString('latin1') ?? '');
+}
+
+/** Letters that no word has yet. */
+export function freeLetters({ words }: LetterWords): string[] {
+  return Array.from({ length: KEYWORD_LETTERS }, (_, i) => String.fromCharCode(97 + i)).filter((letter) => !words.has(letter));
+}
+
+/**
+ * The folder's words, after those in `marks` that are new have been given letters (as far as there are any) and written where Dovecot and this server
+ * look for them. While another program holds the file's lock they get none: the store keeps them, and they are tried again with their next change.
+ */
+export function keywordsWith(folder: string, present: LetterWords, marks: readonly Marks[]): LetterWords {
+  const isMissing = (word: string, known: LetterWords): boolean => !known.letters.has(word.toLowerCase()) && KEYWORD.test(word);
+  const wanted = new Set(marks.flatMap((text) => text.split(' ').slice(1)));
+  if (![...wanted].some((word) => isMissing(word, present)) || freeLetters(present).length === 0) return present;
+  const replaced = replaceLocked(join(folder, KEYWORDS_FILE), KEYWORDS_FILE_BYTES, (text) => {
+    const known = parseKeywords(text);
+    const free = freeLetters(known);
+    const lines = new Map([...known.words].filter(([letter]) => letter !== 'P'));
+    for (const word of wanted) {
+      const letter = isMissing(word, letterWords(lines)) ? free.shift() : undefined;
+      if (letter !== undefined) lines.set(letter, word);
+    }
+    return [...lines]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([letter, word]) => `${letter.charCodeAt(0) - 97} ${word}\n`)
+      .join('');
+  });
+  return replaced === null ? present : parseKeywords(replaced);
 }
 
 export function marksOf(letters: string, { words }: LetterWords): Marks {

@@ -19,17 +19,24 @@ import { basename, join } from 'node:path';
 import { makeMaildir } from '../../agents/maildir.ts';
 import { errnoOf } from '../../agents/result.ts';
 import { NEW_FILE, syncDirectory, writeAll } from '../../agents/write.ts';
-import { CLOCK_TICK_MS, FILES_MAX, FOLDERS_MAX, MESSAGE_BYTES_MAX, READ_BYTES } from './limits.ts';
-import { lettersFor, marksOf, readKeywords } from './maildir-marks.ts';
-import type { ChangeResult, FolderAdd, FolderAnswer, FolderChange, FolderFile, FolderPath, FolderState, ReadResult } from './types.ts';
+import type { Clocks } from './clock.ts';
+import { FOLDERS_MAX, MESSAGE_BYTES_MAX, READ_BYTES } from './limits.ts';
+import { MaildirNames, nameOf } from './maildir-listing.ts';
+import { freeLetters, keywordsWith, lettersFor, type LetterWords, marksOf, readKeywords } from './maildir-marks.ts';
+import type { FolderMemory } from './memory.ts';
+import { changeSubscriptions, readSubscriptions, type SubscriptionsPlace, subscriptionsState } from './subscriptions.ts';
+import type { ChangeResult, FolderAdd, FolderAnswer, FolderChange, FolderFile, FolderPath, FolderScan, FolderState, ReadResult } from './types.ts';
+import { type KnownUids, readUids } from './uids.ts';
 
 const PARTS = ['new', 'cur'] as const;
 
 export class Maildir {
   readonly #root: string;
+  readonly #memory: FolderMemory;
 
-  constructor(root: string) {
+  constructor(root: string, memory: FolderMemory) {
     this.#root = root.replace(/\/+$/, '');
+    this.#memory = memory;
   }
 
   #folder(path: FolderPath): string {
@@ -38,14 +45,31 @@ export class Maildir {
     return join(this.#root, path);
   }
 
-  scan(only: readonly FolderPath[] | null): FolderAnswer {
+  scan(only: readonly FolderPath[] | null): FolderScan {
+    const { clocks } = this.#memory;
     const folders: FolderState[] = [];
-    const isThere = stateOf(this.#root) !== null;
+    const root = stateOf(this.#root, clocks);
     for (const path of only ?? this.#paths()) {
-      const state = stateOf(this.#folder(path));
+      const state = path === '' ? root : stateOf(this.#folder(path), clocks);
       if (state !== null) folders.push({ path, ...state });
     }
-    return { op: 'scan', folders, isThere };
+    const answer: FolderScan = { op: 'scan', folders, isThere: root !== null };
+    return only === null ? { ...answer, subscriptions: subscriptionsState(this.#subscriptions) } : answer;
+  }
+
+  get #subscriptions(): SubscriptionsPlace {
+    return { file: join(this.#root, 'subscriptions'), courier: join(this.#root, 'courierimapsubscribed'), kind: 'maildir' };
+  }
+
+  subscriptions(add: readonly FolderPath[], remove: readonly FolderPath[]): FolderAnswer {
+    const place = this.#subscriptions;
+    const isDone = add.length + remove.length === 0 || (stateOf(this.#root, this.#memory.clocks) !== null && changeSubscriptions(place, add, remove));
+    const state = subscriptionsState(place); // before reading: what changes meanwhile makes the next look differ
+    return { op: 'subscriptions', state, paths: readSubscriptions(place), isDone };
+  }
+
+  uids(path: FolderPath): KnownUids | null {
+    return readUids(this.#folder(path));
   }
 
   #paths(): FolderPath[] {
@@ -59,25 +83,30 @@ export class Maildir {
     return ['', ...folders.slice(0, FOLDERS_MAX).sort()];
   }
 
-  /** In the order of delivery. The state is taken first: what changes while the names are read makes the next look differ. */
-  list(path: FolderPath): { answer: FolderAnswer; files: FolderFile[] } {
+  /**
+   * In the order of delivery. The state is taken first: what changes while the names are read makes the next look differ. `since` and `names` as in
+   * the request.
+   */
+  list(path: FolderPath, since: string | null, names: readonly string[]): { answer: FolderAnswer; files: FolderFile[] } {
     const folder = this.#folder(path);
-    const found = stateOf(folder);
+    const { clocks, maildirs } = this.#memory;
+    const found = stateOf(folder, clocks);
     const words = readKeywords(folder);
-    const keywords = [...words.words.values()];
-    if (found === null) return { answer: { op: 'list', state: null, keywords }, files: [] };
-    const files = new Map<string, FolderFile>();
+    const head = { op: 'list' as const, keywords: [...words.words.values()], keywordsFree: freeLetters(words).length };
+    if (found === null) return { answer: { ...head, state: null, token: null, isDifference: false }, files: [] };
     // new/ first: a message on its way to cur/ is then seen twice rather than never.
-    for (const part of PARTS)
-      for (const file of readdirSync(join(folder, part))) {
-        if (file.startsWith('.') || /[\n\t]/.test(file) || file.includes('\ufffd')) continue;
-        if (files.size >= FILES_MAX) throw new Error(`more than ${FILES_MAX} messages in ${path === '' ? 'the inbox' : path}`);
-        const name = nameOf(file);
-        files.set(name, { name, marks: marksOf(lettersOf(file), words), file: `${part}/${file}` });
-      }
-    const ordered = [...files.values()].map((file) => ({ file, key: orderKey(file.name) }));
-    ordered.sort((a, b) => a.key[0] - b.key[0] || a.key[1] - b.key[1] || (a.file.name < b.file.name ? -1 : 1));
-    return { answer: { op: 'list', state: found.state, keywords }, files: ordered.map(({ file }) => file) };
+    const parts = PARTS.map((part) => readdirSync(join(folder, part)));
+    const where = path === '' ? 'the inbox' : path;
+    const key = [...words.words].map(([letter, word]) => `${letter} ${word}`).join('\n');
+    const before = since === null ? null : maildirs.find(path, since, key);
+    if (before !== null) maildirs.forget(path); // it is changed in place
+    const { names: now, difference } = before === null ? { names: new MaildirNames(parts, where), difference: null } : before.advance(parts, names, where);
+    const { files } = now;
+    const token = maildirs.keep(path, now, files.size, key);
+    const marks = markReader(words);
+    const present = inOrder(difference?.present ?? files.keys()).map((name) => ({ name, marks: marks(files.get(name)!), file: files.get(name)! }));
+    const gone = (difference?.gone ?? []).map((name) => ({ name, marks: '', file: '' }));
+    return { answer: { ...head, state: found.state, token, isDifference: difference !== null }, files: [...present, ...gone] };
   }
 
   read(path: FolderPath, files: readonly FolderFile[]): { answer: FolderAnswer; pieces: Uint8Array[] } {
@@ -102,7 +131,11 @@ export class Maildir {
   change(path: FolderPath, changes: readonly FolderChange[]): FolderAnswer {
     const folder = this.#folder(path);
     const finder = new Finder(folder);
-    const words = readKeywords(folder);
+    const words = keywordsWith(
+      folder,
+      readKeywords(folder),
+      changes.map(({ wanted }) => wanted ?? ''),
+    );
     const results = changes.map((change): ChangeResult => {
       const { wanted } = change;
       if (wanted === null)
@@ -125,7 +158,11 @@ export class Maildir {
   add(path: FolderPath, messages: readonly FolderAdd[], body: Uint8Array): FolderAnswer {
     const folder = this.#folder(path);
     makeMaildir(folder, 0o700);
-    const words = readKeywords(folder);
+    const words = keywordsWith(
+      folder,
+      readKeywords(folder),
+      messages.map(({ marks }) => marks),
+    );
     const results: ChangeResult[] = [];
     let at = 0;
     for (const message of messages) {
@@ -203,11 +240,28 @@ export class Maildir {
     return { op: 'move', results };
   }
 
-  /** Directories whose changes are to be watched. */
+  /** Directories whose changes are to be watched: beside new/ and cur/ the folder itself, where both are replaced and keywords named. */
   places(path: FolderPath): string[] {
-    return PARTS.map((part) => join(this.#folder(path), part)).filter(isDirectory);
+    const folder = this.#folder(path);
+    return [folder, ...PARTS.map((part) => join(folder, part))].filter(isDirectory);
+  }
+
+  /** Where folders come and go. */
+  namesPlaces(): string[] {
+    return [this.#root].filter(isDirectory);
+  }
+
+  /** Of what changed in a watched place. */
+  concerns(place: string, name: string | null, _paths: readonly FolderPath[]): 'messages' | 'names' | null {
+    if (PARTS.some((part) => place.endsWith(`/${part}`))) return 'messages';
+    if (name === null) return 'names';
+    if (PARTS.some((part) => part === name) || name === 'dovecot-keywords') return 'messages';
+    return place === this.#root && (name.startsWith('.') || name === 'subscriptions') ? 'names' : null;
   }
 }
+
+/** Another program may rename a file between the look for it and what is done with it; not so often in a row. */
+const LOOKS_MAX = 5;
 
 /** Finds a message by where it was seen last, else by its name: other programs rename files when flags change. */
 class Finder {
@@ -228,8 +282,8 @@ class Finder {
         if (errnoOf(error) !== 'ENOENT') throw error;
       }
     }
-    for (let turn = 0; turn < 2; turn += 1) {
-      if (this.#byName === null || turn === 1) this.#look();
+    for (let turn = 0; turn < LOOKS_MAX; turn += 1) {
+      if (this.#byName === null || turn > 0) this.#look();
       const found = this.#byName?.get(file.name);
       if (found === undefined) continue;
       try {
@@ -295,25 +349,21 @@ function writeMessage(path: string, bytes: Uint8Array, at: number): void {
   utimesSync(path, new Date(at), new Date(at));
 }
 
-/** null: there is no maildir. */
-function stateOf(folder: string): { identity: string; state: string | null } | null {
+/** null: there is no maildir. By ctime, which nobody can set back (rsync and tar set mtime), and which changes whenever mtime does. */
+function stateOf(folder: string, clocks: Clocks): { identity: string; state: string | null } | null {
   const own = statSync(folder, { throwIfNoEntry: false, bigint: true });
-  const parts = PARTS.map((part) => statSync(join(folder, part), { throwIfNoEntry: false, bigint: true }));
-  if (own === undefined || parts[1] === undefined || parts[0] === undefined) return null;
-  const keywords = statSync(join(folder, 'dovecot-keywords'), { throwIfNoEntry: false, bigint: true })?.mtimeNs ?? 0n;
-  const [fresh, seen] = [parts[0].mtimeNs, parts[1].mtimeNs];
-  const youngest = Number((fresh > seen ? fresh : seen) / 1_000_000n);
-  const isSettled = Date.now() - youngest > CLOCK_TICK_MS;
-  return { identity: `${own.dev}:${own.ino}`, state: isSettled ? `${fresh}.${seen}.${keywords}` : null };
+  const fresh = statSync(join(folder, 'new'), { throwIfNoEntry: false, bigint: true });
+  const seen = statSync(join(folder, 'cur'), { throwIfNoEntry: false, bigint: true });
+  if (own === undefined || fresh === undefined || seen === undefined) return null;
+  const keywords = statSync(join(folder, 'dovecot-keywords'), { throwIfNoEntry: false, bigint: true })?.ctimeNs ?? 0n;
+  const youngest = [seen.ctimeNs, keywords].reduce((a, b) => (a > b ? a : b), fresh.ctimeNs);
+  const isSettled = clocks.isPast(youngest, seen.dev, folder);
+  // The inodes too: another directory in the same place is another folder, however old it looks.
+  return { identity: `${own.dev}:${own.ino}`, state: isSettled ? `${fresh.ctimeNs}.${fresh.ino}.${seen.ctimeNs}.${seen.ino}.${keywords}` : null };
 }
 
 function isDirectory(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
-}
-
-export function nameOf(file: string): string {
-  const colon = file.indexOf(':');
-  return colon === -1 ? file : file.slice(0, colon);
 }
 
 /** What stands after ":2,". */
@@ -322,10 +372,28 @@ function lettersOf(file: string): string {
   return at === -1 ? '' : file.slice(at + 3);
 }
 
-/** Seconds and microseconds of the delivery, as names begin. */
-function orderKey(name: string): [number, number] {
-  const match = /^(\d{1,12})\.(?:.{0,80}?M(\d{1,6}))?/.exec(name);
-  return match === null ? [Number.MAX_SAFE_INTEGER, 0] : [Number(match[1]), Number(match[2] ?? 0)];
+/** In the order of delivery, as the seconds and microseconds tell with which names begin. */
+function inOrder(names: Iterable<string>): string[] {
+  const keyed = [...names].map((name) => {
+    const match = /^(\d{1,12})\.(?:.{0,80}?M(\d{1,6}))?/.exec(name);
+    return match === null ? { name, seconds: Number.MAX_SAFE_INTEGER, micros: 0 } : { name, seconds: Number(match[1]), micros: Number(match[2] ?? 0) };
+  });
+  keyed.sort((a, b) => a.seconds - b.seconds || a.micros - b.micros || (a.name < b.name ? -1 : 1));
+  return keyed.map(({ name }) => name);
+}
+
+/** Most messages have one of a few sets of letters. */
+function markReader(words: LetterWords): (file: string) => string {
+  const known = new Map<string, string>();
+  return (file) => {
+    const letters = lettersOf(file);
+    let marks = known.get(letters);
+    if (marks === undefined) {
+      marks = marksOf(letters, words);
+      if (known.size < 10_000) known.set(letters, marks);
+    }
+    return marks;
+  };
 }
 
 const isPlainName = (name: string): boolean => name !== '' && name.length <= 255 && !name.startsWith('.') && !/[/\0\n\t:]/.test(name);

@@ -6,10 +6,15 @@ import { releaseDotLock, sleep, takeDotLock } from '../../agents/dot-lock.ts';
 import type { KernelLocks } from '../../agents/kernel-lock.ts';
 import { errnoOf } from '../../agents/result.ts';
 import { makeDirectory, syncParent } from '../../agents/write.ts';
-import { CLOCK_TICK_MS, FOLDERS_MAX, MBOX_BYTES_MAX, MESSAGE_BYTES_MAX, READ_BYTES } from './limits.ts';
-import { contentOf, factsOf, freeName, type MboxMessage, newMessage, oneMessage, parseMbox, timeOf, withMarks } from './mbox-format.ts';
+import type { Clocks } from './clock.ts';
+import { FOLDERS_MAX, MESSAGE_BYTES_MAX, READ_BYTES } from './limits.ts';
+import { differenceOf } from './listings.ts';
+import { contentOf, factsOf, freeName, newMessage, oneMessage, timeOf, withMarks } from './mbox-format.ts';
+import type { MboxLook } from './mbox-memory.ts';
 import { readRange, recover, replaceEnd } from './mbox-rewrite.ts';
-import type { ChangeResult, FolderAdd, FolderAnswer, FolderChange, FolderFile, FolderPath, FolderState, ReadResult } from './types.ts';
+import type { FolderMemory } from './memory.ts';
+import { changeSubscriptions, readSubscriptions, type SubscriptionsPlace, subscriptionsState } from './subscriptions.ts';
+import type { ChangeResult, FolderAdd, FolderAnswer, FolderChange, FolderFile, FolderPath, FolderScan, FolderState, ReadResult } from './types.ts';
 
 const LOCK = { attempts: 30, sleepMs: 100, staleSeconds: 500, sleep };
 const DEPTH_MAX = 10;
@@ -22,11 +27,8 @@ export interface MboxesPlace {
   readonly home: string;
   readonly kernelLocks: KernelLocks;
   readonly signal: AbortSignal;
+  readonly memory: FolderMemory;
   busy(text: string): Error;
-}
-
-interface Known extends FolderFile {
-  readonly message: MboxMessage;
 }
 
 export class Mboxes {
@@ -49,14 +51,29 @@ export class Mboxes {
     return join(this.#o.home, `.posthorn-mbox-${createHash('sha256').update(this.#file(path)).digest('hex').slice(0, 24)}`);
   }
 
-  scan(only: readonly FolderPath[] | null): FolderAnswer {
+  scan(only: readonly FolderPath[] | null): FolderScan {
+    const { clocks } = this.#o.memory;
     const folders: FolderState[] = [];
-    const inbox = stateOf(this.#o.inbox);
+    const inbox = stateOf(this.#o.inbox, clocks);
     for (const path of only ?? ['', ...this.#paths()]) {
-      const state = path === '' ? inbox : stateOf(this.#file(path));
+      const state = path === '' ? inbox : stateOf(this.#file(path), clocks);
       if (state !== null) folders.push({ path, ...state });
     }
-    return { op: 'scan', folders, isThere: inbox !== null };
+    const answer: FolderScan = { op: 'scan', folders, isThere: inbox !== null };
+    return only === null ? { ...answer, subscriptions: subscriptionsState(this.#subscriptions) } : answer;
+  }
+
+  get #subscriptions(): SubscriptionsPlace {
+    return { file: join(this.#o.folders, '.subscriptions'), courier: null, kind: 'mbox' };
+  }
+
+  /** Where there is no directory for folders there is no place for the list either. */
+  subscriptions(add: readonly FolderPath[], remove: readonly FolderPath[]): FolderAnswer {
+    const place = this.#subscriptions;
+    const isThere = statSync(this.#o.folders, { throwIfNoEntry: false })?.isDirectory() === true;
+    const isDone = add.length + remove.length === 0 || (isThere && changeSubscriptions(place, add, remove));
+    const state = subscriptionsState(place); // before reading: what changes meanwhile makes the next look differ
+    return { op: 'subscriptions', state, paths: readSubscriptions(place), isDone };
   }
 
   #paths(): FolderPath[] {
@@ -82,16 +99,23 @@ export class Mboxes {
     return found.sort();
   }
 
-  async list(path: FolderPath): Promise<{ answer: FolderAnswer; files: FolderFile[] }> {
+  async list(path: FolderPath, since: string | null, names: readonly string[]): Promise<{ answer: FolderAnswer; files: FolderFile[] }> {
+    const { memory } = this.#o;
+    const head = { op: 'list' as const, keywords: null, keywordsFree: 0 };
     return (
       (await this.#locked(path, false, (fd) => {
-        const state = stateOf(this.#file(path));
-        const { messages } = this.#read(fd);
-        return {
-          answer: { op: 'list' as const, state: state?.state ?? null, keywords: null },
-          files: messages.map(({ name, marks, file }) => ({ name, marks, file })),
-        };
-      })) ?? { answer: { op: 'list', state: null, keywords: null }, files: [] }
+        const state = stateOf(this.#file(path), memory.clocks)?.state ?? null;
+        const { messages } = memory.mboxes.look(fd, this.#file(path));
+        // A message that another has moved in the file is told of as well: it is read by its offset.
+        const now = new Map(messages.map(({ name, marks, file }) => [name, `${file}\t${marks}`]));
+        const before = since === null ? null : memory.mboxLists.find(path, since, '');
+        const token = memory.mboxLists.keep(path, now, now.size, '');
+        if (before === null) return { answer: { ...head, state, token, isDifference: false }, files: messages.map(plainFile) };
+        const { present, gone } = differenceOf(before, now, names);
+        const changed = new Set(present);
+        const files = messages.filter(({ name }) => changed.has(name)).map(plainFile);
+        return { answer: { ...head, state, token, isDifference: true }, files: [...files, ...gone.map((name) => ({ name, marks: '', file: '' }))] };
+      })) ?? { answer: { ...head, state: null, token: null, isDifference: false }, files: [] }
     );
   }
 
@@ -128,24 +152,25 @@ export class Mboxes {
   async change(path: FolderPath, changes: readonly FolderChange[]): Promise<FolderAnswer> {
     const wishes = new Map(changes.map((change) => [change.name, change]));
     const results = await this.#locked(path, false, (fd) => {
-      const { bytes, messages } = this.#read(fd);
+      const { size, messages } = this.#look(fd, path);
       const first = messages.find((message) => wishes.has(message.name));
       if (first === undefined) return new Map<string, ChangeResult>();
       const offset = first.message.start;
+      const bytes = readRange(fd, offset, size);
       const pieces: Uint8Array[] = [];
-      let from = offset;
+      let from = 0;
       const done = new Map<string, ChangeResult>();
       for (const known of messages) {
         const wish = wishes.get(known.name);
         if (wish === undefined) continue;
-        const { message } = known;
-        pieces.push(bytes.subarray(from, message.start));
-        if (wish.wanted !== null) pieces.push(withMarks(bytes, message, wish.wanted));
-        from = message.next;
+        const [start, next] = [known.message.start - offset, known.message.next - offset];
+        pieces.push(bytes.subarray(from, start));
+        if (wish.wanted !== null) pieces.push(withMarks(bytes, oneMessage(bytes, start, next), wish.wanted));
+        from = next;
         done.set(known.name, wish.wanted === null ? 'removed' : { file: '', marks: wish.wanted });
       }
       pieces.push(bytes.subarray(from));
-      replaceEnd(fd, this.#journal(path), offset, bytes.length, Buffer.concat(pieces));
+      replaceEnd(fd, this.#journal(path), offset, size, Buffer.concat(pieces));
       return done;
     });
     return { op: 'change', results: changes.map((change) => results?.get(change.name) ?? null) };
@@ -154,9 +179,9 @@ export class Mboxes {
   async add(path: FolderPath, messages: readonly FolderAdd[], body: Uint8Array): Promise<FolderAnswer> {
     this.make(path);
     const results = await this.#locked(path, true, (fd) => {
-      const { bytes, messages: present } = this.#read(fd);
+      const { size, messages: present } = this.#look(fd, path);
       const names = new Set(present.map((message) => message.name));
-      const pieces: Uint8Array[] = separator(bytes);
+      const pieces: Uint8Array[] = separator(fd, size);
       const out: ChangeResult[] = [];
       let at = 0;
       for (const { name, marks, bytes: length, at: date } of messages) {
@@ -173,7 +198,7 @@ export class Mboxes {
         pieces.push(whole);
         out.push({ name: own, file: '', marks: facts.marks });
       }
-      replaceEnd(fd, this.#journal(path), bytes.length, bytes.length, Buffer.concat(pieces));
+      replaceEnd(fd, this.#journal(path), size, size, Buffer.concat(pieces));
       return out;
     });
     return { op: 'add', results: results ?? [] };
@@ -205,7 +230,7 @@ export class Mboxes {
   async remove(path: FolderPath): Promise<FolderAnswer> {
     if (path === '') return { op: 'remove', isDone: false };
     const isDone = await this.#locked(path, false, (fd) => {
-      if (this.#read(fd).messages.length > 0) return false;
+      if (this.#look(fd, path).messages.length > 0) return false;
       unlinkSync(this.#file(path));
       return true;
     });
@@ -218,16 +243,16 @@ export class Mboxes {
     const wanted = new Set(files.map((file) => file.name));
     const moving =
       (await this.#locked(path, false, (fd) => {
-        const { bytes, messages } = this.#read(fd);
+        const { messages } = this.#look(fd, path);
         return messages
           .filter(({ name }) => wanted.has(name))
-          .map(({ name, marks, message }) => ({ name, marks, raw: Buffer.from(bytes.subarray(message.start, message.next)) }));
+          .map(({ name, marks, message }) => ({ name, marks, raw: readRange(fd, message.start, message.next) }));
       })) ?? [];
     const there = await this.#locked(to, true, (fd) => {
-      const { bytes, messages } = this.#read(fd);
+      const { size, messages } = this.#look(fd, to);
       const names = new Set(messages.map((message) => message.name));
       const missing = moving.filter(({ name }) => !names.has(name));
-      replaceEnd(fd, this.#journal(to), bytes.length, bytes.length, Buffer.concat([...separator(bytes), ...missing.map(({ raw }) => raw)]));
+      replaceEnd(fd, this.#journal(to), size, size, Buffer.concat([...separator(fd, size), ...missing.map(({ raw }) => raw)]));
       return new Map([...messages, ...missing].map(({ name, marks }) => [name, marks]));
     });
     await this.change(
@@ -243,26 +268,28 @@ export class Mboxes {
     };
   }
 
+  /** The file's directory: some programs put another file in its place. */
   places(path: FolderPath): string[] {
-    return [this.#file(path)];
+    return [dirname(this.#file(path))];
   }
 
-  #read(fd: number): { bytes: Buffer; messages: Known[] } {
-    const { size } = fstatSync(fd);
-    if (size > MBOX_BYTES_MAX) throw new Error(`an mbox of more than ${MBOX_BYTES_MAX} bytes`);
-    const bytes = readRange(fd, 0, size);
-    const parsed = parseMbox(bytes);
-    if (parsed === null) throw new Error('not an mbox');
-    const names = new Set<string>();
-    const messages: Known[] = [];
-    for (const message of parsed) {
-      const facts = factsOf(bytes, message);
-      if (facts.isInternal) continue;
-      const name = freeName(facts.digest, names);
-      names.add(name);
-      messages.push({ name, marks: facts.marks, file: `${message.start}:${message.next - message.start}`, message });
-    }
-    return { bytes, messages };
+  namesPlaces(): string[] {
+    return [this.#o.folders];
+  }
+
+  /** UIDs in X-UID belong to the file's X-IMAPbase, which other programs rewrite: they are not taken over. */
+  uids(): null {
+    return null;
+  }
+
+  /** Of what changed in a watched place. */
+  concerns(place: string, name: string | null, paths: readonly FolderPath[]): 'messages' | 'names' | null {
+    if (name !== null && paths.some((path) => this.#file(path) === join(place, name))) return 'messages';
+    return place.startsWith(this.#o.folders) && (name === '.subscriptions' || name?.endsWith('.lock') !== true) ? 'names' : null;
+  }
+
+  #look(fd: number, path: FolderPath): MboxLook {
+    return this.#o.memory.mboxes.look(fd, this.#file(path));
   }
 
   /** null: there is no such file (and it is not to be made). Throws what `busy` makes when the locks cannot be had. */
@@ -297,18 +324,20 @@ export class Mboxes {
 }
 
 /** An mbox whose last message does not end in a blank line gets one. */
-function separator(bytes: Buffer): Uint8Array[] {
-  if (bytes.length === 0 || (bytes.length >= 2 && bytes[bytes.length - 1] === 0x0a && bytes[bytes.length - 2] === 0x0a)) return [];
-  return [Buffer.from(bytes[bytes.length - 1] === 0x0a ? '\n' : '\n\n')];
+function separator(fd: number, size: number): Uint8Array[] {
+  const end = readRange(fd, Math.max(0, size - 2), size);
+  if (size === 0 || (end.length === 2 && end[0] === 0x0a && end[1] === 0x0a)) return [];
+  return [Buffer.from(end.at(-1) === 0x0a ? '\n' : '\n\n')];
 }
 
+const plainFile = ({ name, marks, file }: FolderFile): FolderFile => ({ name, marks, file });
 const digestIn = (name: string): string => name.slice(0, name.lastIndexOf('.'));
 
-function stateOf(file: string): { identity: string; state: string | null } | null {
+/** By ctime: mutt sets mtime back to what it was. */
+function stateOf(file: string, clocks: Clocks): { identity: string; state: string | null } | null {
   const stat = statSync(file, { throwIfNoEntry: false, bigint: true });
   if (stat === undefined || !stat.isFile()) return null;
-  const isSettled = Date.now() - Number(stat.mtimeNs / 1_000_000n) > CLOCK_TICK_MS;
-  return { identity: `${stat.dev}:${stat.ino}`, state: isSettled ? `${stat.mtimeNs}.${stat.size}` : null };
+  return { identity: `${stat.dev}:${stat.ino}`, state: clocks.isPast(stat.ctimeNs, stat.dev, file) ? `${stat.ctimeNs}.${stat.ino}.${stat.size}` : null };
 }
 
 function beginsAsMbox(file: string): boolean {

@@ -10,6 +10,7 @@ import { folderUser, spoolTarget, type TargetRules } from '../targets.ts';
 import type { SystemUser } from '../types.ts';
 import type { WorkerProcess } from '../worker-process.ts';
 import type { FolderFailure, FolderRequest } from './types.ts';
+import type { WatchWish } from './watch.ts';
 
 export interface FolderRooms {
   readonly rules: TargetRules;
@@ -112,25 +113,35 @@ export class FolderTask {
   }
 }
 
-/** Lasts until the client goes. */
+/** Lasts until the client goes. One process for all folders of a user that somebody in one thread looks at. */
 export class WatchTask {
   readonly relay: Relay;
   isDone = false;
   readonly #socket: Socket;
   readonly #gone = new AbortController();
   readonly #pool: WorkerPool;
+  readonly #mailbox: string;
+  #wish: WatchWish;
   #worker: WorkerProcess | null = null;
 
   constructor(socket: Socket, rooms: FolderRooms, request: Extract<Request, { kind: 'watch' }>) {
     this.#socket = socket;
     this.#pool = rooms.watchPool;
+    this.#mailbox = request.mailbox;
+    this.#wish = request.wish;
     this.relay = new Relay(socket);
     this.relay.discard();
-    // The client asks from time to time by itself: without a watcher it only learns later.
-    this.#start(rooms, request).catch(() => socket.destroy());
+    // The client sees that it has no watcher and looks by itself.
+    this.#start(rooms, request.user).catch(() => socket.destroy());
   }
 
-  async #start(rooms: FolderRooms, { user: name, mailbox, path }: Extract<Request, { kind: 'watch' }>): Promise<void> {
+  /** Other folders of the same user. */
+  update({ wish }: Extract<Request, { kind: 'watch' }>): void {
+    this.#wish = wish;
+    this.#worker?.order({ kind: 'watch', mailbox: this.#mailbox, wish });
+  }
+
+  async #start(rooms: FolderRooms, name: string): Promise<void> {
     const user = await folderUser(name, rooms.rules);
     if (typeof user === 'string') return void this.#socket.destroy();
     const worker = await rooms.watchPool.acquire(user, null, this.#gone.signal);
@@ -138,13 +149,13 @@ export class WatchTask {
     this.#worker = worker;
     worker.begin({
       news: (head) => {
-        if (head.kind === 'changed' && !this.#socket.destroyed) this.#socket.write(frameHead({ kind: 'changed' } satisfies Response, 0));
+        if (head.kind === 'changed' && !this.#socket.destroyed) this.#socket.write(frameHead({ kind: 'changed', news: head.news } satisfies Response, 0));
       },
       body: () => {},
       end: () => {},
       lost: () => this.#socket.destroy(),
     });
-    worker.order({ kind: 'watch', mailbox, path });
+    worker.order({ kind: 'watch', mailbox: this.#mailbox, wish: this.#wish });
   }
 
   clientGone(): void {
@@ -154,7 +165,7 @@ export class WatchTask {
     const worker = this.#worker;
     if (worker === null || worker.isDead) return;
     // The next IDLE of this user finds it ready.
-    worker.order({ kind: 'watch', mailbox: '', path: null });
+    worker.order({ kind: 'watch', mailbox: '', wish: null });
     this.#pool.release(worker);
   }
 }

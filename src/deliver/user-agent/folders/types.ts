@@ -45,7 +45,8 @@ export interface FolderAdd {
 export type FolderRequest =
   /** Which folders are there and whether they changed; `only`: of these alone. */
   | { readonly op: 'scan'; readonly only: readonly FolderPath[] | null }
-  | { readonly op: 'list'; readonly path: FolderPath }
+  /** `since`: the token of a listing that the asker has taken in: what differs from it is enough, and `names` in any case. */
+  | { readonly op: 'list'; readonly path: FolderPath; readonly since?: string; readonly names?: readonly string[] }
   /** Messages, in order, as many as fit. */
   | { readonly op: 'read'; readonly path: FolderPath; readonly files: readonly FolderFile[] }
   | { readonly op: 'change'; readonly path: FolderPath; readonly changes: readonly FolderChange[] }
@@ -56,7 +57,11 @@ export type FolderRequest =
   /** Removes the folder when no message is in it. */
   | { readonly op: 'remove'; readonly path: FolderPath }
   /** Moves messages to another folder under their names. */
-  | { readonly op: 'move'; readonly path: FolderPath; readonly to: FolderPath; readonly files: readonly FolderFile[] };
+  | { readonly op: 'move'; readonly path: FolderPath; readonly to: FolderPath; readonly files: readonly FolderFile[] }
+  /** The UIDs that another IMAP server gave to the messages of this folder. */
+  | { readonly op: 'uids'; readonly path: FolderPath }
+  /** Reads the list of subscribed folders, after `add` and `remove` were made in it when there are any. */
+  | { readonly op: 'subscriptions'; readonly add: readonly FolderPath[]; readonly remove: readonly FolderPath[] };
 
 /** What one message read came to: null when it is not there any more. `at`: when it arrived, unix milliseconds. */
 export type ReadResult = { readonly bytes: number; readonly at: number } | { readonly tooLarge: number } | null;
@@ -69,11 +74,32 @@ export interface FolderFailure {
   readonly reason: 'away' | 'refused' | 'busy' | 'error';
 }
 
+/** What an answer to `scan` is. */
+export type FolderScan = Extract<FolderAnswer, { op: 'scan' }>;
+
 export type FolderAnswer =
   | FolderFailure
-  | { readonly op: 'scan'; readonly folders: readonly FolderState[] /** There is a mailbox at all. */; readonly isThere: boolean }
-  /** The files stand in the body: name, marks and file separated by tabs, one a line. `keywords`: what can be kept there; null: any. */
-  | { readonly op: 'list'; readonly state: string | null; readonly keywords: readonly string[] | null }
+  | {
+      readonly op: 'scan';
+      readonly folders: readonly FolderState[];
+      /** There is a mailbox at all. */
+      readonly isThere: boolean;
+      /** Differs when the list of subscribed folders may have changed; "" when there is none. Only when all folders were asked for. */
+      readonly subscriptions?: string;
+    }
+  /** The files stand in the body: name, marks and file separated by tabs, one a line. */
+  | {
+      readonly op: 'list';
+      readonly state: string | null;
+      /** Words that messages there have a mark for; null: any word can be kept. */
+      readonly keywords: readonly string[] | null;
+      /** So many more words can be given a mark. */
+      readonly keywordsFree: number;
+      /** Of this listing, for `since`; null: it is not remembered. */
+      readonly token: string | null;
+      /** The body has only what differs from the listing asked for; a line without file is a message that is not there. */
+      readonly isDifference: boolean;
+    }
   /** The messages stand in the body one after the other; `results` may be shorter than what was asked for. */
   | { readonly op: 'read'; readonly results: readonly ReadResult[] }
   | { readonly op: 'change'; readonly results: readonly ChangeResult[] }
@@ -81,19 +107,39 @@ export type FolderAnswer =
   | { readonly op: 'move'; readonly results: readonly ChangeResult[] }
   | { readonly op: 'make'; readonly isDone: boolean }
   | { readonly op: 'rename'; readonly isDone: boolean }
-  | { readonly op: 'remove'; readonly isDone: boolean };
+  | { readonly op: 'remove'; readonly isDone: boolean }
+  /** The body: uid and name separated by a tab, one a line, ascending. null: nobody gave any. */
+  | { readonly op: 'uids'; readonly uids: { readonly uidValidity: number; readonly uidNext: number } | null }
+  /** `state` as in `scan`. `paths`: null when there is no list. `isDone`: false when the list could not be changed now. */
+  | { readonly op: 'subscriptions'; readonly state: string; readonly paths: readonly FolderPath[] | null; readonly isDone: boolean };
 
 export function filesToBody(files: readonly FolderFile[]): Buffer {
   return Buffer.from(files.map((file) => `${file.name}\t${file.marks}\t${file.file}`).join('\n'), 'utf8');
 }
 
+/** Lines of a body, in pieces of so many: a large folder's are not all made at once. */
+export function* linesOf(body: Uint8Array, most: number): Generator<string[]> {
+  const bytes = Buffer.from(body.buffer, body.byteOffset, body.length);
+  let lines: string[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const lf = bytes.indexOf(0x0a, at);
+    const end = lf === -1 ? bytes.length : lf;
+    lines.push(bytes.toString('utf8', at, end));
+    at = end + 1;
+    if (lines.length < most) continue;
+    yield lines;
+    lines = [];
+  }
+  if (lines.length > 0) yield lines;
+}
+
+export function fileOfLine(line: string): FolderFile {
+  const [name = '', marks = '', file = ''] = line.split('\t');
+  return { name, marks, file };
+}
+
 export function filesFromBody(body: Uint8Array): FolderFile[] {
-  if (body.length === 0) return [];
-  return Buffer.from(body.buffer, body.byteOffset, body.length)
-    .toString('utf8')
-    .split('\n')
-    .map((line) => {
-      const [name, marks, file] = line.split('\t');
-      return { name: name ?? '', marks: marks ?? '', file: file ?? '' };
-    });
+  const files: FolderFile[] = [];
+  for (const lines of linesOf(body, Number.MAX_SAFE_INTEGER)) for (const line of lines) files.push(fileOfLine(line));
+  return files;
 }
