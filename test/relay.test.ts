@@ -109,17 +109,16 @@ test('another Posthorn as relay host: SCRAM-SHA-256, over STARTTLS and over TLS 
   await startDns(t);
   const remote = await startRemote(t);
   const certificate = await makeCertificate(tempDir(t, 'relay-certificate'), ['relay.us.test', 'IP:192.0.2.3']);
-  const relay = await startPosthorn(t, {
-    config: {
+  const relayConfig = (...mechanisms: string[]) =>
+    ({
       hostname: 'relay.us.test',
       domain: 'us.test',
       listen: { smtp: ['192.0.2.3:25'], submission: ['192.0.2.3:587'], submissions: ['192.0.2.3:465'] },
       dns: { servers: ['127.0.0.1:53'] },
-      auth: { mechanisms: ['SCRAM-SHA-256'] },
+      auth: { mechanisms },
       tls: { certificate: certificate.certificate, key: certificate.key },
-    },
-    users: { 'anna@us.test': 'relay-secret' },
-  });
+    }) as const;
+  const relay = await startPosthorn(t, { config: relayConfig('SCRAM-SHA-256'), users: { 'anna@us.test': 'relay-secret' } });
   const password = join(tempDir(t, 'secrets'), 'relay-password');
   writeFileSync(password, 'relay-secret\n', { mode: 0o600 });
   const config = (relayHost: string) =>
@@ -145,6 +144,9 @@ test('another Posthorn as relay host: SCRAM-SHA-256, over STARTTLS and over TLS 
 
   await t.test('a bounce made by the relay finds its way back to the account there', async () => {
     await send('comes back', 'nobody@remote.test');
+    // The reader here types a password.
+    relay.configure(relayConfig('SCRAM-SHA-256', 'PLAIN'));
+    await relay.admin('reload');
     const imap = await ImapClient.login(relay.port('imap'), 'anna@us.test', 'relay-secret');
     const report = await eventually('the report', async () => (await imap.messages()).find((text) => text.includes('nobody@remote.test')));
     assert.match(report, /^Reporting-MTA: dns; ?relay\.us\.test\r$/m);

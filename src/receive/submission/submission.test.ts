@@ -249,3 +249,19 @@ test('a message that the intake has already is answered before the session ends'
   await listener.drain(0);
   assert.equal(context.accepted.length, 1);
 });
+
+test('iOS: a message in UTF-8 with SMTPUTF8 but without BODY=8BITMIME is taken', () =>
+  conversation(`${LOGIN}
+    C: MAIL FROM:<alice@example.org> SMTPUTF8
+    S: 250 *
+    C: RCPT TO:<bob@example.org>
+    S: 250 *
+    C: DATA
+    S: 354 *
+    C: From: alice@example.org
+    C: Subject: Grüße
+    C:
+    C: schön
+    C: .
+    S: 250 *
+  `));
