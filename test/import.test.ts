@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { RUNTIME_FLAGS, runtimeEnvironment } from '../bin/lib.mjs';
@@ -90,6 +90,12 @@ test('an account that Dovecot has served: IMAP clients and POP3 clients find eve
   for (const name of folders) before.set(name, await known(imap, name));
   await imap.logout();
   await dovecot.stop();
+  // Its process writes the list of UIDs after the client has gone.
+  for (const [name, rows] of before)
+    await eventually(`Dovecot has written the UIDs of ${name}`, () => {
+      const list = readFileSync(join(dovecot.mailboxes, 'anna/Maildir', name === 'INBOX' ? '' : `.${name}`, 'dovecot-uidlist'), 'latin1').split('\n');
+      return rows.slice(2).every((row) => list.some((line) => line.startsWith(`${row.split('|')[0]} `)));
+    });
 
   const server = await startPosthorn(t, { users: USERS });
   const said = await server.admin('import', 'anna@us.test', join(dovecot.mailboxes, 'anna/Maildir'));
