@@ -107,6 +107,10 @@ export class LineClient {
     this.#socket = secure;
     this.#listen(secure);
   }
+  /** Reads nothing any more. */
+  pause(): void {
+    this.#socket.pause();
+  }
   close(): void {
     this.#socket.destroy();
   }

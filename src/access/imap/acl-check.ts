@@ -28,6 +28,8 @@ export function rightsNow(session: ImapSession, owner: AccountId, mailboxId: Mai
   const { account } = session;
   if (account === null) return '';
   if (owner === account.id) return ALL_RIGHTS;
+  const other = session.context.directory.account(owner);
+  if (other === null || !maySee(session, other)) return '';
   return rightsFor(account.login, session.context.reader.rows('SELECT identifier, rights FROM acl WHERE mailbox_id=?', mailboxId) as [string, string][]);
 }
 

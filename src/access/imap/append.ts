@@ -19,6 +19,9 @@ import { replaced, storeReplacement } from './replace.ts';
 import type { ImapSession } from './session.ts';
 import { needsUtf8, UTF8_REFUSAL } from './utf8-only.ts';
 
+/** How many times the largest message is read of one that was refused and comes all the same. */
+const READ_IN_VAIN = 4;
+
 type Verb = 'APPEND' | 'REPLACE' | 'UID REPLACE';
 
 // ── As bytes come ──
@@ -66,6 +69,12 @@ function welcome(session: ImapSession, append: Append, literal: LiteralMark): vo
     // The client waits for "+ " and will not send it.
     session.cancelLiteral();
     finishAppend(session, append, append.refusal);
+    return;
+  }
+  if (append.refusal !== null && literal.size > READ_IN_VAIN * session.context.settings()['imap.appendBytesMax']) {
+    // RFC 7888 section 4: or it would have to be read for hours, to be dropped.
+    finishAppend(session, append, append.refusal);
+    session.bye('Message is too large', 'TOOBIG');
     return;
   }
   append.isReceiving = true;

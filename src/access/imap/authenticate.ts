@@ -28,7 +28,14 @@ export function authenticate(session: ImapSession, args: { mechanism: string; in
   const exchange = session.context.authenticator.sasl(args.mechanism, session.connection, authContext(session));
   if (exchange === null) return 'NO [CANNOT] Mechanism is not offered';
   session.beginSasl({ tag, exchange });
-  return step(session, args.initial).then(() => null);
+  return step(session, args.initial).then(
+    () => null,
+    (error: unknown) => {
+      // The next line is a command again.
+      session.endSasl();
+      throw error;
+    },
+  );
 }
 
 /** A line of the client during the exchange. */

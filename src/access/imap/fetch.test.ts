@@ -1,20 +1,65 @@
 /** FETCH of messages that others change and remove meanwhile. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ALICE, settle, TestServer } from './testing.ts';
+import { Failure } from '../../system/failure.ts';
+import { ALICE, settle, talk, TestServer } from './testing.ts';
 
-test('a message that is removed while it is being sent is told with the flags it had', async () => {
+test('flags and mod-sequence of one response are of one moment, though the body between them takes long', async () => {
   const server = new TestServer();
-  for (let i = 0; i < 3; i += 1) server.store.deliver(server.inbox, `Subject: ${i}\r\n\r\n${'x'.repeat(400_000)}\r\n`, { flags: 8, keywords: 'work' });
+  for (let i = 0; i < 2; i += 1) server.store.deliver(server.inbox, `Subject: ${i}\r\n\r\n${'x'.repeat(400_000)}\r\n`, { keywords: 'work' });
   const client = await server.client('INBOX');
+  await client.exchange('s FETCH 1 MODSEQ\r\n');
   client.socket.isStalled = true;
-  client.send('a UID FETCH 1:3 (BODY.PEEK[] FLAGS)\r\n');
+  client.send('a UID FETCH 1:2 (FLAGS BODY.PEEK[] MODSEQ)\r\n');
   await settle();
-  await server.store.expunge(ALICE.id, server.inbox, [1, 2, 3], false);
+  const { changed } = await server.store.flags(ALICE.id, server.inbox, [1], 'add', 1, []);
   client.socket.unstall();
   await settle(() => client.socket.heard.length);
   const said = client.output();
-  const flags = said.match(/ FLAGS \([^)]*\)\)/g) ?? [];
-  assert.ok(flags.length >= 1, 'some were being sent');
-  for (const told of flags) assert.match(told, /work/);
+  const told = /^\* 1 FETCH \(UID 1 FLAGS \(([^)]*)\) BODY\[\] [^)]* MODSEQ \((\d+)\)\)/m.exec(said);
+  assert.ok(told !== null, 'the message was sent');
+  assert.match(told[1]!, /^\\Recent work$/);
+  assert.ok(Number(told[2]) < changed[0]!.modseq, 'the mod-sequence is that of the flags');
+  // The change is told after it.
+  assert.match(said, new RegExp(`\\* 1 FETCH \\(UID 1 FLAGS \\([^)]*work\\) MODSEQ \\(${changed[0]!.modseq}\\)\\)\r\n`));
+});
+
+test('a message that is removed while it is being sent is told with the flags it had', async () => {
+  const server = new TestServer();
+  for (let i = 0; i < 2; i += 1) server.store.deliver(server.inbox, `Subject: ${i}\r\n\r\n${'x'.repeat(400_000)}\r\n`, { keywords: 'work' });
+  const client = await server.client('INBOX');
+  client.socket.isStalled = true;
+  client.send('a UID FETCH 1:2 (BODY.PEEK[] FLAGS)\r\n');
+  await settle();
+  await server.store.expunge(ALICE.id, server.inbox, [1, 2], false);
+  client.socket.unstall();
+  await settle(() => client.socket.heard.length);
+  const said = client.output();
+  assert.match(said, / FLAGS \(\\Recent work\)\)\r\n/);
+  assert.doesNotMatch(said, / FLAGS \(\)/);
+});
+
+test('a message whose bytes went with it after its row was read is gone, not damaged', async () => {
+  const server = new TestServer();
+  for (let i = 1; i <= 2; i += 1) server.store.deliver(server.inbox, `Subject: ${i}\r\n\r\n`);
+  const client = await server.client('INBOX');
+  const { open, email } = server.store;
+  const second = server.store.message(ALICE.id, server.inbox, 2)![6];
+  const removed = (): never => {
+    throw new Failure('corruptBlob', 'no such file');
+  };
+  server.store.open = (row) => (row.id === second ? { ...open.call(server.store, row), slice: removed } : open.call(server.store, row));
+  server.store.email = (accountId, id) => (id === second ? null : email.call(server.store, accountId, id));
+  await talk(
+    client,
+    `C: a UID FETCH 1:2 BODY.PEEK[HEADER.FIELDS (SUBJECT)]
+    S: * 1 FETCH (UID 1 BODY[HEADER.FIELDS (SUBJECT)] {14}
+    S: Subject: 1
+    S:
+    S: )
+    S: a OK FETCH completed
+    C: b FETCH 2 BODY.PEEK[HEADER]
+    S: b NO [EXPUNGEISSUED] Some of the messages no longer exist`,
+  );
+  assert.deepEqual(server.logged, []);
 });

@@ -16,7 +16,7 @@ import { flagsBefore } from './events.ts';
 import { sendBinary, sendBinarySize, sendPreview, sendSection, WHOLE_BYTES } from './fetch-body.ts';
 import { LAZY_MESSAGE_BYTES, LazyBudget, readSaveDates, readThreads, type SaveDate, threadItem } from './fetch-more.ts';
 import { countOfRanges, limited, messageLimit, sliceOfRanges } from './message-limit.ts';
-import { OpenMessage } from './open-message.ts';
+import { isRemoved, OpenMessage } from './open-message.ts';
 import { pause, SliceClock } from './pace.ts';
 import { Progress } from './progress.ts';
 import { mayNow } from './rights-now.ts';
@@ -398,6 +398,7 @@ function sendWhole(
     return 'sent';
   } catch (error) {
     if (!(error instanceof Failure && error.code === 'corruptBlob')) throw error;
+    if (isRemoved(session.context.reader, selected.view.accountId, body.email.id)) return 'gone';
     tellDamage(session, body, error);
     return 'damaged';
   } finally {
@@ -436,6 +437,7 @@ async function sendParts(
     return 'sent';
   } catch (error) {
     if (!isBegun && !(error instanceof Failure && error.code === 'corruptBlob')) throw error;
+    if (!isBegun && isRemoved(session.context.reader, selected.view.accountId, body.email.id)) return 'gone';
     tellDamage(session, body, error);
     // In the middle of a literal nothing else can be said.
     if (isBegun) session.abort();
@@ -456,6 +458,10 @@ async function sendItems(
 ): Promise<void> {
   const { out } = session;
   const row = page.rows[i]!;
+  // Before the first byte: flags and mod-sequence of one response must be of one moment, however long its body takes.
+  const index = selected.view.find(row[0]);
+  const texts = plan.items.map((item) => (isOfBytes(item) ? '' : itemNow(item, selected, index, page, i)));
+  const tail = newlySeen?.has(row[0]) ? seenItems(session, selected, plan, row[0]) : '';
   out.write(plan.isUidOnly ? `* ${row[0]} UIDFETCH (` : `* ${page.positions[i]! + 1} FETCH (`);
   for (let n = 0; n < plan.items.length; n += 1) {
     const item = plan.items[n]!;
@@ -468,12 +474,14 @@ async function sendItems(
     else if (item.kind === 'preview') {
       const sent = sendPreview(out, message);
       if (sent instanceof Promise) await sent;
-    } else {
-      out.write(itemNow(item, selected, selected.view.find(row[0]), page, i));
-    }
+    } else out.write(texts[n]!);
   }
-  if (newlySeen?.has(row[0])) out.write(seenItems(session, selected, plan, row[0]));
-  out.write(')\r\n');
+  out.write(`${tail})\r\n`);
+}
+
+/** Is it made of the bytes of the message? */
+function isOfBytes({ kind }: FetchItem): boolean {
+  return kind === 'section' || kind === 'binary' || kind === 'binarySize' || kind === 'preview';
 }
 
 /** What reading changed is told here and not again: the flags, and with CONDSTORE uid and modseq (RFC 7162 section 3.2.4), each once. */
@@ -487,13 +495,13 @@ function seenItems(session: ImapSession, selected: Selected, plan: Plan, uid: nu
   return text;
 }
 
-/** The message may have been removed while it was being sent; the client will be told, and must get what it asked for. */
+/** The message may have been removed since its row was read; the client will be told, and must get what it asked for. */
 function itemNow(item: FetchItem, selected: Selected, index: number, page: Page, i: number): string {
   const row = page.rows[i]!;
   return index === -1 ? goneItem(item, row, page, i) : plainItem(item, selected, index, row, page.envelopes[i], page, i);
 }
 
-/** An item of a message that was removed while it was being sent. */
+/** An item of a message that was removed since its row was read. */
 function goneItem(item: FetchItem, row: MessageTuple, page: Page, i: number): string {
   switch (item.kind) {
     case 'flags':

@@ -8,7 +8,7 @@ import type { SearchReturn, SearchReturns } from '../../wire/imap/search-returns
 import type { EsearchArguments, MailboxSource } from '../../wire/imap/search-sources.ts';
 import { beginContext, type Context } from './context.ts';
 import { type ResolvedSearch, resolveSearch } from './filters.ts';
-import { ALL_RIGHTS, findPlace, foreignPlaces, isForeign, may, type Place } from './places.ts';
+import { ALL_RIGHTS, findPlace, foreignPlaces, may, type Place } from './places.ts';
 import { Progress } from './progress.ts';
 import { mayNow } from './rights-now.ts';
 import { numbersOf, save } from './search.ts';
@@ -51,6 +51,11 @@ export async function esearch(session: ImapSession, args: EsearchArguments, tag:
 /** The mailboxes that the sources name and the session may read, each once; the selected one apart. */
 function placesOf(session: ImapSession, sources: readonly MailboxSource[]): Iterable<Place> {
   const places = new Map<number, Place>();
+  // A command may name many sources: what there is is looked up once.
+  let own: readonly Place[] | null = null;
+  let foreign: readonly Place[] | null = null;
+  const ownOnce = (): readonly Place[] => (own ??= [...ownPlaces(session)]);
+  const foreignOnce = (): readonly Place[] => (foreign ??= foreignPlaces(session));
   const add = (place: Place | null, isNamed: boolean): void => {
     // RFC 7377 section 2.2: others are passed over, as if they were not there.
     if (place?.row.isSelectable && may(place, 'r') && (isNamed || may(place, 'l'))) places.set(place.row.id, place);
@@ -63,18 +68,18 @@ function placesOf(session: ImapSession, sources: readonly MailboxSource[]): Iter
         for (const name of source.names) add(findPlace(session, name), true);
         break;
       case 'subscribed':
-        for (const place of subscribedPlaces(session)) add(place, false);
+        for (const place of subscribedPlaces(session, ownOnce(), foreignOnce())) add(place, false);
         break;
       case 'subtree':
       case 'subtree-one':
         for (const name of source.names) {
           add(findPlace(session, name), true);
-          for (const place of placesBelow(session, name, source.kind === 'subtree-one')) add(place, false);
+          for (const place of placesBelow(name, source.kind === 'subtree-one', ownOnce(), foreignOnce())) add(place, false);
         }
         break;
       default:
         // RFC 5465 section 6.3: where filters may deliver to any mailbox, "inboxes" are all of them.
-        for (const place of ownPlaces(session)) add(place, false);
+        for (const place of ownOnce()) add(place, false);
     }
   }
   return places.values();
@@ -85,18 +90,21 @@ function* ownPlaces(session: ImapSession): Generator<Place> {
   for (const row of session.context.reader.mailboxes(owner)) yield { row, name: row.name, owner, isOwn: true, rights: ALL_RIGHTS };
 }
 
-function* subscribedPlaces(session: ImapSession): Generator<Place | null> {
-  for (const place of ownPlaces(session)) if (place.row.isSubscribed) yield place;
-  for (const [name] of session.context.reader.rows('SELECT name FROM subscription WHERE account_id=?', session.account!.id))
-    if (typeof name === 'string' && isForeign(session, name)) yield findPlace(session, name);
+function* subscribedPlaces(session: ImapSession, own: readonly Place[], foreign: readonly Place[]): Generator<Place> {
+  for (const place of own) if (place.row.isSubscribed) yield place;
+  const byName = new Map(foreign.map((place) => [place.name, place]));
+  for (const [name] of session.context.reader.rows('SELECT name FROM subscription WHERE account_id=?', session.account!.id)) {
+    const place = byName.get(name as string);
+    if (place !== undefined) yield place;
+  }
 }
 
 /** `isNear`: one level down only. An empty name is above all of one's own. */
-function* placesBelow(session: ImapSession, name: string, isNear: boolean): Generator<Place> {
+function* placesBelow(name: string, isNear: boolean, own: readonly Place[], foreign: readonly Place[]): Generator<Place> {
   const prefix = name === '' || name.endsWith('/') ? name : `${name}/`;
   const isBelow = (place: Place): boolean => place.name.startsWith(prefix) && (!isNear || !place.name.includes('/', prefix.length));
-  for (const place of ownPlaces(session)) if (isBelow(place)) yield place;
-  if (prefix !== '') for (const place of foreignPlaces(session)) if (isBelow(place)) yield place;
+  for (const place of own) if (isBelow(place)) yield place;
+  if (prefix !== '') for (const place of foreign) if (isBelow(place)) yield place;
 }
 
 class MultiSearch {

@@ -74,14 +74,31 @@ function followsParent(renamed: ReadonlyMap<string, string>, from: string, to: s
   return false;
 }
 
-/** The LIST response of a name as it is now. */
-export function listLine(names: Names, { name, oldName }: NameChange, isUtf8: boolean): string {
-  let entry: NameEntry | null = null;
-  let hasChildren = false;
-  for (const each of names.values()) {
-    if (each.name === name) entry = each;
-    else if (each.name.startsWith(`${name}/`)) hasChildren = true;
+/** The same to be looked up by name: changes may be as many as names. */
+export interface NameIndex {
+  readonly entries: ReadonlyMap<string, NameEntry>;
+  /** Names that have others below them. */
+  readonly parents: ReadonlySet<string>;
+}
+
+export function indexOf(names: Names): NameIndex {
+  const entries = new Map<string, NameEntry>();
+  const parents = new Set<string>();
+  for (const entry of names.values()) {
+    entries.set(entry.name, entry);
+    for (let slash = entry.name.lastIndexOf('/'); slash > 0; slash = entry.name.lastIndexOf('/', slash - 1)) {
+      const parent = entry.name.slice(0, slash);
+      if (parents.has(parent)) break;
+      parents.add(parent);
+    }
   }
+  return { entries, parents };
+}
+
+/** The LIST response of a name as it is now. */
+export function listLine({ entries, parents }: NameIndex, { name, oldName }: NameChange, isUtf8: boolean): string {
+  const entry = entries.get(name) ?? null;
+  const hasChildren = parents.has(name);
   const attributes = entry?.isSelectable === true ? [] : ['\\NonExistent'];
   if (entry !== null || hasChildren) attributes.push(hasChildren ? '\\HasChildren' : '\\HasNoChildren');
   if (entry?.isSubscribed === true) attributes.push('\\Subscribed');

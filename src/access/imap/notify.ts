@@ -8,7 +8,7 @@ import { type EventGroup, NOTIFY_EVENTS, type NotifyArguments, type NotifyEvent 
 import { has } from './capability.ts';
 import { formatEntry } from './metadata-news.ts';
 import { FreshMessages } from './notify-fresh.ts';
-import { listLine, nameChanges, type Names, readNames } from './notify-names.ts';
+import { indexOf, listLine, type NameIndex, nameChanges, type Names, readNames } from './notify-names.ts';
 import { foreignName, foreignPlaces, type Place } from './places.ts';
 import type { Selected } from './selected.ts';
 import type { ImapSession } from './session.ts';
@@ -73,6 +73,8 @@ function maskOf(events: ReadonlySet<NotifyEvent>): number {
 export class Notify {
   readonly #session: ImapSession;
   #groups: readonly { readonly group: EventGroup; readonly mask: number }[];
+  /** Names may be thousands, and are compared with thousands. */
+  readonly #named = new Map<EventGroup, ReadonlySet<string>>();
   /** Message events of the selected mailbox, 0 for none. */
   #selectedMask = 0;
   isDelayed = false;
@@ -103,7 +105,10 @@ export class Notify {
         this.#selectedMask = mask;
         this.isDelayed = group.mailboxes.kind === 'selected-delayed';
         this.#fresh = group.items.length === 0 ? null : new FreshMessages(group.items);
-      } else if (mask !== 0) others.push({ group, mask });
+      } else if (mask !== 0) {
+        others.push({ group, mask });
+        if ('names' in group.mailboxes) this.#named.set(group, new Set(group.mailboxes.names));
+      }
     }
     this.#groups = others;
     if (others.length === 0) return;
@@ -286,16 +291,18 @@ export class Notify {
   }
 
   #isNamed(name: string): boolean {
-    return this.#groups.some(({ group: { mailboxes }, mask }) => (mask & MESSAGES) !== 0 && mailboxes.kind === 'mailboxes' && mailboxes.names.includes(name));
+    return this.#groups.some(
+      ({ group, group: { mailboxes }, mask }) => (mask & MESSAGES) !== 0 && mailboxes.kind === 'mailboxes' && this.#named.get(group)!.has(name),
+    );
   }
 
   /** Is this one of the mailboxes that the group means? */
-  #matches({ mailboxes }: EventGroup, { name, isOwn, isSubscribed }: Named): boolean {
-    switch (mailboxes.kind) {
+  #matches(group: EventGroup, { name, isOwn, isSubscribed }: Named): boolean {
+    switch (group.mailboxes.kind) {
       case 'mailboxes':
-        return mailboxes.names.includes(name);
+        return this.#named.get(group)!.has(name);
       case 'subtree':
-        return mailboxes.names.some((top) => name === top || name.startsWith(`${top}/`));
+        return isAtOrBelow(this.#named.get(group)!, name);
       case 'subscribed':
         return isSubscribed;
       default:
@@ -359,15 +366,20 @@ export class Notify {
     const before = this.#look();
     const own = this.#ownNames;
     let text = '';
-    for (const change of nameChanges(before, this.#names)) {
+    const changes = nameChanges(before, this.#names);
+    if (changes.length === 0) return '';
+    const then = indexOf(before);
+    const now = indexOf(this.#names);
+    const isSubscribedIn = ({ entries }: NameIndex, name: string): boolean => entries.get(name)?.isSubscribed === true;
+    for (const change of changes) {
       if (own.some((name) => name === change.name || name === change.oldName || name.startsWith(`${change.name}/`))) continue;
       const wanted = change.kind === 'name' ? BIT.MAILBOXNAME : BIT.SUBSCRIPTIONCHANGE;
       // A subscription that ends concerns those who watch what is subscribed.
-      const isSubscribed = change.kind === 'subscription' || isSubscribedIn(before, change.name) || isSubscribedIn(this.#names, change.name);
-      const now = { name: change.name, isOwn: change.isOwn, isSubscribed };
-      const then = change.oldName === null ? now : { ...now, name: change.oldName };
-      const isWanted = this.#groups.some(({ group, mask }) => (mask & wanted) !== 0 && (this.#matches(group, now) || this.#matches(group, then)));
-      if (isWanted) text += listLine(this.#names, change, this.#isUtf8);
+      const isSubscribed = change.kind === 'subscription' || isSubscribedIn(then, change.name) || isSubscribedIn(now, change.name);
+      const named = { name: change.name, isOwn: change.isOwn, isSubscribed };
+      const formerly = change.oldName === null ? named : { ...named, name: change.oldName };
+      const isWanted = this.#groups.some(({ group, mask }) => (mask & wanted) !== 0 && (this.#matches(group, named) || this.#matches(group, formerly)));
+      if (isWanted) text += listLine(now, change, this.#isUtf8);
     }
     return text;
   }
@@ -385,8 +397,9 @@ export class Notify {
   }
 }
 
-function isSubscribedIn(names: Names, wanted: string): boolean {
-  for (const { name, isSubscribed } of names.values()) if (name === wanted) return isSubscribed;
+function isAtOrBelow(tops: ReadonlySet<string>, name: string): boolean {
+  if (tops.has(name)) return true;
+  for (let slash = name.lastIndexOf('/'); slash > 0; slash = name.lastIndexOf('/', slash - 1)) if (tops.has(name.slice(0, slash))) return true;
   return false;
 }
 

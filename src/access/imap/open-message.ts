@@ -2,7 +2,7 @@
 import { decodeParts, findSection, type PartIndex } from '../../mail/part-index.ts';
 import { contentOf } from '../../mail/mime-part.ts';
 import { isKnownEncoding, type Transform, transferDecoder } from '../../mail/transfer.ts';
-import type { BodyRow, EmailRow, MessageReader, StoredBody, StoreReader } from '../../ports.ts';
+import type { AccountId, BodyRow, EmailId, EmailRow, MessageReader, StoredBody, StoreReader } from '../../ports.ts';
 
 /** A part in an encoding that we cannot undo: NO [UNKNOWN-CTE] (RFC 3516 section 4.3). */
 export class UnknownEncoding extends Error {}
@@ -12,6 +12,11 @@ export const HEADER_BYTES = 1024 * 1024;
 
 /** The header of a part that tells its encoding is short; this bounds what is read of it. */
 const PART_HEADER_BYTES = 64 * 1024;
+
+/** Its bytes cannot be read because it was removed since its row was: that is no damage. */
+export function isRemoved(store: Pick<StoreReader, 'email'>, accountId: AccountId, emailId: EmailId): boolean {
+  return store.email(accountId, emailId) === null;
+}
 
 export class OpenMessage {
   readonly reader: MessageReader;

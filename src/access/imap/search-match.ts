@@ -232,11 +232,17 @@ function atRow(run: (probe: Probe) => boolean | undefined): Test {
 /** Keywords are kept as one text for each set of them: each set is looked into once. */
 function keywordTest(view: MailboxView, word: string, isSet: boolean): Test {
   const sets = new Map<number, boolean>();
+  let texts = view.keywordTexts;
   return atView((probe) => {
+    if (texts !== view.keywordTexts) {
+      // The view has numbered them anew.
+      texts = view.keywordTexts;
+      sets.clear();
+    }
     const id = view.keywords[probe.index]!;
     let has = sets.get(id);
     if (has === undefined) {
-      has = view.keywordTexts[id]!.toLowerCase().split(' ').includes(word);
+      has = texts[id]!.toLowerCase().split(' ').includes(word);
       sets.set(id, has);
     }
     return has === isSet;

@@ -1,7 +1,7 @@
 /** Reads for a probe what its test still lacks: envelopes in pages, headers and texts message by message. */
 import { searchableText } from '../../mail/searchable-text.ts';
 import { Failure } from '../../system/failure.ts';
-import { OpenMessage } from './open-message.ts';
+import { isRemoved, OpenMessage } from './open-message.ts';
 import { type Fold, LEVEL, type Probe, type Searched, setHeader } from './search-match.ts';
 import type { ImapSession } from './session.ts';
 
@@ -54,6 +54,7 @@ export class Reading {
   #damaged(probe: Probe, error: unknown): false {
     if (!(error instanceof Failure && error.code === 'corruptBlob')) throw error;
     const { context, connection, account } = this.#session;
+    if (isRemoved(context.reader, this.#mailbox.view.accountId, probe.email)) return false;
     context.log.error('imap.message.damaged', { session: connection.id, account: account?.id, email: probe.email, cause: error.message });
     return false;
   }

@@ -8,6 +8,7 @@ import { findPlace, may, type Place } from './places.ts';
 import { positions, uidRanges } from './sequence.ts';
 import { Selected } from './selected.ts';
 import type { ImapSession } from './session.ts';
+import { claimRecent } from './tell-updates.ts';
 import { vanishedEarlier } from './vanished.ts';
 import type { MailboxView } from './view.ts';
 
@@ -68,7 +69,7 @@ function opened(
   out.write(selected.flagLines());
   out.write(`* ${selected.count} EXISTS\r\n`);
   if (!session.isRev2) {
-    if (view.loading === null) session.claimRecent();
+    if (view.loading === null) claimRecent(session);
     out.write(`* ${selected.tellRecent()} RECENT\r\n`);
     // Left out for a large mailbox that is still being read (RFC 3501 section 6.3.1: the client then knows nothing about it).
     const unseen = session.isUidOnly || view.loading !== null ? -1 : firstUnseen(view);

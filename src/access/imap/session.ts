@@ -10,6 +10,7 @@ import { SP, scan, TAG_CHAR } from '../../wire/imap/chars.ts';
 import { Cursor, ImapSyntaxError } from '../../wire/imap/cursor.ts';
 import { IMAP_LIMITS } from '../../wire/imap/limits.ts';
 import { CommandReader, type ReaderEvent } from '../../wire/imap/reader.ts';
+import { NO_RIGHT } from './acl-check.ts';
 import type { Append } from './append-job.ts';
 import { beginAppend, endAppend, finishAppend, nextAppend, receiveAppend } from './append.ts';
 import type { SaslLogin } from './authenticate.ts';
@@ -17,7 +18,6 @@ import { continueSasl } from './authenticate.ts';
 import { capabilityLine } from './capability.ts';
 import { Compression, withoutEndBlock } from './compress-layer.ts';
 import { COMMANDS, type Command, SELECTED } from './commands.ts';
-import { contextsOf } from './context.ts';
 import { scopeOf } from './folders.ts';
 import { hiddenFor } from './hidden.ts';
 import { idleLine } from './idle.ts';
@@ -28,9 +28,10 @@ import { UnknownEncoding } from './open-message.ts';
 import { Output } from './output.ts';
 import { findPlace } from './places.ts';
 import { OwnChanges } from './own-changes.ts';
-import { FLAVOUR, type Selected } from './selected.ts';
+import type { Selected } from './selected.ts';
 import type { ImapSettings } from './settings.ts';
 import { Shared } from './shared.ts';
+import { mayReadSelected, tellLevel, tellUpdates, withLevel } from './tell-updates.ts';
 import { isRefusedBeforeUtf8, UTF8_REFUSAL } from './utf8-only.ts';
 import type { Idler } from './view.ts';
 
@@ -54,6 +55,9 @@ const EARLY_LITERAL_BYTES = 4 * 1024;
 
 /** Commands that name messages by sequence number (RFC 9586 section 3.2). */
 const BY_NUMBER = new Set(['FETCH', 'STORE', 'SEARCH', 'COPY', 'MOVE', 'REPLACE', 'SORT', 'THREAD']);
+
+/** Possible whatever the rights on the selected mailbox have become. */
+const LEAVING = new Set(['CLOSE', 'UNSELECT']);
 
 /** As a tag, the first word of a web request. */
 const HTTP_METHODS = new Set(['GET', 'POST', 'HEAD', 'PUT', 'CONNECT', 'OPTIONS']);
@@ -339,6 +343,10 @@ export class ImapSession implements Session, Idler {
         this.#holdUntil(loading, cursor);
         return;
       }
+      if (command.from === SELECTED && !LEAVING.has(verb) && !mayReadSelected(this)) {
+        this.tagged(tag, NO_RIGHT, 'none');
+        return;
+      }
       updates = command.updates;
       if (isRefusedBeforeUtf8(this, verb)) {
         this.tagged(tag, UTF8_REFUSAL, updates);
@@ -545,7 +553,7 @@ export class ImapSession implements Session, Idler {
         this.#tellMetadata();
         if (this.notify !== null) this.out.write(this.notify.take());
       }
-      said = this.#withLevel(text);
+      said = withLevel(this, text);
     }
     if (this.#inFlight === 0) this.#own = null;
     this.out.write(`${tag} ${said}\r\n`);
@@ -554,59 +562,7 @@ export class ImapSession implements Session, Idler {
   }
 
   tellUpdates(withExpunge: boolean): void {
-    const { selected, notify } = this;
-    if (selected === null) return;
-    if (selected.view.isGone) {
-      this.bye('The selected mailbox was deleted or renamed');
-      return;
-    }
-    const contexts = contextsOf(selected);
-    contexts?.beforeUpdates();
-    if (!selected.isCurrent && notify?.isSilent !== true) this.#bringLevel(selected, withExpunge);
-    contexts?.afterUpdates();
-  }
-
-  #bringLevel(selected: Selected, withExpunge: boolean): void {
-    const { notify } = this;
-    if (!this.isRev2) this.claimRecent();
-    let flavour = withExpunge ? FLAVOUR.expunge : 0;
-    if (this.isCondstore) flavour |= FLAVOUR.condstore;
-    if (this.isRev2) flavour |= FLAVOUR.rev2;
-    if (this.isQresync || this.isUidOnly) flavour |= FLAVOUR.vanished;
-    if (this.isUidOnly) flavour |= FLAVOUR.uidOnly;
-    if (notify?.hearsFlags === false) flavour |= FLAVOUR.noFlags;
-    const countBefore = selected.count;
-    const lastBefore = countBefore === 0 ? 0 : selected.uids[countBefore - 1]!;
-    const updates = selected.updates(flavour, this.#own);
-    if (typeof updates === 'string') this.out.write(updates);
-    else this.out.shared(updates);
-    notify?.newMessages(selected, lastBefore);
-  }
-
-  /**
-   * A client that resynchronises takes the highest modseq it was shown for the one up to which it knows everything: where that is
-   * not so, because something must not be told yet, it is told better (RFC 7162 section 3.2). And removals have no modseq of their
-   * own: it is told that of the mailbox, so that it need not hear of them again. '' where there is nothing to be said.
-   */
-  #level(): string {
-    const { selected } = this;
-    if (!this.isQresync || selected === null || !(selected.hasToldRemovals || selected.isAheadOfLevel)) return '';
-    selected.hasToldRemovals = false;
-    return `[HIGHESTMODSEQ ${selected.levelModseq}]`;
-  }
-
-  #tellLevel(): void {
-    const level = this.#level();
-    if (level !== '') this.out.write(`* OK ${level} Changes up to there have been told\r\n`);
-  }
-
-  /** The same within the tagged response, where it has no other code. */
-  #withLevel(text: string): string {
-    const level = this.#level();
-    if (level === '' || text.startsWith('OK [HIGHESTMODSEQ ')) return text;
-    if (text.startsWith('OK ') && text[3] !== '[') return `OK ${level}${text.slice(2)}`;
-    this.out.write(`* OK ${level} Changes up to there have been told\r\n`);
-    return text;
+    tellUpdates(this, withExpunge, this.#own);
   }
 
   /** Is the client told of annotations, whatever NOTIFY says? */
@@ -636,17 +592,6 @@ export class ImapSession implements Session, Idler {
       (owner, id) => annotatedForeign(this, owner, id),
     );
     return true;
-  }
-
-  claimRecent(): void {
-    const { selected } = this;
-    const uid = selected?.claimRecent() ?? 0;
-    if (selected === null || uid === 0) return;
-    const { accountId, mailboxId } = selected.view;
-    this.context.writer.claimRecent(accountId, mailboxId, uid).catch((cause: unknown) => {
-      // The next session sees them as recent again; nothing is lost.
-      this.context.log.debug('imap.recent.failed', { session: this.connection.id, cause: String(cause) });
-    });
   }
 
   /** The client has been told of this flag change of its own. */
@@ -857,7 +802,7 @@ export class ImapSession implements Session, Idler {
     // A client that does not read gets everything at once when it does.
     else if (this.#maySpeak && !this.out.isFull) {
       this.tellUpdates(true);
-      this.#tellLevel();
+      tellLevel(this);
       this.out.flush();
     }
   }
@@ -879,7 +824,7 @@ export class ImapSession implements Session, Idler {
     }
     if (this.#mode === 'idle' || notify.pushesSelected) {
       this.tellUpdates(this.#mode === 'idle' || !notify.isDelayed);
-      this.#tellLevel();
+      tellLevel(this);
     }
     this.out.write(notify.take());
     return notify.hasNewMessages;

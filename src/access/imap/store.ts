@@ -154,13 +154,14 @@ function knownFlags(session: ImapSession, selected: Selected, uids: readonly num
 }
 
 /** Can the client tell by itself what the flags are now? Not when another session's change came in between: then it is told in spite of .SILENT (RFC 9051 section 6.4.6). */
-function isAsWished(args: StoreArguments, before: Known | undefined, after: FlagChange): boolean {
+function isAsWished(args: Permitted, before: Known | undefined, after: FlagChange): boolean {
   if (before === undefined) return false;
   const { bits, keywords } = args.flags;
-  const flags = args.mode === 'add' ? before.flags | bits : args.mode === 'remove' ? before.flags & ~bits : bits;
+  const kept = before.flags & (args.keeps?.flags ?? 0);
+  const flags = args.mode === 'add' ? before.flags | bits : args.mode === 'remove' ? before.flags & ~bits : bits | kept;
   if (flags !== after.flags) return false;
   const is = after.keywords ?? '';
-  if (args.mode !== 'replace' && keywords.length === 0) return is === before.keywords;
+  if (args.keeps?.keywords === true || (args.mode !== 'replace' && keywords.length === 0)) return is === before.keywords;
   const wished = new Set(args.mode === 'replace' ? [] : words(before.keywords));
   for (const keyword of keywords) {
     if (args.mode === 'remove') wished.delete(keyword.toLowerCase());

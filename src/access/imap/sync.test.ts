@@ -456,6 +456,20 @@ test('flags that may not be changed are passed over, and only when none may it i
   assert.match(await client.exchange('l EXPUNGE\r\n'), /\* 3 EXPUNGE\r\n/);
 });
 
+test('flags that may not be changed and that somebody else changes at that moment are told in spite of .SILENT', async () => {
+  const made = shared({ now: 'lrs' });
+  const client = await made.client();
+  await client.exchange(`a SELECT ${BOBS}\r\n`);
+  assert.match(await client.exchange('b FETCH 3 FLAGS\r\n'), /\(\\Recent \\Deleted\)/);
+  const { flags } = made.store;
+  made.store.flags = async (...args) => {
+    made.store.flags = flags;
+    await flags.call(made.store, args[0], args[1], [3], 'remove', 8, []);
+    return flags.apply(made.store, args);
+  };
+  assert.match(await client.exchange('c STORE 3 FLAGS.SILENT (\\Seen)\r\n'), /\* 3 FETCH \(FLAGS \(\\Recent \\Seen\)\)\r\nc OK/);
+});
+
 /** What a client that keeps a copy knows: flags by uid. */
 class Copy {
   readonly flags = new Map<number, string>();

@@ -8,7 +8,7 @@
 import { threadFacts } from '../../mail/thread-facts.ts';
 import type { LoopContext } from '../../ports.ts';
 import { Failure } from '../../system/failure.ts';
-import { OpenMessage } from './open-message.ts';
+import { isRemoved, OpenMessage } from './open-message.ts';
 import { pause, type SliceClock } from './pace.ts';
 import type { MailboxKeys } from './sort-keys.ts';
 import type { MailboxView } from './view.ts';
@@ -114,6 +114,7 @@ function headerFacts(context: LoopContext<any>, accountId: number, emailId: numb
   if (row === null) return NO_FACTS;
   const damaged = (error: unknown): Facts => {
     if (!(error instanceof Failure && error.code === 'corruptBlob')) throw error;
+    if (isRemoved(reader, accountId, emailId)) return NO_FACTS;
     context.log.error('imap.message.damaged', { account: accountId, email: emailId, cause: error.message });
     return NO_FACTS;
   };

@@ -16,6 +16,9 @@ const PAGE_ROWS = 5000;
 /** Flag changes remembered for sessions that are behind; a session behind these looks at every message. */
 const CHANGES_MAX = 10_000;
 
+/** Different lists of keywords before those that nobody has are looked for. */
+const KEYWORD_TEXTS_LEAST = 1000;
+
 /** What one session hears; kept for the next one that stands where it stood. */
 export interface FormattedUpdate {
   readonly fromVersion: number;
@@ -66,7 +69,8 @@ export class MailboxView {
   /** Those who selected the mailbox before it was read. Told when it has been, before anything that happened meanwhile is applied. */
   readonly early = new Set<{ settle(): void }>();
   readonly #uidNextAtStart: number;
-  readonly keywordTexts: string[] = [''];
+  /** Each different list of keywords that messages have; '' first. Another array when they are numbered anew. */
+  keywordTexts: string[] = [''];
   readonly #keywordIds = new Map<string, number>([['', 0]]);
   /** Every keyword in use, by its lower-case form. */
   readonly keywordNames = new Map<string, string>();
@@ -150,6 +154,7 @@ export class MailboxView {
   #keywordId(text: string): number {
     let id = this.#keywordIds.get(text);
     if (id === undefined) {
+      if (this.keywordTexts.length >= this.#keywordTextsMost) this.#forgetKeywords();
       id = this.keywordTexts.length;
       this.keywordTexts.push(text);
       this.#keywordIds.set(text, id);
@@ -157,6 +162,26 @@ export class MailboxView {
     }
     return id;
   }
+
+  /** Lists that no message has any more go: whoever sets other keywords again and again must not fill the memory. */
+  #forgetKeywords(): void {
+    const texts = [''];
+    const moved = new Uint32Array(this.keywordTexts.length);
+    for (let i = 0; i < this.count; i += 1) {
+      const id = this.keywords[i]!;
+      if (id === 0) continue;
+      if (moved[id] === 0) {
+        moved[id] = texts.length;
+        texts.push(this.keywordTexts[id]!);
+      }
+      this.keywords[i] = moved[id]!;
+    }
+    this.keywordTexts = texts;
+    this.#keywordIds.clear();
+    for (let id = 0; id < texts.length; id += 1) this.#keywordIds.set(texts[id]!, id);
+    this.#keywordTextsMost = Math.max(KEYWORD_TEXTS_LEAST, 2 * texts.length);
+  }
+  #keywordTextsMost = KEYWORD_TEXTS_LEAST;
 
   /**
    * What the store has committed up to `modseq` was announced and is on its way to this thread: resolves when it is applied. Another client

@@ -60,18 +60,26 @@ export class Views {
       if (view === null) early.push(announcement);
       else view.apply(announcement);
     });
-    const row: MailboxRow | null = this.#reader.mailboxById(accountId, mailboxId);
-    if (row === null || !row.isSelectable) {
+    let opened: MailboxView;
+    let loading: void | Promise<void>;
+    try {
+      const row: MailboxRow | null = this.#reader.mailboxById(accountId, mailboxId);
+      if (row === null || !row.isSelectable) {
+        stop();
+        return null;
+      }
+      opened = new MailboxView(this.#reader, row);
+      loading = opened.load();
+    } catch (error) {
+      // Half a view must not be there for the next one.
       stop();
-      return null;
+      throw error;
     }
-    const opened = new MailboxView(this.#reader, row);
     view = opened;
     opened.users = 1;
     opened.stopWatching = stop;
     const entry: Open = { view: opened, leftAt: 0 };
     this.#open.set(mailboxId, entry);
-    const loading = opened.load();
     for (const announcement of early) opened.apply(announcement);
     if (loading instanceof Promise) {
       loading.catch(() => {

@@ -253,3 +253,16 @@ test('keys without issuer or audience, and a secret without a name, are mistakes
 test('algorithms with shared secrets, and none, cannot be allowed', () => {
   for (const name of ['none', 'HS256']) assert.throws(() => OAUTH_SETTINGS['oauth.algorithms'].parse([name]), SettingError);
 });
+
+test('a token judged by settings that changed meanwhile is not remembered under the new ones', async () => {
+  const before: OAuthSettings = { ...defaultsOf(OAUTH_SETTINGS), ...signed() };
+  const changed: OAuthSettings = { ...before, 'oauth.audience': ['elsewhere'] };
+  const token = await issuer.sign({ email: 'anna@example.org' });
+  const made = new TokenChecker(() => Date.now());
+  await made.check(await issuer.sign({ email: 'bert@example.org' }), before, 100); // From here on the keys are known.
+  const asked = made.check(token, before, 100);
+  const other = made.check('another', changed, 100);
+  assert.equal((await asked).kind, 'good');
+  assert.equal((await other).kind, 'bad');
+  assert.equal((await made.check(token, changed, 100)).kind, 'bad');
+});

@@ -51,7 +51,8 @@ export class TokenChecker {
       this.#pending.set(mark, pending);
     }
     const { answer, expiresAt } = await pending;
-    if (answer.kind === 'good') {
+    // Judged by settings that have changed meanwhile: it counts for whoever waited, and no longer.
+    if (answer.kind === 'good' && settings === this.#madeFor) {
       const forMs = Math.min(settings['oauth.cacheTime'], expiresAt - this.#clock());
       if (forMs > 0) this.#known.set(mark, { user: answer.user, until: this.#now() + forMs }, entriesMax);
     }

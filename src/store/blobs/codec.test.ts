@@ -37,6 +37,31 @@ test('every changed byte of a frame is noticed', () => {
   }
 });
 
+for (const codec of [CODEC.zstd, CODEC.zstdMail]) {
+  test(`a damaged frame harms no other message: codec ${codec}`, () => {
+    const good = Buffer.from('Subject: good\r\n\r\nAs it was.\r\n'.repeat(20));
+    const goodFrame = compressFrame(good, codec);
+    const isWell = (): void => assert.deepEqual(Buffer.from(decompressFrame(goodFrame, codec, good.length)), good);
+    const other = Buffer.from(randomBytes(3000).toString('hex'));
+    const frame = Buffer.from(compressFrame(other, codec));
+    // Cut anywhere, also within the checksum; with something behind it; of too little room, of which it fills any part.
+    for (let length = 0; length < frame.length; length += length < 20 || length > frame.length - 20 ? 1 : 97) {
+      assert.throws(() => decompressFrame(frame.subarray(0, length), codec, other.length), Failure);
+      isWell();
+    }
+    assert.throws(() => decompressFrame(Buffer.concat([frame, frame.subarray(0, 9)]), codec, 2 * other.length), Failure);
+    isWell();
+    assert.throws(() => decompressFrame(Buffer.concat([frame, goodFrame]), codec, 2 * other.length), Failure);
+    isWell();
+    for (const room of [0, 1, 100, other.length - 1]) {
+      assert.throws(() => decompressFrame(frame, codec, room), Failure);
+      isWell();
+    }
+    assert.throws(() => decompressFrame('text' as never, codec, 100), Failure);
+    isWell();
+  });
+}
+
 test('a frame that says it is larger than allowed is refused', () => {
   assert.throws(() => decompressFrame(compressFrame(Buffer.alloc(100_000)), CODEC.zstd, 1000), Failure);
 });

@@ -47,13 +47,47 @@ class Context {
     handle!.writeSync(this.#flush, input, 0, input.length, output, 0, output.length);
     if (this.#failure !== null || state![1] !== 0) {
       const failure = this.#failure ?? 'more data than expected';
-      // What it remembers of the damaged frame must not meet the next one.
-      this.#stream.close();
-      this.#stream = null;
+      this.forget();
       throw new Error(failure);
     }
     return output.length - state![0]!;
   }
+
+  /** What it remembers of a damaged frame must not meet the next one. */
+  forget(): void {
+    this.#stream?.close();
+    this.#stream = null;
+  }
+}
+
+/** Four bytes at the beginning of every frame, as a number in little endian. */
+const MAGIC = 0xfd2fb528;
+/** By their flags: bytes of the dictionary's id, and of the content's size. */
+const DICTIONARY_ID_BYTES = [0, 1, 2, 4];
+const CONTENT_SIZE_BYTES = [0, 2, 4, 8];
+
+/**
+ * Is this one frame from its first to its last byte (RFC 8878 section 3.1.1)? A kept context that was given part of one waits for the rest:
+ * it would take the next message for it.
+ */
+export function isWholeFrame(bytes: Uint8Array): boolean {
+  if (!(bytes instanceof Uint8Array) || bytes.length < 5) return false;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (view.getUint32(0, true) !== MAGIC) return false;
+  const descriptor = bytes[4]!;
+  const isSingle = (descriptor & 0x20) !== 0;
+  const sizeFlag = descriptor >> 6;
+  const sizeBytes = sizeFlag === 0 && isSingle ? 1 : CONTENT_SIZE_BYTES[sizeFlag]!;
+  const checksumBytes = (descriptor & 4) === 0 ? 0 : 4;
+  let at = 5 + (isSingle ? 0 : 1) + DICTIONARY_ID_BYTES[descriptor & 3]! + sizeBytes;
+  for (let isLast = false; !isLast; ) {
+    if (at + 3 > bytes.length) return false;
+    const header = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16);
+    isLast = (header & 1) !== 0;
+    // A block of one repeated byte has this byte alone.
+    at += 3 + (((header >> 1) & 3) === 1 ? 1 : header >> 3);
+  }
+  return at + checksumBytes === bytes.length;
 }
 
 export interface Zstd {
@@ -78,10 +112,15 @@ function kept(dictionary: Buffer | undefined): Zstd {
       return new Uint8Array(scratch.subarray(0, compressor.run(bytes, scratch)));
     },
     decompress(frame, bytesMax, room) {
+      if (!isWholeFrame(frame)) throw new Error('not a whole frame');
       // A byte more than may be: a frame that fills it is larger than it should be.
       const output = room !== undefined && room.length > bytesMax ? room.subarray(0, bytesMax + 1) : Buffer.allocUnsafeSlow(bytesMax + 1);
       const length = decompressor.run(frame, output);
-      if (length > bytesMax) throw new Error('more data than expected');
+      if (length > bytesMax) {
+        // There may be more, which would come out before the next message.
+        decompressor.forget();
+        throw new Error('more data than expected');
+      }
       return output.subarray(0, length);
     },
   };
