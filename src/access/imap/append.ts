@@ -16,6 +16,7 @@ import { has } from './capability.ts';
 import { appendUrl } from './catenate.ts';
 import { tellScripts } from './events.ts';
 import { replaced, storeReplacement } from './replace.ts';
+import { refusalOf } from './refusal.ts';
 import type { ImapSession } from './session.ts';
 import { needsUtf8, UTF8_REFUSAL } from './utf8-only.ts';
 
@@ -208,12 +209,12 @@ function perform(session: ImapSession, append: Append, steps: readonly AppendSte
     try {
       done = step(session, append, steps[i]!, literalBytes);
     } catch (error) {
-      append.refuse(session.refusalText(error));
+      append.refuse(refusalOf(session, error));
     }
     if (done instanceof Promise) {
       return done.then(
         () => perform(session, append, steps, i + 1, literalBytes),
-        (error) => append.refuse(session.refusalText(error)),
+        (error) => append.refuse(refusalOf(session, error)),
       );
     }
   }

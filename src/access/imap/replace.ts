@@ -4,6 +4,7 @@ import { type Append, handOver, type Replaced } from './append-job.ts';
 import { has } from './capability.ts';
 import { tellScripts } from './events.ts';
 import { mayNow } from './rights-now.ts';
+import { refusalOf } from './refusal.ts';
 import type { ImapSession } from './session.ts';
 
 const NO_MESSAGE = 'NO [NONEXISTENT] No such message';
@@ -36,7 +37,7 @@ export async function storeReplacement(session: ImapSession, append: Append): Pr
   try {
     outcome = await handOver(append, () => session.context.writer.run('message.replace', input));
   } catch (error) {
-    return session.refusalText(error);
+    return refusalOf(session, error);
   }
   if (session.isClosed) return '';
   // Section 4.3: the client learns the new UID before it hears of anything else, and of the new message before the old one goes.

@@ -5,9 +5,8 @@
 import { idle } from '../../net/idle.ts';
 import { watchLogin } from '../../directory/logins.ts';
 import type { Account, Connection, LoopContext, Session, SessionFactory } from '../../ports.ts';
-import { FAILURES, Failure } from '../../system/failure.ts';
 import { SP, scan, TAG_CHAR } from '../../wire/imap/chars.ts';
-import { Cursor, ImapSyntaxError } from '../../wire/imap/cursor.ts';
+import { Cursor } from '../../wire/imap/cursor.ts';
 import { IMAP_LIMITS } from '../../wire/imap/limits.ts';
 import { CommandReader, type ReaderEvent } from '../../wire/imap/reader.ts';
 import { NO_RIGHT } from './acl-check.ts';
@@ -18,15 +17,16 @@ import { continueSasl } from './authenticate.ts';
 import { capabilityLine } from './capability.ts';
 import { Compression, withoutEndBlock } from './compress-layer.ts';
 import { COMMANDS, type Command, SELECTED } from './commands.ts';
+import { Flight } from './flight.ts';
 import { scopeOf } from './folders.ts';
 import { hiddenFor } from './hidden.ts';
 import { idleLine } from './idle.ts';
 import { annotatedForeign } from './metadata.ts';
 import { MetadataNews } from './metadata-news.ts';
 import type { Notify } from './notify.ts';
-import { UnknownEncoding } from './open-message.ts';
 import { Output } from './output.ts';
 import { findPlace } from './places.ts';
+import { refusalOf } from './refusal.ts';
 import { OwnChanges } from './own-changes.ts';
 import type { Selected } from './selected.ts';
 import type { ImapSettings } from './settings.ts';
@@ -45,8 +45,6 @@ export type Updates = 'all' | 'noExpunge' | 'none';
 
 /** Commands run in one go before other sessions get their turn. */
 const BURST = 100;
-/** Commands that wait for the writer at the same time; then all are awaited, and what else changed is told. */
-const IN_FLIGHT_MAX = 64;
 /** Unread input above which the client must wait. */
 const BUFFERED_MAX = 256 * 1024;
 /** Until login, nobody needs long commands. */
@@ -61,8 +59,6 @@ const LEAVING = new Set(['CLOSE', 'UNSELECT']);
 
 /** As a tag, the first word of a web request. */
 const HTTP_METHODS = new Set(['GET', 'POST', 'HEAD', 'PUT', 'CONNECT', 'OPTIONS']);
-
-const LANDED = Promise.resolve();
 
 const SESSION = Symbol('imap session');
 type Sessioned = Connection['socket'] & { [SESSION]?: ImapSession };
@@ -118,10 +114,7 @@ export class ImapSession implements Session, Idler {
   readonly #limits: { lineBytesMax: number; literalBytesMax: number };
   #mode: Mode = 'commands';
   #isBusy = false;
-  /** Commands that were begun and are not answered: only such as may run side by side (RFC 9051 section 5.5). */
-  #inFlight = 0;
-  /** Resolves when the last of them has been answered. */
-  #landing: Promise<void> = LANDED;
+  readonly #flight = new Flight();
   /** A command that came while others were in flight and must wait for them. */
   #held: Buffer | null = null;
   #isPaused = false;
@@ -202,7 +195,7 @@ export class ImapSession implements Session, Idler {
   #pump(): void {
     let burst = 0;
     while (!this.#isBusy && !this.isClosed) {
-      if (this.#isDraining && this.#mode !== 'append' && this.#inFlight === 0) {
+      if (this.#isDraining && this.#mode !== 'append' && this.#flight.isEmpty) {
         this.bye('Server is shutting down');
         return;
       }
@@ -324,7 +317,7 @@ export class ImapSession implements Session, Idler {
         verb = `UID ${cursor.word()}`;
       }
       const command = COMMANDS.get(verb);
-      if (this.#inFlight > 0 && (command?.overlaps === undefined || this.#inFlight >= IN_FLIGHT_MAX)) {
+      if (!this.#flight.isEmpty && (command?.overlaps === undefined || this.#flight.isFull)) {
         this.#hold(cursor);
         return;
       }
@@ -359,7 +352,7 @@ export class ImapSession implements Session, Idler {
       }
       this.notify?.commandBegins(verb, args);
       const overlaps = command.overlaps?.(this, args) === true;
-      if (this.#inFlight > 0 && !overlaps) {
+      if (!this.#flight.isEmpty && !overlaps) {
         this.#hold(cursor);
         return;
       }
@@ -368,13 +361,13 @@ export class ImapSession implements Session, Idler {
       if (overlaps && result instanceof Promise) this.answerLater(tag, updates, result);
       else this.#finish(tag, this.#beside(updates), result);
     } catch (error) {
-      this.tagged(tag, this.#refusal(error), this.#beside(updates));
+      this.tagged(tag, refusalOf(this, error), this.#beside(updates));
     }
   }
 
   /** Nothing that moves sequence numbers may be said while a command that uses them is under way. */
   #beside(updates: Updates): Updates {
-    return this.#inFlight > 0 ? 'none' : updates;
+    return this.#flight.isEmpty ? updates : 'none';
   }
 
   /** The command waits until those in flight have landed. */
@@ -429,50 +422,43 @@ export class ImapSession implements Session, Idler {
       },
       (error) => {
         this.#isBusy = false;
-        this.tagged(tag, this.#refusal(error), updates);
+        this.tagged(tag, refusalOf(this, error), updates);
         this.#pump();
       },
     );
   }
 
-  /**
-   * The command is answered when the promise settles; commands that may run beside it are begun meanwhile. They reach the writer in
-   * the order in which they came, and many of them share a commit.
-   */
+  /** The command is answered when the promise settles; commands that may run beside it are begun meanwhile. */
   answerLater(tag: string, updates: Updates, result: Promise<string | null>): void {
-    this.#inFlight += 1;
-    // Answered in order too: some clients take the first tagged response for that of their first command.
-    const before = this.#landing;
-    this.#landing = result.then(
-      (text) => before.then(() => this.#landed(tag, updates, text)),
-      (error) => before.then(() => this.#landed(tag, updates, this.#refusal(error))),
+    this.#flight.begin(
+      result,
+      (text) => this.#landed(tag, updates, text),
+      (error) => refusalOf(this, error),
     );
   }
 
   /** Answers a command that is done, behind those that are still under way. */
   answer(tag: string, text: string, updates: Updates): void {
-    if (this.#inFlight === 0) this.tagged(tag, text, updates);
+    if (this.#flight.isEmpty) this.tagged(tag, text, updates);
     else this.answerLater(tag, updates, Promise.resolve(text));
   }
 
   /** Are so many commands under way that the next one must wait until all have `landed`? */
   get isFlightFull(): boolean {
-    return this.#inFlight >= IN_FLIGHT_MAX;
+    return this.#flight.isFull;
   }
 
   /** Resolves when no command is under way beside the others. */
   get landed(): Promise<void> {
-    return this.#landing;
+    return this.#flight.landed;
   }
 
   #landed(tag: string, updates: Updates, text: string | null): void {
-    this.#inFlight -= 1;
     if (text !== null) this.tagged(tag, text, this.#beside(updates));
-    if (this.#inFlight > 0) {
+    if (!this.#flight.isEmpty) {
       this.out.flush();
       return;
     }
-    this.#landing = LANDED;
     const held = this.#held;
     this.#held = null;
     if (held !== null && !this.isClosed) {
@@ -506,7 +492,7 @@ export class ImapSession implements Session, Idler {
   }
 
   #stepFailed(error: unknown): void {
-    const text = this.#refusal(error);
+    const text = refusalOf(this, error);
     if (this.append !== null) {
       // The rest of the command may still be on its way: it must be read, or it would be taken for commands.
       if (this.append.isComplete) finishAppend(this, this.append, text);
@@ -516,24 +502,6 @@ export class ImapSession implements Session, Idler {
     const tag = this.sasl?.tag ?? '*';
     this.endSasl();
     this.tagged(tag, text, 'none');
-  }
-
-  /** What the client is told of an error: a tagged response without its tag. Bugs and failures of the store go to the log. */
-  refusalText(error: unknown): string {
-    return this.#refusal(error);
-  }
-
-  #refusal(error: unknown): string {
-    if (error instanceof ImapSyntaxError) return `BAD ${error.message}`;
-    if (error instanceof Failure) {
-      // A write is given up when its client goes away: no trouble of the store.
-      if (error.code === 'corruptBlob' || error.code === 'diskFull' || (error.code === 'storeBusy' && !this.isClosed))
-        this.context.log.error('imap.store.failed', { session: this.connection.id, account: this.account?.id, code: error.code, cause: error.message });
-      return FAILURES[error.code].imap;
-    }
-    if (error instanceof UnknownEncoding) return 'NO [UNKNOWN-CTE] The part is in an encoding that cannot be undone';
-    this.context.log.error('imap.bug', { session: this.connection.id, account: this.account?.id, cause: error instanceof Error ? error.stack : String(error) });
-    return 'NO [SERVERBUG] Internal error, see the server log';
   }
 
   // ── Output ──
@@ -555,7 +523,7 @@ export class ImapSession implements Session, Idler {
       }
       said = withLevel(this, text);
     }
-    if (this.#inFlight === 0) this.#own = null;
+    if (this.#flight.isEmpty) this.#own = null;
     this.out.write(`${tag} ${said}\r\n`);
     if (this.#badCommands >= this.context.settings()['imap.badCommandsMax']) this.bye('Too many bad commands');
     else if (this.loginFailures >= this.context.settings()['imap.loginFailuresMax']) this.bye('Too many failed logins');
@@ -738,7 +706,7 @@ export class ImapSession implements Session, Idler {
       fail: (why) => this.bye(why),
       // UNAUTHENTICATE may still wait for its turn.
       ended: () => {
-        if (!this.#isBusy && this.#inFlight === 0) this.bye('Compressed data has ended');
+        if (!this.#isBusy && this.#flight.isEmpty) this.bye('Compressed data has ended');
       },
       bytesFree: settings['imap.appendBytesMax'] + settings['imap.literalBytesMax'] + settings['imap.lineBytesMax'],
     });
@@ -794,7 +762,7 @@ export class ImapSession implements Session, Idler {
 
   /** Between commands, or in IDLE: what is said now stands in no command's way. */
   get #maySpeak(): boolean {
-    return !this.isClosed && !this.#isBusy && this.#inFlight === 0 && (this.#mode === 'idle' || this.#mode === 'commands');
+    return !this.isClosed && !this.#isBusy && this.#flight.isEmpty && (this.#mode === 'idle' || this.#mode === 'commands');
   }
 
   viewChanged(): void {
@@ -842,7 +810,7 @@ export class ImapSession implements Session, Idler {
     const logoutAt = this.#lastInput + settings['imap.inactivityTimeout'];
     if (now >= logoutAt) {
       // A command that still runs is cut off only when the client has stopped reading its answer.
-      if (!this.#isBusy && this.#inFlight === 0) this.bye('Logged out after inactivity');
+      if (!this.#isBusy && this.#flight.isEmpty) this.bye('Logged out after inactivity');
       else if (this.out.isFull) this.connection.socket.destroy();
       else this.deadline = now + 60_000;
       return;
