@@ -28,9 +28,9 @@ export const ACCOUNT_OPTIONS: Readonly<Record<string, AccountOption>> = {
     doc: 'The account has moved: logins are answered with this referral (RFC 2221).',
   },
   'pop3.shows': {
-    check: oneOf('all', 'unseen', 'none'),
-    accepts: 'all, unseen or none',
-    doc: 'What POP3 shows of the inbox: all messages, only those that POP3 or IMAP have not read, or nothing (POP3 is off).',
+    check: oneOf('all', 'unseen', 'everywhere', 'none'),
+    accepts: 'all, unseen, everywhere or none',
+    doc: 'What POP3 shows: all of the inbox, only what POP3 or IMAP have not read of the inbox, the inbox and every other mailbox except trash, junk, drafts and sent (everywhere), or nothing (POP3 is off).',
   },
   'pop3.since': {
     check: (value) => (/^\d{4}-\d{2}-\d{2}$/.test(value) && !Number.isNaN(Date.parse(value)) ? undefined : 'must be a date: 2026-11-20'),

@@ -83,7 +83,7 @@ export class Indexer {
     this.#isDamaged = true;
   }
 
-  /** Indexes everything stored up to now. Answers how many emails. Rejects with what SQLite or the disk says; to be called again then. */
+  /** Indexes what is stored now (what comes meanwhile may be left to the next call). Answers how many emails. Rejects with what SQLite or the disk says; to be called again then. */
   async catchUp(): Promise<number> {
     let done = 0;
     if (this.#isDamaged || this.#options.progress?.isDamaged === true) this.#makeAnew(new Error('damage was met'));
@@ -91,7 +91,10 @@ export class Indexer {
       const emails = this.#options.reader.rows(NEXT_EMAILS_SQL, this.#cursor, SEARCH_LIMITS.batchMessages) as StoredEmail[];
       if (emails.length === 0) break;
       try {
-        done += await this.#indexBatch(emails);
+        const taken = await this.#indexBatch(emails);
+        done += taken;
+        // The rest are so few that more of them are worth waiting for: a transaction costs as much for one as for many.
+        if (taken === emails.length && emails.length < SEARCH_LIMITS.batchMessages) break;
       } catch (error) {
         if (this.#isClosed) break;
         if (this.#connection.db.isTransaction) this.#connection.exec('ROLLBACK');

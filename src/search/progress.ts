@@ -1,10 +1,11 @@
 /** What the indexer tells the loops, in memory they share: how far it is, and when there is a new index file to open. */
 import type { EmailId } from '../ports.ts';
 
-/** 32-bit words: commits so far, number of the index file (0: none yet), damage seen; then the cursor in 64 bits. */
+/** 32-bit words: commits so far, number of the index file (0: none yet), damage seen, how often somebody was in a hurry; then the cursor in 64 bits. */
 const TICK = 0;
 const FILE = 1;
 const DAMAGED = 2;
+const HURRY = 3;
 const CURSOR = 2;
 
 export function createSearchProgress(): SharedArrayBuffer {
@@ -48,9 +49,25 @@ export class SearchProgress {
     Atomics.store(this.#words, DAMAGED, 1);
   }
 
+  /** Somebody waits for what is not indexed yet: the indexer does not wait for a quiet moment then. */
+  hurry(): void {
+    Atomics.add(this.#words, HURRY, 1);
+    Atomics.notify(this.#words, HURRY);
+  }
+  /** How often somebody was in a hurry. */
+  get hurries(): number {
+    return Atomics.load(this.#words, HURRY);
+  }
+  /** Resolves when that is no longer `known`. */
+  async hurried(known: number): Promise<void> {
+    const wait = Atomics.waitAsync(this.#words, HURRY, known);
+    if (wait.async) await wait.value;
+  }
+
   /** Resolves when the cursor has reached `target`, or after `ms` (false). */
   async reached(target: EmailId, ms: number): Promise<boolean> {
     const end = performance.now() + ms;
+    if (this.file === 0 || this.cursor < target) this.hurry();
     for (;;) {
       const tick = Atomics.load(this.#words, TICK);
       if (this.file !== 0 && this.cursor >= target) return true;

@@ -13,10 +13,13 @@ import { openStoreReader } from '../store/reader.ts';
 import { connectWriter } from '../store/writer/client.ts';
 import { start, startThread } from './start.ts';
 
-/** After the first news: more of them come soon, and one transaction is made for all. */
-const WAKE_MS = 50;
-/** While news keep coming: many messages in one transaction cost much less than the same ones in many. */
-const ROUND_MS = 400;
+/**
+ * News are gathered until there have been none for a while: a transaction of the index costs as much for one message as for many, and
+ * deliveries need the processor more. Who waits for the index (`SearchProgress.hurry`) need not wait for that.
+ */
+const QUIET_MS = 3000;
+/** The longest that the first of the news waits while more keep coming. */
+const WAIT_MAX_MS = 60_000;
 /** After a failure (a full disk): the next try. */
 const AGAIN_MS = 30_000;
 /** What is removed from the index takes a look at all messages of the account: not after every expunge. */
@@ -29,6 +32,9 @@ let isWorking = false;
 let isWanted = false;
 let isStopped = false;
 let timer: NodeJS.Timeout | null = null;
+/** When news came that are not indexed: the first and the last of them; 0: none. */
+let firstNewsAt = 0;
+let lastNewsAt = 0;
 let removedAt = 0;
 
 const thread = startThread({
@@ -45,6 +51,7 @@ const thread = startThread({
 if (process.platform === 'linux') setPriority(0, NICE);
 const paths = storePaths(start.settings.dataDir);
 const reader = openStoreReader(paths.database, paths.blobs);
+const progress = new SearchProgress(start.searchProgress!);
 const attachments = new AttachmentReader();
 connectWriter(start.writerPort!, hear);
 
@@ -66,51 +73,69 @@ function hear(news: readonly Announcement[]): void {
       default:
     }
   }
-  if (isNew) wake(WAKE_MS);
+  if (isNew) noteNews();
+}
+
+function noteNews(): void {
+  isWanted = true;
+  lastNewsAt = performance.now();
+  if (firstNewsAt === 0) firstNewsAt = lastNewsAt;
+  if (timer === null) wake(dueIn());
+}
+
+/** Milliseconds until the news have waited long enough. */
+function dueIn(): number {
+  return Math.max(0, Math.min(lastNewsAt + QUIET_MS, firstNewsAt + WAIT_MAX_MS) - performance.now());
 }
 
 function wake(ms: number): void {
   isWanted = true;
   if (isWorking || isStopped) return;
-  if (timer !== null) {
-    if (ms > WAKE_MS) return;
-    clearTimeout(timer);
-  }
+  if (timer !== null) clearTimeout(timer);
   timer = setTimeout(() => {
     timer = null;
-    void work();
+    const left = firstNewsAt === 0 ? 0 : dueIn();
+    if (left > 0) wake(left);
+    else void work();
   }, ms);
+}
+
+/** Somebody waits for the index. */
+async function listen(): Promise<void> {
+  for (let known = progress.hurries; !isStopped; known = progress.hurries) {
+    await progress.hurried(known);
+    firstNewsAt = 0;
+    wake(0);
+  }
 }
 
 async function work(): Promise<void> {
   isWorking = true;
+  isWanted = false;
+  firstNewsAt = 0;
+  const { hurries } = progress;
   let againMs: number | null = null;
   try {
     indexer ??= openIndexer();
-    for (let round = 0; isWanted && !isStopped; round += 1) {
-      // What came while it worked is gathered like the first news.
-      if (round > 0) await new Promise((resolve) => setTimeout(resolve, ROUND_MS));
-      if (isStopped) return;
-      isWanted = false;
-      await indexer.catchUp();
-      await indexer.readAttachments(() => !isWanted);
-      if (!isWanted && performance.now() - removedAt > REMOVE_EVERY_MS) {
-        removedAt = performance.now();
-        await indexer.removeGone();
-      }
-      while (!isWanted && !isStopped && indexer.tidy()) await new Promise((resolve) => setImmediate(resolve));
+    await indexer.catchUp();
+    await indexer.readAttachments(() => !isWanted);
+    if (!isWanted && performance.now() - removedAt > REMOVE_EVERY_MS) {
+      removedAt = performance.now();
+      await indexer.removeGone();
     }
+    while (!isWanted && !isStopped && indexer.tidy()) await new Promise((resolve) => setImmediate(resolve));
   } catch (cause) {
     if (!isStopped) {
       if (isDamage(cause)) indexer?.noteDamage();
       else thread.log.warn('search.failed', { cause });
-      againMs = isDamage(cause) ? WAKE_MS : AGAIN_MS;
+      againMs = isDamage(cause) ? 0 : AGAIN_MS;
     }
   }
   isWorking = false;
   if (isStopped) return;
   if (againMs !== null) wake(againMs);
-  else if (isWanted) wake(WAKE_MS);
+  else if (progress.hurries !== hurries) wake(0);
+  else if (isWanted) wake(firstNewsAt === 0 ? 0 : dueIn());
 }
 
 function openIndexer(): Indexer {
@@ -120,14 +145,15 @@ function openIndexer(): Indexer {
     log: thread.log,
     metrics: thread.metrics,
     settings: thread.settings,
-    progress: new SearchProgress(start.searchProgress!),
+    progress,
     attachments,
   });
 }
 
 if (!isStopped) {
   // Removals that nothing new follows.
-  setInterval(() => wake(WAKE_MS), REMOVE_EVERY_MS);
+  setInterval(() => wake(0), REMOVE_EVERY_MS);
+  void listen();
   wake(0);
 }
 thread.link.tell('ready');

@@ -4,7 +4,8 @@ import { accountOptions } from '../../directory/options.ts';
 import type { Pop3Settings } from './settings.ts';
 
 export interface Pop3Choice {
-  readonly shows: 'all' | 'unseen' | 'none';
+  /** 'all' and 'unseen' are of the inbox; 'everywhere' is that and the other mailboxes (mailboxes.ts). */
+  readonly shows: 'all' | 'unseen' | 'everywhere' | 'none';
   /** Messages that arrived before are not shown (Unix milliseconds). */
   readonly since: number;
   readonly deletes: 'expunge' | 'trash' | 'keep';
@@ -17,7 +18,7 @@ export function choiceOf(reader: StoreReader, accountId: AccountId, settings: Po
   const deletes = own.get('pop3.deletes');
   const since = Date.parse(own.get('pop3.since') ?? '');
   return {
-    shows: shows === 'all' || shows === 'unseen' || shows === 'none' ? shows : settings['pop3.shows'],
+    shows: shows === 'all' || shows === 'unseen' || shows === 'everywhere' || shows === 'none' ? shows : settings['pop3.shows'],
     since: Number.isNaN(since) ? Number.NEGATIVE_INFINITY : since,
     deletes: deletes === 'expunge' || deletes === 'trash' || deletes === 'keep' ? deletes : settings['pop3.deletes'],
   };

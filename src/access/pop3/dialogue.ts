@@ -7,8 +7,9 @@ import { FAILURES, Failure } from '../../system/failure.ts';
 import { parseCommand } from '../../wire/pop3/command.ts';
 import { COMMAND_LINE_OCTETS_MAX, SASL_LINE_OCTETS_MAX } from '../../wire/pop3/limits.ts';
 import { choiceOf, type Pop3Choice } from './choice.ts';
-import { openMaildrop, type Maildrop } from './maildrop.ts';
+import type { Chosen, Maildrop } from './maildrop.ts';
 import { MaildropLock } from './lock.ts';
+import { openMaildrop } from './open.ts';
 import type { Pop3Context, Pop3Settings } from './settings.ts';
 
 /** RFC 1939: AUTHORIZATION and TRANSACTION; 'closing' is UPDATE and everything after. */
@@ -321,7 +322,7 @@ export class Pop3Session implements Session, IdleWatched {
         context.metrics.count('pop3.inUse');
         return this.err('[IN-USE] Another session has this mailbox open');
       }
-      await context.mirror?.refresh(account.id, { kind: 'mailbox', name: 'INBOX' });
+      await context.mirror?.refresh(account.id, choice.shows === 'everywhere' ? { kind: 'all' } : { kind: 'mailbox', name: 'INBOX' });
       const maildrop = await openMaildrop(context.reader, account.id, this.settings['pop3.messagesMax'], choice);
       if (this.#isClosed) return;
       if (maildrop === null) {
@@ -341,7 +342,7 @@ export class Pop3Session implements Session, IdleWatched {
       this.user = null;
       this.#touch();
       this.ok(`${maildrop.count} messages (${maildrop.bytes} octets)`);
-      this.forget(maildrop.gone);
+      for (const gone of maildrop.gone) this.forget(gone);
     } catch (error) {
       this.account = null;
       await lock.release();
@@ -364,11 +365,11 @@ export class Pop3Session implements Session, IdleWatched {
   }
 
   /** What is kept about messages that are gone may go. Nobody waits for it. */
-  forget(uids: readonly number[]): void {
+  forget({ mailbox, uids }: Chosen): void {
     const maildrop = this.maildrop;
-    if (maildrop === null || uids.length === 0) return;
+    if (maildrop === null) return;
     this.context.writer
-      .run('pop3.forget', { accountId: maildrop.accountId, mailboxId: maildrop.mailboxId, uids })
+      .run('pop3.forget', { accountId: maildrop.accountId, mailboxId: mailbox.id, uids })
       .catch((error) => this.context.log.warn('pop3.forget.failed', { session: this.connection.id, cause: String(error) }));
   }
 
@@ -376,11 +377,10 @@ export class Pop3Session implements Session, IdleWatched {
   saveSeen(): void {
     const maildrop = this.maildrop;
     if (maildrop === null || !this.settings['pop3.markSeen']) return;
-    const uids = maildrop.takeRetrievedUids();
-    if (uids.length === 0) return;
-    this.context.writer
-      .flags(maildrop.accountId, maildrop.mailboxId, uids, 'add', FLAG.seen, [])
-      .catch((error) => this.context.log.warn('pop3.seen.unsaved', { session: this.connection.id, cause: String(error) }));
+    for (const { mailbox, uids } of maildrop.takeRetrieved())
+      this.context.writer
+        .flags(maildrop.accountId, mailbox.id, uids, 'add', FLAG.seen, [])
+        .catch((error) => this.context.log.warn('pop3.seen.unsaved', { session: this.connection.id, cause: String(error) }));
   }
 
   /** STLS (RFC 2595 section 4). What came in clear text after the command is dropped, and USER forgotten. */

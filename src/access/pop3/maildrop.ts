@@ -1,20 +1,31 @@
-/** The maildrop of one session (RFC 1939 section 4): the inbox as it was at login, numbered, with what was marked as deleted or fetched. */
-import { type AccountId, FLAG, type MailboxId, type StoreReader } from '../../ports.ts';
-import type { Pop3Choice } from './choice.ts';
+/** The maildrop of one session (RFC 1939 section 4): its mailboxes as they were at login, numbered, with what was marked as deleted or fetched. */
+import type { AccountId, MailboxId } from '../../ports.ts';
+import type { ShownMailbox } from './mailboxes.ts';
 
-const PAGE_MESSAGES = 1000;
-/** Pages read before other sessions get a turn. */
-const PAGES_AT_ONCE = 5;
+/** Messages of one mailbox, which have numbers one after the other. */
+export interface Part {
+  readonly mailbox: ShownMailbox;
+  readonly first: number;
+  /** `first - 1` while there are none. */
+  readonly last: number;
+}
+
+/** Some messages of one mailbox, uids ascending. */
+export interface Chosen {
+  readonly mailbox: ShownMailbox;
+  readonly uids: readonly number[];
+}
 
 export class Maildrop {
   readonly accountId: AccountId;
-  readonly mailboxId: MailboxId;
-  readonly uidValidity: number;
+  readonly inbox: ShownMailbox;
   /** By message number - 1. Typed arrays: 20 bytes a message. */
   #uids = new Uint32Array(64);
   #sizes = new Float64Array(64);
   #emails = new Float64Array(64);
   #count = 0;
+  /** In the order of their numbers: which mailbox a message is of is told by its number, without a byte for each message. */
+  readonly #parts: { mailbox: ShownMailbox; first: number; last: number }[] = [];
   readonly #deleted = new Set<number>();
   readonly #retrieved = new Set<number>();
   #bytes = 0;
@@ -23,12 +34,13 @@ export class Maildrop {
   #lastAtLogin = 0;
   #lastRead = 0;
   /** Hidden messages that are gone for good: what is kept about them can go too. */
-  readonly gone: number[] = [];
+  readonly gone: Chosen[] = [];
+  /** Mailboxes in which messages brought along unique-ids; null until somebody asks (commands/uidl.ts). */
+  keptIn: readonly MailboxId[] | null = null;
 
-  constructor(accountId: AccountId, mailboxId: MailboxId, uidValidity: number) {
+  constructor(accountId: AccountId, inbox: ShownMailbox) {
     this.accountId = accountId;
-    this.mailboxId = mailboxId;
-    this.uidValidity = uidValidity;
+    this.inbox = inbox;
   }
 
   /** Messages with numbers 1 to `last`, deleted ones included. */
@@ -58,13 +70,28 @@ export class Maildrop {
   emailId(number: number): number {
     return this.#emails[number - 1]!;
   }
+  /** Mailboxes with messages. */
+  get mailboxes(): ShownMailbox[] {
+    return this.#parts.map(({ mailbox }) => mailbox);
+  }
+  /** The mailbox that message `number` is of: the last part that begins with it or before. */
+  part(number: number): Part {
+    let [low, high] = [0, this.#parts.length - 1];
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1;
+      if (this.#parts[middle]!.first <= number) low = middle;
+      else high = middle - 1;
+    }
+    return this.#parts[low]!;
+  }
 
   /** What LAST tells. */
   get lastRead(): number {
     return this.#lastRead;
   }
 
-  add(uid: number, size: number, emailId: number, isSeen = false): void {
+  /** The next message; those of one mailbox come together, uids ascending. */
+  add(mailbox: ShownMailbox, uid: number, size: number, emailId: number, isSeen = false): void {
     if (this.#count === this.#uids.length) {
       this.#uids = grown(this.#uids, new Uint32Array(this.#count * 2));
       this.#sizes = grown(this.#sizes, new Float64Array(this.#count * 2));
@@ -76,6 +103,9 @@ export class Maildrop {
     this.#count += 1;
     this.#bytes += size;
     if (isSeen) this.#lastAtLogin = this.#lastRead = this.#count;
+    const part = this.#parts[this.#parts.length - 1];
+    if (part?.mailbox === mailbox) part.last = this.#count;
+    else this.#parts.push({ mailbox, first: this.#count, last: this.#count });
   }
 
   markDeleted(number: number): void {
@@ -92,55 +122,35 @@ export class Maildrop {
     this.#lastRead = this.#lastAtLogin;
   }
 
-  deletedUids(): number[] {
-    return [...this.#deleted].map((number) => this.uid(number)).sort((a, b) => a - b);
+  /** By mailbox. */
+  deleted(): Chosen[] {
+    return this.#chosen([...this.#deleted]);
   }
-  /** Fetched and not deleted; asking again answers only what came since. */
-  takeRetrievedUids(): number[] {
-    const uids = [...this.#retrieved].filter((number) => !this.#deleted.has(number)).map((number) => this.uid(number));
+  /** Fetched and not deleted, by mailbox; asking again answers only what came since. */
+  takeRetrieved(): Chosen[] {
+    const numbers = [...this.#retrieved].filter((number) => !this.#deleted.has(number));
     this.#retrieved.clear();
-    return uids.sort((a, b) => a - b);
+    return this.#chosen(numbers);
+  }
+
+  /** Within a mailbox uids ascend with the numbers. */
+  #chosen(numbers: number[]): Chosen[] {
+    numbers.sort((a, b) => a - b);
+    const chosen: { mailbox: ShownMailbox; uids: number[] }[] = [];
+    let last = 0;
+    for (const number of numbers) {
+      if (number > last) {
+        const part = this.part(number);
+        chosen.push({ mailbox: part.mailbox, uids: [] });
+        last = part.last;
+      }
+      chosen[chosen.length - 1]!.uids.push(this.uid(number));
+    }
+    return chosen;
   }
 }
 
 function grown<T extends Uint32Array | Float64Array>(from: T, to: T): T {
   to.set(from);
   return to;
-}
-
-/** Uids of hidden messages looked up at once, and how many of those that are gone one session tells. */
-const GONE_MAX = 1000;
-
-/** Reads the inbox in pages, so that a large one does not hold up the other sessions. Null when the account has none. */
-export async function openMaildrop(
-  reader: StoreReader,
-  accountId: AccountId,
-  messagesMax: number,
-  choice: Pick<Pop3Choice, 'shows' | 'since'> = { shows: 'all', since: Number.NEGATIVE_INFINITY },
-): Promise<Maildrop | null> {
-  const inbox = reader.mailboxByName(accountId, 'INBOX');
-  if (inbox === null) return null;
-  const maildrop = new Maildrop(accountId, inbox.id, inbox.uidValidity);
-  const hasHidden = reader.rows('SELECT 1 FROM pop3_hidden WHERE mailbox_id=? LIMIT 1', inbox.id).length > 0;
-  let from = 1;
-  for (let page = 1; maildrop.last < messagesMax; page += 1) {
-    const rows = reader.messages(accountId, inbox.id, from, inbox.uidNext - 1, PAGE_MESSAGES);
-    const next = rows.length < PAGE_MESSAGES ? inbox.uidNext : rows[rows.length - 1]![0] + 1;
-    const hidden = hasHidden ? hiddenUids(reader, inbox.id, from, next - 1) : NONE;
-    for (const [uid, , flags, , internalDate, size, emailId] of rows) {
-      const isSeen = (flags & FLAG.seen) !== 0;
-      const isShown = !hidden.delete(uid) && internalDate >= choice.since && (choice.shows === 'all' || !isSeen);
-      if (isShown && maildrop.last < messagesMax) maildrop.add(uid, size, emailId, isSeen);
-    }
-    for (const uid of hidden) if (maildrop.gone.length < GONE_MAX) maildrop.gone.push(uid);
-    if (rows.length < PAGE_MESSAGES) break;
-    from = next;
-    if (page % PAGES_AT_ONCE === 0) await new Promise((resolve) => setImmediate(resolve));
-  }
-  return maildrop;
-}
-const NONE = new Set<number>();
-
-function hiddenUids(reader: StoreReader, mailboxId: MailboxId, from: number, to: number): Set<number> {
-  return new Set(reader.rows('SELECT uid FROM pop3_hidden WHERE mailbox_id=? AND uid BETWEEN ? AND ?', mailboxId, from, to).map(([uid]) => uid as number));
 }

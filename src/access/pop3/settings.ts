@@ -29,14 +29,14 @@ export const POP3_SETTINGS = {
   'pop3.messagesMax': count({
     default: 1_000_000,
     least: 100,
-    doc: 'Most messages shown in one session; the oldest come first, the rest the next time.',
+    doc: 'Most messages shown in one session; the inbox and the oldest come first, the rest the next time.',
     see: 'RFC 1939; memory per session',
   }),
   'pop3.markSeen': flag({ default: true, doc: 'Messages that were fetched count as read in IMAP and webmail.', see: 'Dovecot pop3_no_flag_updates' }),
   'pop3.shows': choice({
-    of: ['all', 'unseen', 'none'],
+    of: ['all', 'unseen', 'everywhere', 'none'],
     default: 'all',
-    doc: 'What POP3 shows of the inbox: all messages, only unread ones, or nothing (POP3 is off). Single accounts: posthorn user option.',
+    doc: 'What POP3 shows: all of the inbox, only unread messages of the inbox, the inbox and every other mailbox except trash, junk, drafts and sent (everywhere), or nothing (POP3 is off). Single accounts: posthorn user option.',
   }),
   'pop3.deletes': choice({
     of: ['expunge', 'trash', 'keep'],
@@ -49,7 +49,7 @@ export const POP3_SETTINGS = {
     accepts:
       'posthorn, or a format of %u (UID) and %v (UIDVALIDITY), with X for hexadecimal and 08 for eight digits: "%08Xu%08Xv" (Dovecot), "%v-%u" (Courier), "%v.%u" (Cyrus)',
     check: checkOwnUidlFormat,
-    doc: 'How unique-ids are made. After a move from another server its format keeps clients from fetching everything again; imported messages keep theirs anyway.',
+    doc: 'How unique-ids are made. After a move from another server its format keeps clients from fetching everything again; imported messages keep theirs anyway. Outside the inbox (pop3.shows) a format without %v is not used.',
     see: 'RFC 1939 section 7; Dovecot pop3_uidl_format',
   }),
   'pop3.loginDelay': duration({

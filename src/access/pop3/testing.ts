@@ -56,6 +56,18 @@ export interface Stored {
   readonly uidl?: string;
 }
 
+/** A mailbox besides the inbox; its id, and those of its messages' emails, are its own. */
+export interface StoredMailbox {
+  readonly id: number;
+  readonly name: string;
+  readonly role?: MailboxRow['role'];
+  readonly isSelectable?: boolean;
+  /** 0x2000 and its id unless given. */
+  readonly uidValidity?: number;
+  readonly messages?: readonly Stored[];
+  readonly hidden?: readonly number[];
+}
+
 export interface HouseOptions {
   readonly messages?: readonly Stored[];
   readonly settings?: Partial<Pop3Settings>;
@@ -68,15 +80,38 @@ export interface HouseOptions {
   /** UIDs that POP3 does not show. */
   readonly hidden?: readonly number[];
   readonly hasNoTrash?: boolean;
+  readonly mailboxes?: readonly StoredMailbox[];
+  /** Called before a mailbox is changed; throws what the writer throws. */
+  readonly change?: (mailboxId: number) => void;
+}
+
+const INBOX_ID = 5;
+/** Emails are known by mailbox and UID. */
+const EMAILS_PER_MAILBOX = 100_000_000;
+
+/** The inbox, the trash unless there is none, and the others. */
+function boxesOf(options: HouseOptions): StoredMailbox[] {
+  const { messages = [], hidden = [], mailboxes = [] } = options;
+  const inbox: StoredMailbox = { id: INBOX_ID, name: 'INBOX', uidValidity: 0x1a2b, messages, hidden };
+  return [inbox, ...(options.hasNoTrash === true ? [] : [{ id: 8, name: 'Trash', role: 'trash' } as const]), ...mailboxes];
+}
+function rowOf({ id, name, role = null, isSelectable = true, uidValidity = 0x2000 + id, messages = [], hidden = [] }: StoredMailbox): MailboxRow {
+  const uidNext = 1 + Math.max(0, ...messages.map(({ uid }) => uid), ...hidden);
+  return { id, accountId: 1, name, role, isSelectable, uidValidity, uidNext, exists: messages.length } as MailboxRow;
 }
 
 /** What the sessions ask of the tables. */
 function rowsOf(options: HouseOptions, credentials: readonly number[], sql: string, parameters: readonly (string | number | null)[]): unknown[][] {
   if (sql.includes('FROM account_option')) return Object.entries(options.accountOptions ?? {});
   const within = (uid: number): boolean => parameters.length < 3 || (uid >= Number(parameters[1]) && uid <= Number(parameters[2]));
-  if (sql.includes('FROM pop3_hidden')) return (options.hidden ?? []).filter(within).map((uid) => [uid]);
+  const boxes = boxesOf(options);
+  const keptIn = (box: StoredMailbox) => (box.messages ?? []).flatMap(({ uid, uidl }) => (uidl === undefined ? [] : [[uid, uidl] as const]));
+  if (sql.includes('EXISTS (SELECT 1 FROM pop3_hidden')) return boxes.filter(({ hidden }) => (hidden ?? []).length > 0).map(({ id }) => [id]);
+  if (sql.includes('EXISTS (SELECT 1 FROM pop3_uidl')) return boxes.filter((box) => keptIn(box).length > 0).map(({ id }) => [id]);
+  const box = boxes.find(({ id }) => id === parameters[0]);
+  if (sql.includes('FROM pop3_hidden')) return (box?.hidden ?? []).filter(within).map((uid) => [uid]);
   if (sql.includes('FROM pop3_uidl')) {
-    const kept = (options.messages ?? []).flatMap(({ uid, uidl }) => (uidl === undefined ? [] : [[uid, uidl] as const]));
+    const kept = box === undefined ? [] : keptIn(box);
     if (sql.includes('uidl=?')) return kept.filter(([, uidl]) => uidl === parameters[1]).map(() => [1]);
     if (sql.includes('uid=?')) return kept.filter(([uid]) => uid === parameters[1]).map((row) => [...row]);
     return kept.filter(([uid]) => within(uid)).map((row) => [...row]);
@@ -86,34 +121,46 @@ function rowsOf(options: HouseOptions, credentials: readonly number[], sql: stri
 
 /** Everything that a thread's POP3 sessions share; `connect` begins one. */
 export function pop3House(options: HouseOptions = {}) {
-  const messages = options.messages ?? [];
+  /** By name, as from the store; what a test takes out is gone. */
+  const mailboxes = new Map(boxesOf(options).map((box) => [box.id, { row: rowOf(box), messages: box.messages ?? [] }]));
   const settings: Pop3Settings = { ...defaultsOf(POP3_SETTINGS), ...options.settings };
   const calls: [string, ...unknown[]][] = [];
   const events: string[] = [];
   let clock = 0;
   const sweeper = new IdleSweeper(() => clock);
   const note = (event: string): void => void events.push(event);
-  const inbox = { id: 5, accountId: 1, name: 'INBOX', uidValidity: 0x1a2b, uidNext: 1 + Math.max(0, ...messages.map(({ uid }) => uid)) } as MailboxRow;
   const sizeOf = (m: Stored): number => m.size ?? (m.bytes?.length ?? 0) + (m.prefix?.length ?? 0);
   const login = async (name: string, password: string): Promise<AuthOutcome> => {
     if (name === 'busy') return { kind: 'unavailable', cause: null };
     if (name === 'locked') return { kind: 'locked', retryAfterMs: 1500 };
     return name === 'anna' && password === 'pass word' ? { kind: 'ok', account: ACCOUNT, credentialId: 7 } : { kind: 'refused' };
   };
+  const change = (mailboxId: number): void => {
+    if (!mailboxes.has(mailboxId)) throw new Failure('noSuchMailbox');
+    options.change?.(mailboxId);
+  };
+  const stored = (emailId: number): Stored | undefined =>
+    mailboxes.get(Math.floor(emailId / EMAILS_PER_MAILBOX))?.messages.find(({ uid }) => uid === emailId % EMAILS_PER_MAILBOX);
   const writer = {
     run: async (operation: string, input: unknown) => {
       calls.push([operation, input]);
+      if (operation === 'pop3.hide') change((input as { mailboxId: number }).mailboxId);
       if (operation === 'pop3.hide' || operation === 'pop3.forget') return undefined;
       return (POP3_OPERATIONS as Record<string, (tx: any, input: any) => unknown>)[operation]!({ now: SHARED_LOCK_NOW + clock }, input);
     },
     expunge: async (...args: unknown[]) => {
       calls.push(['expunge', ...args]);
       options.expunge?.();
+      change(args[1] as number);
       return { uids: [], modseq: 1 };
     },
-    flags: async (...args: unknown[]) => void calls.push(['flags', ...args]),
+    flags: async (...args: unknown[]) => {
+      calls.push(['flags', ...args]);
+      change(args[1] as number);
+    },
     copy: async (...args: unknown[]) => {
       calls.push(['copy', ...args]);
+      change(args[1] as number);
       return { uidValidity: 1, pairs: [] };
     },
     createMailbox: async (...args: unknown[]) => {
@@ -124,25 +171,26 @@ export function pop3House(options: HouseOptions = {}) {
   const credentials = [7];
   const reader = {
     rows: (sql: string, ...parameters: (string | number | null)[]) => rowsOf(options, credentials, sql, parameters),
-    mailboxes: () => (options.hasNoTrash === true ? [inbox] : [inbox, { id: 8, name: 'Trash', role: 'trash', isSelectable: true } as MailboxRow]),
-    mailboxByName: (accountId: number, name: string) => (accountId === 1 && name === 'INBOX' ? inbox : null),
-    messages: (_a: number, _m: number, from: number, to: number, limit: number) =>
-      messages
+    mailboxes: () => [...mailboxes.values()].map(({ row }) => row),
+    mailboxById: (_a: number, id: number) => mailboxes.get(id)?.row ?? null,
+    mailboxByName: (accountId: number, name: string) => (accountId === 1 ? ([...mailboxes.values()].find(({ row }) => row.name === name)?.row ?? null) : null),
+    messages: (_a: number, id: number, from: number, to: number, limit: number) =>
+      (mailboxes.get(id)?.messages ?? [])
         .filter(({ uid }) => uid >= from && uid <= to)
         .slice(0, limit)
-        .map((m): MessageTuple => [m.uid, 1, m.flags ?? 0, null, m.internalDate ?? 0, sizeOf(m), m.uid * 10]),
+        .map((m): MessageTuple => [m.uid, 1, m.flags ?? 0, null, m.internalDate ?? 0, sizeOf(m), id * EMAILS_PER_MAILBOX + m.uid]),
     bodies: () => [],
     email: (_a: number, id: number): EmailRow | null => {
-      const stored = messages.find(({ uid }) => uid * 10 === id)!;
-      if (stored.bytes === null) return null;
-      const blank = stored.bytes.indexOf('\r\n\r\n');
-      return { id, prefix: Buffer.from(stored.prefix ?? ''), headerBytes: blank < 0 ? stored.bytes.length : blank + 4 } as unknown as EmailRow;
+      const { bytes, prefix } = stored(id) ?? { bytes: null };
+      if (bytes === null) return null;
+      const blank = bytes.indexOf('\r\n\r\n');
+      return { id, prefix: Buffer.from(prefix ?? ''), headerBytes: blank < 0 ? bytes.length : blank + 4 } as unknown as EmailRow;
     },
     open: (email: EmailRow): MessageReader => {
-      const stored = messages.find(({ uid }) => uid * 10 === email.id)!;
-      const whole = Buffer.concat([email.prefix, stored.bytes!]);
+      const { bytes, damagedAt } = stored(email.id)!;
+      const whole = Buffer.concat([email.prefix, bytes!]);
       const slice = (start: number, end: number): Uint8Array => {
-        if (stored.damagedAt !== undefined && end > stored.damagedAt) throw new Failure('corruptBlob');
+        if (damagedAt !== undefined && end > damagedAt) throw new Failure('corruptBlob');
         return whole.subarray(start, Math.min(end, whole.length));
       };
       return {
@@ -220,7 +268,7 @@ export function pop3House(options: HouseOptions = {}) {
     clock += ms;
     sweeper.sweep();
   };
-  return { connect, calls, events, pass, settings, accounts, announcements, credentials };
+  return { connect, calls, events, pass, settings, accounts, announcements, credentials, mailboxes };
 }
 
 /** A session that has logged in; the greeting and replies so far are taken. */

@@ -13,9 +13,9 @@ const CRLF = Buffer.from('\r\n');
 /** The message's row and bytes; null after having replied that it is gone (an IMAP session may have removed it). */
 function open(session: Pop3Session, number: number): { email: BodyRow; message: MessageReader } | null {
   const { reader } = session.context;
-  const { accountId, mailboxId } = session.maildrop!;
+  const { accountId } = session.maildrop!;
   const [uid, emailId] = [session.maildrop!.uid(number), session.maildrop!.emailId(number)];
-  const body = reader.bodies(accountId, mailboxId, uid, uid, 1)[0];
+  const body = reader.bodies(accountId, session.maildrop!.part(number).mailbox.id, uid, uid, 1)[0];
   if (body !== undefined) return { email: body.email, message: body.open() };
   // One that was moved to another mailbox can still be fetched.
   const email = reader.email(accountId, emailId);

@@ -1,8 +1,8 @@
 /** CAPA, LANG and QUIT. */
-import type { MailboxRow } from '../../../ports.ts';
 import { FAILURES, Failure } from '../../../system/failure.ts';
 import { parseArguments } from '../../../wire/pop3/command.ts';
 import type { Pop3Session } from '../dialogue.ts';
+import { removeMessages } from '../remove.ts';
 import { allowsPlainText, offersTls } from './authorization.ts';
 
 /** RFC 2449 section 5. The list is the same in both states, less what only helps to log in. */
@@ -55,47 +55,25 @@ async function update(session: Pop3Session): Promise<void> {
   const maildrop = session.maildrop!;
   session.state = 'closing'; // whatever comes after QUIT is nobody's
   session.saveSeen();
-  const uids = maildrop.deletedUids();
-  let trouble: string | null = null;
-  if (uids.length > 0)
-    try {
-      await removeMessages(session, uids);
-      session.context.metrics.count('pop3.deleted', uids.length);
-      session.context.log.info('pop3.deleted', { session: session.connection.id, account: session.account?.login, messages: uids.length });
-    } catch (error) {
-      session.context.log.error('pop3.update.failed', { session: session.connection.id, account: session.account?.login, cause: String(error) });
-      trouble = error instanceof Failure ? FAILURES[error.code].pop3.slice('-ERR '.length) : '[SYS/TEMP] Messages were not deleted';
-    }
+  const { log, metrics } = session.context;
+  const chosen = maildrop.deleted();
+  const { removed, fault } = await removeMessages(session, chosen);
+  const wanted = chosen.reduce((sum, { uids }) => sum + uids.length, 0);
+  if (removed > 0) {
+    metrics.count('pop3.deleted', removed);
+    log.info('pop3.deleted', { session: session.connection.id, account: session.account?.login, messages: removed });
+  }
+  if (fault !== null) log.error('pop3.update.failed', { session: session.connection.id, account: session.account?.login, cause: String(fault.cause) });
   // Before the reply: the client may come back on another connection the moment it reads it.
   await session.unlock();
-  if (trouble === null) session.ok(uids.length === 0 ? 'Bye' : `Bye, ${uids.length} messages deleted`);
-  else session.err(trouble);
+  if (fault === null) session.ok(wanted === 0 ? 'Bye' : `Bye, ${wanted} messages deleted`);
+  else session.err(refusal(fault.cause, removed > 0 ? `${wanted - removed} of ${wanted} messages were not deleted` : null));
   session.close();
 }
 
-/** Deleting as the account wishes it. */
-async function removeMessages(session: Pop3Session, uids: readonly number[]): Promise<void> {
-  const { accountId, mailboxId } = session.maildrop!;
-  const { reader, writer } = session.context;
-  switch (session.deletes) {
-    case 'keep':
-      await writer.run('pop3.hide', { accountId, mailboxId, uids });
-      return;
-    case 'trash': {
-      const trash = reader.mailboxes(accountId).find((box) => box.role === 'trash' && box.isSelectable)?.id ?? (await makeTrash(session)).id;
-      await writer.copy(accountId, mailboxId, uids, trash, true);
-      break;
-    }
-    case 'expunge':
-      await writer.expunge(accountId, mailboxId, uids, false);
-  }
-  if (reader.rows('SELECT 1 FROM pop3_uidl WHERE mailbox_id=? LIMIT 1', mailboxId).length > 0) session.forget(uids);
-}
-
-/** The user has removed it, or gave another mailbox its name. */
-async function makeTrash(session: Pop3Session): Promise<MailboxRow> {
-  const { reader, writer } = session.context;
-  const accountId = session.maildrop!.accountId;
-  const named = reader.mailboxByName(accountId, 'Trash');
-  return named?.isSelectable === true ? named : writer.createMailbox(accountId, 'Trash', 'trash');
+/** `share` tells how much was not done, where other mailboxes had no trouble. */
+function refusal(cause: unknown, share: string | null): string {
+  if (!(cause instanceof Failure)) return `[SYS/TEMP] ${share ?? 'Messages were not deleted'}`;
+  const text = FAILURES[cause.code].pop3.slice('-ERR '.length);
+  return share === null ? text : `${text}: ${share}`;
 }
