@@ -281,5 +281,5 @@ test('choices of one account: hidden capabilities, and the way to where it has m
   assert.match(await greeting('anna@us.test'), /^OK .*CONDSTORE/);
   const wrong = await server.cli(['user', 'option', 'anna@us.test', 'pop3.shows', 'some']);
   assert.notEqual(wrong.code, 0);
-  assert.match(wrong.stderr, /will not do for pop3\.shows: it must be one of: all, unseen, none/);
+  assert.match(wrong.stderr, /will not do for pop3\.shows: it must be one of: all, unseen, everywhere, none/);
 });
