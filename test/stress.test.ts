@@ -1,12 +1,7 @@
-/** A short stress run with a fixed seed; `npm run stress -- --minutes 5 --clients 30` is the long one. First, that the model notices what is wrong. */
-import { ownNetwork } from './harness/own-network.ts';
-
-ownNetwork();
-
+/** The model of the stress run (`npm run stress`) notices what is wrong. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Belief, type Memory, type Moment } from './stress/belief.ts';
-import { runStress } from './stress/run.ts';
 import { Truth } from './stress/truth.ts';
 import { Violation } from './stress/violation.ts';
 
@@ -85,11 +80,4 @@ test('the model notices flags nobody set, messages that are lost, doubled, excha
   mailbox.beginExpunge(null);
   mailbox.gone(8);
   breaks(/does not come back/, () => truth.audit(mailbox, present));
-});
-
-test('twenty clients, deliveries and a kill: every response is as it must be', async (t) => {
-  const { violation, ...counts } = await runStress(t, { seconds: 20, clients: 20, seed: 20_261_120, kills: 1, say: (text) => t.diagnostic(text) });
-  t.diagnostic(JSON.stringify(counts));
-  assert.equal(violation, null);
-  assert.ok(counts.actions > 200 && counts.resynchronised > 10, 'clients did much less than they should');
 });
