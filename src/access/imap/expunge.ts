@@ -4,6 +4,7 @@ import { limited } from './message-limit.ts';
 import { mayNow } from './rights-now.ts';
 import { positions } from './sequence.ts';
 import type { ImapSession } from './session.ts';
+import { OK_WITH_LEVEL } from './tell-updates.ts';
 
 /** `set`: uids for UID EXPUNGE, undefined for all. What is removed is told as an update, as anybody else's removals are. */
 export function expunge(session: ImapSession, set: SequenceSet | undefined): string | Promise<string> {
@@ -25,8 +26,8 @@ export function expunge(session: ImapSession, set: SequenceSet | undefined): str
     // RFC 9738 section 3: of two codes, one has a line of its own.
     const hasModseq = session.isQresync && result.uids.length > 0;
     if (limit !== '' && hasModseq) session.out.write(`* NO [${limit}] Only some of the messages were looked at\r\n`);
-    const code = hasModseq ? ` [HIGHESTMODSEQ ${view.highestModseq}]` : limit === '' ? '' : ` [${limit}]`;
-    return `OK${code} EXPUNGE completed`;
+    if (hasModseq) return `${OK_WITH_LEVEL} EXPUNGE completed`;
+    return `OK${limit === '' ? '' : ` [${limit}]`} EXPUNGE completed`;
   });
 }
 

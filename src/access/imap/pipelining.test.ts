@@ -126,3 +126,18 @@ test('a client that goes away with commands in flight harms nobody', async () =>
   assert.equal(client.output(), '');
   assert.equal(made.store.message(ALICE.id, made.inbox, 1)![2], 5);
 });
+
+test('.SILENT twice for one message, and a change of somebody else between them: what it is now is told', async () => {
+  const made = server(1);
+  const client = await made.client('INBOX');
+  const held = slowWrites(made);
+  client.send('a STORE 1 -FLAGS.SILENT (\\Seen)\r\nb STORE 1 +FLAGS.SILENT (\\Flagged)\r\n');
+  await settle();
+  const [first, second] = held.waiting.splice(0);
+  first!();
+  void made.store.flags(ALICE.id, made.inbox, [1], 'add', 1, []);
+  held.waiting.pop()!();
+  second!();
+  await settle();
+  assert.equal(client.output(), 'a OK STORE completed\r\n* 1 FETCH (FLAGS (\\Recent \\Flagged \\Seen))\r\nb OK STORE completed\r\n');
+});

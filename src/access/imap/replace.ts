@@ -6,6 +6,7 @@ import { tellScripts } from './events.ts';
 import { mayNow } from './rights-now.ts';
 import { refusalOf } from './refusal.ts';
 import type { ImapSession } from './session.ts';
+import { OK_WITH_LEVEL } from './tell-updates.ts';
 
 const NO_MESSAGE = 'NO [NONEXISTENT] No such message';
 
@@ -49,5 +50,5 @@ export async function storeReplacement(session: ImapSession, append: Append): Pr
   view.applyExpunged([old]);
   if (place.isOwn) tellScripts(session, place.row.id, 'APPEND', null, [outcome.uid]);
   session.context.metrics.count('imap.appended', 1);
-  return session.isQresync ? `OK [HIGHESTMODSEQ ${view.highestModseq}] REPLACE completed` : 'OK REPLACE completed';
+  return session.isQresync ? `${OK_WITH_LEVEL} REPLACE completed` : 'OK REPLACE completed';
 }

@@ -82,8 +82,9 @@ function opened(
   const end = isReadOnly ? `OK [READ-ONLY] ${isExamine ? 'EXAMINE' : 'SELECT'} completed` : 'OK [READ-WRITE] SELECT completed';
   if (qresync === null || qresync.uidValidity !== view.uidValidity) return end;
   out.write(vanishedEarlier(session, selected, qresync.modseq, qresync.knownUids, qresync.match));
-  // Nothing has changed since the client was here: no message needs to be looked at.
-  if (qresync.modseq >= view.highestModseq) return end;
+  // Nothing has changed since the client was here: no message needs to be looked at. What the view has ahead of HIGHESTMODSEQ must be told now:
+  // its announcement, which is still to come, will find it known.
+  if (qresync.modseq >= Math.max(view.highestModseq, view.newestModseq)) return end;
   return tellChanged(session, selected, qresync).then(() => end);
 }
 

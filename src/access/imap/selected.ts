@@ -49,8 +49,6 @@ export class Selected {
   #levelModseq: number;
   /** The last updates() told removals. */
   hasToldRemovals = false;
-  /** The highest modseq of a change that the client made itself and has been answered. */
-  ownModseq = 0;
 
   constructor(view: MailboxView, name: string, isReadOnly: boolean, place: Place | null = null) {
     this.view = view;
@@ -146,7 +144,7 @@ export class Selected {
 
   /** Has the client seen a modseq that is above something it has not been told of? It must hear levelModseq then (RFC 7162 section 3.2). */
   get isAheadOfLevel(): boolean {
-    return !this.isCurrent || this.ownModseq > this.view.highestModseq;
+    return !this.isCurrent || this.view.newestModseq > this.view.highestModseq;
   }
 
   /** Tells of a uid whether its flags changed without the client having been told. `isOwn`: changes that it made and knows. */
@@ -208,7 +206,7 @@ export class Selected {
         return known.bytes;
       }
     }
-    const from = { fromVersion: this.#version, fromUids: this.uids, fromCount: this.count, keywordsTold: this.#keywordsTold };
+    const from = { fromVersion: this.#version, fromChange: this.#cursor, fromUids: this.uids, fromCount: this.count, keywordsTold: this.#keywordsTold };
     const text = this.#format(flavour, own);
     if (isPlain && !this.#isHoldingBack) view.lastUpdate = { ...from, toVersion: view.version, flavour: key, text, bytes: null };
     return text;
@@ -217,6 +215,7 @@ export class Selected {
   #matches(known: FormattedUpdate, flavour: number): boolean {
     return (
       known.fromVersion === this.#version &&
+      known.fromChange === this.#cursor &&
       known.toVersion === this.view.version &&
       known.fromUids === this.uids &&
       known.fromCount === this.count &&

@@ -566,18 +566,12 @@ export class ImapSession implements Session, Idler {
   tellOwn(uid: number, modseq: number): void {
     this.#own ??= new OwnChanges();
     this.#own.tell(uid, modseq);
-    this.#noteOwn(modseq);
   }
 
   /** The same for all that one operation has changed. */
   tellOwnSweep(modseq: number): void {
     this.#own ??= new OwnChanges();
     this.#own.tellSweep(modseq);
-    this.#noteOwn(modseq);
-  }
-
-  #noteOwn(modseq: number): void {
-    if (this.selected !== null && modseq > this.selected.ownModseq) this.selected.ownModseq = modseq;
   }
 
   /** Is this the outcome of a change that the running command made and has answered? */
@@ -589,7 +583,7 @@ export class ImapSession implements Session, Idler {
   enableCondstore(): void {
     if (this.isCondstore) return;
     this.isCondstore = true;
-    if (this.selected !== null) this.out.write(`* OK [HIGHESTMODSEQ ${this.selected.view.highestModseq}] CONDSTORE is on\r\n`);
+    if (this.selected !== null) this.out.write(`* OK [HIGHESTMODSEQ ${this.selected.levelModseq}] CONDSTORE is on\r\n`);
   }
 
   // ── Changes of state ──

@@ -106,12 +106,16 @@ function sweepOf(args: Permitted, isUid: boolean): SweepArguments | null {
 async function storePage(session: ImapSession, selected: Selected, args: Permitted, isUid: boolean, uids: number[]): Promise<number[]> {
   const { view } = selected;
   const before = args.isSilent ? knownFlags(session, selected, uids) : null;
+  const changesBefore = view.changesSoFar;
   const event = flagsBefore(session, view, uids);
   const { changed, modified } = await change(session, view, args, uids);
   view.applyFlags(changed);
   event?.tell(changed);
   const changedUids = new Map(changed.map((change) => [change.uid, change.modseq]));
-  for (const change of changed) if (before === null || isAsWished(args, before.get(change.uid), change)) session.tellOwn(change.uid, change.modseq);
+  // What was under way beside this one may have changed a message before it: then nobody can tell what .SILENT made of it.
+  const counts = before === null ? null : view.changesSince(changesBefore, uids);
+  for (const change of changed)
+    if (before === null || (counts?.get(change.uid) === 1 && isAsWished(args, before.get(change.uid), change))) session.tellOwn(change.uid, change.modseq);
   // A client must know a keyword before it meets it in FETCH.
   if (selected.hasNewKeywords && !args.isSilent) session.out.write(selected.flagLines());
   const refused = new Set(modified);

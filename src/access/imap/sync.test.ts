@@ -541,3 +541,51 @@ test('clients that resynchronise end equal to the server, whenever their connect
     { seed: 7162, numRuns: 250 },
   );
 });
+
+test('a change between the reading of the mailbox and of its messages is told by SELECT (QRESYNC), and is no part of HIGHESTMODSEQ', async () => {
+  const made = server(3);
+  const { store } = made;
+  const before = store.mailboxById(ALICE.id, made.inbox)!;
+  const held: (() => void)[] = [];
+  store.announce = (send) => void held.push(send);
+  await store.flags(ALICE.id, made.inbox, [2], 'add', 4, []);
+  // Uids 1 to 3 have modseqs 3 to 5; the flag has 6, of which nobody here has heard.
+  store.mailboxById = () => before;
+  store.mailboxByName = () => before;
+  const client = await resyncing(made);
+  await talk(
+    client,
+    `C: a SELECT INBOX (QRESYNC (1001 5))
+    S: * FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)
+    S: * OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft \\*)] Flags and new keywords can be set
+    S: * 3 EXISTS
+    S: * 3 RECENT
+    S: * OK [UIDVALIDITY 1001] UIDs are valid
+    S: * OK [UIDNEXT 4] Predicted next UID
+    S: * OK [HIGHESTMODSEQ 5] Highest mod-sequence
+    S: * OK [MAILBOXID (${/MAILBOXID \(([^)]*)/.exec(await (await made.client()).exchange('x EXAMINE INBOX\r\n'))![1]})] The mailbox's own id
+    S: * 2 FETCH (UID 2 FLAGS (\\Recent \\Flagged \\Seen) MODSEQ (6))
+    S: * OK [HIGHESTMODSEQ 5] Changes up to there have been told
+    S: a OK [READ-WRITE] SELECT completed`,
+  );
+  for (const send of held) send();
+  assert.equal(await client.exchange('b NOOP\r\n'), 'b OK NOOP completed\r\n');
+});
+
+test('what a client saw of another client ahead of the announcements is not taken for its level', async () => {
+  const made = server(3);
+  const { store } = made;
+  const client = await resyncing(made, 'INBOX');
+  const other = await resyncing(made, 'INBOX');
+  const held: (() => void)[] = [];
+  store.announce = (send) => void held.push(send);
+  await store.flags(ALICE.id, made.inbox, [1], 'add', 4, []);
+  assert.match(await other.exchange('a UID STORE 2 +FLAGS (\\Draft)\r\n'), /UID 2 FLAGS .* MODSEQ \(7\)\)\r\na OK \[HIGHESTMODSEQ 5\]/);
+  // The change to uid 1 has modseq 6, and is still to come.
+  assert.equal(
+    await client.exchange('b NOOP\r\n'),
+    '* 2 FETCH (UID 2 FLAGS (\\Recent \\Seen \\Draft) MODSEQ (7))\r\nb OK [HIGHESTMODSEQ 5] NOOP completed\r\n',
+  );
+  for (const send of held) send();
+  assert.equal(await client.exchange('c NOOP\r\n'), '* 1 FETCH (UID 1 FLAGS (\\Recent \\Flagged \\Seen) MODSEQ (6))\r\nc OK NOOP completed\r\n');
+});

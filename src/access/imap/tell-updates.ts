@@ -76,10 +76,17 @@ export function tellLevel(session: ImapSession): void {
   if (code !== '') writeLevel(session, code);
 }
 
+/** A command that removed messages says the code in any case; the number is put in when all has been told that may be (RFC 7162 section 3.2.7). */
+export const OK_WITH_LEVEL = 'OK [HIGHESTMODSEQ]';
+
 /** The same within the tagged response, where it has no other code. Answers the response as it is to be said. */
 export function withLevel(session: ImapSession, text: string): string {
   const code = level(session);
-  if (code === '' || text.startsWith('OK [HIGHESTMODSEQ ')) return text;
+  if (text.startsWith(OK_WITH_LEVEL)) {
+    const { selected } = session;
+    return selected === null ? `OK${text.slice(OK_WITH_LEVEL.length)}` : `OK [HIGHESTMODSEQ ${selected.levelModseq}]${text.slice(OK_WITH_LEVEL.length)}`;
+  }
+  if (code === '') return text;
   if (text.startsWith('OK ') && text[3] !== '[') return `OK ${code}${text.slice(2)}`;
   writeLevel(session, code);
   return text;

@@ -15,6 +15,8 @@ import { FLAG } from '../../ports.ts';
 const PAGE_ROWS = 5000;
 /** Flag changes remembered for sessions that are behind; a session behind these looks at every message. */
 const CHANGES_MAX = 10_000;
+/** The newest of them, which are kept when they have become too many: more than one STORE makes in one transaction. */
+const CHANGES_KEPT = 5000;
 
 /** Different lists of keywords before those that nobody has are looked for. */
 const KEYWORD_TEXTS_LEAST = 1000;
@@ -22,6 +24,7 @@ const KEYWORD_TEXTS_LEAST = 1000;
 /** What one session hears; kept for the next one that stands where it stood. */
 export interface FormattedUpdate {
   readonly fromVersion: number;
+  readonly fromChange: number;
   readonly fromUids: Uint32Array;
   readonly fromCount: number;
   readonly toVersion: number;
@@ -50,8 +53,10 @@ export class MailboxView {
   keywords = new Uint32Array(16);
   modseqs = new Float64Array(16);
   uidNext: number;
-  /** All changes up to this modseq have been applied (announcements come in order; own results may be ahead). */
+  /** All changes up to this modseq have been applied: announcements come in order. */
   highestModseq: number;
+  /** The highest modseq that a message here has had. Rows are read later than the mailbox's own: some may be ahead of `highestModseq`. */
+  newestModseq = 0;
   /** Raised by each change that clients may see. */
   version = 1;
   /** Raised by each removal: while it stands still, an older `uids` is a prefix of the present one. */
@@ -145,6 +150,7 @@ export class MailboxView {
     const at = this.count;
     this.uids[at] = row[0];
     this.modseqs[at] = row[1];
+    if (row[1] > this.newestModseq) this.newestModseq = row[1];
     this.flags[at] = row[2];
     this.keywords[at] = row[3] === null ? 0 : this.#keywordId(row[3]);
     this.count += 1;
@@ -281,6 +287,17 @@ export class MailboxView {
     return this.changesFrom + this.changes.length;
   }
 
+  /** How often the flags of each of these messages have changed since `changesSoFar` was `from`; null when that is not known any more. */
+  changesSince(from: number, uids: readonly number[]): Map<number, number> | null {
+    if (from < this.changesFrom) return null;
+    const counts = new Map<number, number>(uids.map((uid) => [uid, 0]));
+    for (let i = from - this.changesFrom; i < this.changes.length; i += 1) {
+      const count = counts.get(this.changes[i]!);
+      if (count !== undefined) counts.set(this.changes[i]!, count + 1);
+    }
+    return counts;
+  }
+
   /** The result of our own EXPUNGE or MOVE. */
   applyExpunged(uids: readonly number[]): void {
     this.#remove(uids);
@@ -310,6 +327,7 @@ export class MailboxView {
     this.flags[index] = change.flags;
     this.keywords[index] = change.keywords === null ? 0 : this.#keywordId(change.keywords);
     this.modseqs[index] = change.modseq;
+    if (change.modseq > this.newestModseq) this.newestModseq = change.modseq;
     this.changes.push(change.uid);
   }
 
@@ -326,6 +344,7 @@ export class MailboxView {
         this.changes.push(uids[at]!);
       }
     }
+    if (modseq > this.newestModseq) this.newestModseq = modseq;
   }
 
   #remove(uids: readonly number[]): void {
@@ -395,8 +414,8 @@ export class MailboxView {
       follower.resolve();
     }
     if (this.changes.length > CHANGES_MAX) {
-      this.changesFrom += this.changes.length;
-      this.changes = [];
+      this.changesFrom += this.changes.length - CHANGES_KEPT;
+      this.changes = this.changes.slice(-CHANGES_KEPT);
     }
     if (this.idlers.size > 0 && !this.#isNotifying) {
       this.#isNotifying = true;
