@@ -68,7 +68,7 @@ function welcome(session: ImapSession, append: Append, literal: LiteralMark): vo
   if (session.isClosed) return;
   if (append.refusal !== null && literal.isSynchronising) {
     // The client waits for "+ " and will not send it.
-    session.cancelLiteral();
+    session.input.reader.cancelLiteral();
     finishAppend(session, append, append.refusal);
     return;
   }

@@ -137,7 +137,7 @@ export const CAPABILITY_ROWS: readonly Capability[] = [
     what: 'less traffic, more memory',
     proof: 'src/access/imap/compress.test.ts',
     option: 'imap.compress',
-    if: (session) => session.context.settings()['imap.compress'] && !session.isCompressed,
+    if: (session) => session.context.settings()['imap.compress'] && !session.input.isCompressed,
   },
   { name: 'CONDSTORE', when: 'afterLogin', rfc: 'RFC 7162', what: 'only what changed since', proof: UPDATES, isEnabled: true },
   { name: 'QRESYNC', when: 'afterLogin', rfc: 'RFC 7162', what: 'what changed and what is gone, with SELECT', proof: SYNC, isEnabled: true },

@@ -12,10 +12,10 @@ export function compressArgument(cursor: Cursor): string {
 }
 
 export function compress(session: ImapSession, algorithm: string, tag: string): string | Promise<null> {
-  if (session.isCompressed) return 'BAD [COMPRESSIONACTIVE] DEFLATE is active already';
+  if (session.input.isCompressed) return 'BAD [COMPRESSIONACTIVE] DEFLATE is active already';
   if (!has(session, 'COMPRESS=DEFLATE')) return 'BAD COMPRESS is not offered';
   if (algorithm !== 'DEFLATE') return 'BAD Unknown compression';
   // Section 3: nothing may be sent before our answer. Was what came already meant to be compressed? Nobody could tell.
-  if (session.hasEarlyInput) return 'BAD Nothing may follow COMPRESS before its answer';
-  return session.beginCompression(tag, 'OK DEFLATE is active').then(() => null);
+  if (session.input.hasEarly) return 'BAD Nothing may follow COMPRESS before its answer';
+  return session.input.beginCompression(session.context.settings(), () => session.tagged(tag, 'OK DEFLATE is active', 'none')).then(() => null);
 }

@@ -1,8 +1,23 @@
 /** Which folders are to be looked at before a command, for mailboxes that are a system user's Maildir or mbox as well. */
 import type { MirrorScope } from '../../ports.ts';
+import { findPlace } from './places.ts';
+import type { ImapSession } from './session.ts';
+
+/** What other programs changed is taken in before a command that tells of it. null: there is nothing to be waited for. */
+export function lookAtFolders(session: ImapSession, verb: string, args: unknown): Promise<void> | null {
+  const { account, selected } = session;
+  const { mirror } = session.context;
+  if (mirror === undefined || account === null) return null;
+  const scope = scopeOf(verb, args, selected?.view.mailboxId ?? null);
+  if (scope === null) return null;
+  if (scope.kind === 'mailboxes') return mirror.refresh(selected!.view.accountId, scope);
+  const shared = scope.kind === 'mailbox' ? findPlace(session, scope.name) : null;
+  if (shared !== null && !shared.isOwn) return mirror.refresh(shared.owner, { kind: 'mailboxes', ids: [shared.row.id] });
+  return mirror.refresh(account.id, scope);
+}
 
 /** null: the command tells nothing that another program could have changed. `selected`: the selected mailbox. */
-export function scopeOf(verb: string, args: unknown, selected: number | null): MirrorScope | null {
+function scopeOf(verb: string, args: unknown, selected: number | null): MirrorScope | null {
   switch (verb) {
     case 'SELECT':
     case 'EXAMINE':

@@ -8,31 +8,29 @@ import type { Account, Connection, LoopContext, Session, SessionFactory } from '
 import { SP, scan, TAG_CHAR } from '../../wire/imap/chars.ts';
 import { Cursor } from '../../wire/imap/cursor.ts';
 import { IMAP_LIMITS } from '../../wire/imap/limits.ts';
-import { CommandReader, type ReaderEvent } from '../../wire/imap/reader.ts';
-import { NO_RIGHT } from './acl-check.ts';
+import type { ReaderEvent } from '../../wire/imap/reader.ts';
 import type { Append } from './append-job.ts';
 import { beginAppend, endAppend, finishAppend, nextAppend, receiveAppend } from './append.ts';
 import type { SaslLogin } from './authenticate.ts';
 import { continueSasl } from './authenticate.ts';
 import { capabilityLine } from './capability.ts';
-import { Compression, withoutEndBlock } from './compress-layer.ts';
-import { COMMANDS, type Command, SELECTED } from './commands.ts';
+import { refusalInMode, refusalInState } from './command-checks.ts';
+import { COMMANDS, SELECTED } from './commands.ts';
 import { Flight } from './flight.ts';
-import { scopeOf } from './folders.ts';
+import { lookAtFolders } from './folders.ts';
 import { hiddenFor } from './hidden.ts';
 import { idleLine } from './idle.ts';
+import { Input } from './input.ts';
 import { annotatedForeign } from './metadata.ts';
 import { MetadataNews } from './metadata-news.ts';
 import type { Notify } from './notify.ts';
 import { Output } from './output.ts';
-import { findPlace } from './places.ts';
 import { refusalOf } from './refusal.ts';
 import { OwnChanges } from './own-changes.ts';
 import type { Selected } from './selected.ts';
 import type { ImapSettings } from './settings.ts';
 import { Shared } from './shared.ts';
-import { mayReadSelected, tellLevel, tellUpdates, withLevel } from './tell-updates.ts';
-import { isRefusedBeforeUtf8, UTF8_REFUSAL } from './utf8-only.ts';
+import { tellLevel, tellUpdates, withLevel } from './tell-updates.ts';
 import type { Idler } from './view.ts';
 
 export type State = 'notAuthenticated' | 'authenticated' | 'selected';
@@ -45,18 +43,6 @@ export type Updates = 'all' | 'noExpunge' | 'none';
 
 /** Commands run in one go before other sessions get their turn. */
 const BURST = 100;
-/** Unread input above which the client must wait. */
-const BUFFERED_MAX = 256 * 1024;
-/** Until login, nobody needs long commands. */
-const EARLY_LINE_BYTES = 16 * 1024;
-const EARLY_LITERAL_BYTES = 4 * 1024;
-
-/** Commands that name messages by sequence number (RFC 9586 section 3.2). */
-const BY_NUMBER = new Set(['FETCH', 'STORE', 'SEARCH', 'COPY', 'MOVE', 'REPLACE', 'SORT', 'THREAD']);
-
-/** Possible whatever the rights on the selected mailbox have become. */
-const LEAVING = new Set(['CLOSE', 'UNSELECT']);
-
 /** As a tag, the first word of a web request. */
 const HTTP_METHODS = new Set(['GET', 'POST', 'HEAD', 'PUT', 'CONNECT', 'OPTIONS']);
 
@@ -108,24 +94,18 @@ export class ImapSession implements Session, Idler {
   /** Tag of the IDLE in progress. */
   idleTag = '';
   loginFailures = 0;
-  readonly #reader: CommandReader;
+  readonly input: Input;
   #metadata: MetadataNews | null = null;
   #unwatchLogin: (() => void) | null = null;
-  readonly #limits: { lineBytesMax: number; literalBytesMax: number };
   #mode: Mode = 'commands';
   #isBusy = false;
   readonly #flight = new Flight();
   /** A command that came while others were in flight and must wait for them. */
   #held: Buffer | null = null;
-  #isPaused = false;
   #isEnding = false;
   #isGone = false;
   #isDraining = false;
   #badCommands = 0;
-  /** COMPRESS; null for nearly all. */
-  #compression: Compression | null = null;
-  /** Compression has just ended, and the client's last octets of it may still come. */
-  #isDecompressed = false;
   #lastInput: number;
   #lastNotice = 0;
   #startedAt: number;
@@ -136,9 +116,8 @@ export class ImapSession implements Session, Idler {
     this.connection = connection;
     this.shared = shared;
     this.context = shared.context;
-    this.#limits = { lineBytesMax: EARLY_LINE_BYTES, literalBytesMax: EARLY_LITERAL_BYTES };
-    this.#reader = new CommandReader(this.#limits);
     this.out = new Output(connection.socket, connection.tls !== null);
+    this.input = new Input(this);
     this.#startedAt = idle.now;
     this.#lastInput = idle.now;
     this.deadline = idle.now + this.context.settings()['imap.loginTimeout'];
@@ -170,29 +149,21 @@ export class ImapSession implements Session, Idler {
   received(chunk: Buffer): void {
     if (this.isClosed) return;
     this.#lastInput = idle.now;
-    if (this.#compression !== null) {
-      this.#compression.push(chunk);
-      return;
-    }
-    if (this.#isDecompressed) {
-      this.#isDecompressed = false;
-      chunk = withoutEndBlock(chunk);
-    }
-    this.#take(chunk);
+    this.input.received(chunk);
   }
 
-  #take(bytes: Buffer): void {
-    if (this.isClosed) return;
-    this.#reader.push(bytes);
-    if (!this.#isBusy) this.#pump();
-    else if (this.#reader.buffered > BUFFERED_MAX && !this.#isPaused) {
-      this.#isPaused = true;
-      (this.#compression ?? this.connection.socket).pause();
-    }
+  get isBusy(): boolean {
+    return this.#isBusy;
+  }
+
+  /** Are commands under way beside the one that is read next? */
+  get isAnswering(): boolean {
+    return !this.#flight.isEmpty;
   }
 
   /** Works off what has arrived, until something must be waited for. */
-  #pump(): void {
+  pump(): void {
+    const { reader } = this.input;
     let burst = 0;
     while (!this.#isBusy && !this.isClosed) {
       if (this.#isDraining && this.#mode !== 'append' && this.#flight.isEmpty) {
@@ -204,8 +175,8 @@ export class ImapSession implements Session, Idler {
         this.#step(() => notify.sendNewMessages());
         continue;
       }
-      if (this.#reader.literalLeft > 0) {
-        const piece = this.#reader.takeLiteral();
+      if (reader.literalLeft > 0) {
+        const piece = reader.takeLiteral();
         if (piece === null) break;
         this.#step(() => receiveAppend(this, piece));
         continue;
@@ -214,7 +185,7 @@ export class ImapSession implements Session, Idler {
         this.#step(() => nextAppend(this));
         continue;
       }
-      const event = this.#reader.next();
+      const event = reader.next();
       if (event === null) {
         if (this.notify !== null && this.#push()) continue;
         break;
@@ -227,10 +198,7 @@ export class ImapSession implements Session, Idler {
       }
     }
     this.out.flush();
-    if (this.#isPaused && !this.#isBusy && this.#reader.buffered <= BUFFERED_MAX && !this.isClosed) {
-      this.#isPaused = false;
-      (this.#compression ?? this.connection.socket).resume();
-    }
+    this.input.resume();
   }
 
   /** A client that sends a great many commands, or does not read its answers, waits a turn. */
@@ -238,14 +206,15 @@ export class ImapSession implements Session, Idler {
     this.#isBusy = true;
     const resume = (): void => {
       this.#isBusy = false;
-      this.#pump();
+      this.pump();
     };
     const rested = this.out.isFull ? this.out.drain() : Promise.resolve();
     void rested.then(() => setImmediate(resume));
   }
 
   #event(event: ReaderEvent): void {
-    const { bytes } = this.#reader;
+    const { reader } = this.input;
+    const { bytes } = reader;
     switch (event) {
       case 'command':
         if (this.#mode === 'commands') this.#command(bytes);
@@ -256,7 +225,7 @@ export class ImapSession implements Session, Idler {
         this.out.write('+ OK\r\n');
         return;
       case 'append': {
-        const literal = this.#reader.literal!;
+        const literal = reader.literal!;
         this.#step(() => beginAppend(this, bytes, literal));
         return;
       }
@@ -327,8 +296,9 @@ export class ImapSession implements Session, Idler {
         else this.tagged(tag, 'BAD Unknown command', 'none');
         return;
       }
-      if (!command.from.includes(this.state)) {
-        this.tagged(tag, `BAD ${this.#whyNotNow(verb, command)}`, 'none');
+      const refusal = refusalInState(this, verb, command);
+      if (refusal !== null) {
+        this.tagged(tag, refusal, 'none');
         return;
       }
       const loading = this.selected?.view.loading ?? null;
@@ -336,27 +306,20 @@ export class ImapSession implements Session, Idler {
         this.#holdUntil(loading, cursor);
         return;
       }
-      if (command.from === SELECTED && !LEAVING.has(verb) && !mayReadSelected(this)) {
-        this.tagged(tag, NO_RIGHT, 'none');
-        return;
-      }
       updates = command.updates;
-      if (isRefusedBeforeUtf8(this, verb)) {
-        this.tagged(tag, UTF8_REFUSAL, updates);
+      const mismatch = refusalInMode(this, verb);
+      if (mismatch !== null) {
+        this.tagged(tag, mismatch, updates);
         return;
       }
       const args = command.parse(cursor);
-      if (this.isUidOnly && BY_NUMBER.has(verb)) {
-        this.tagged(tag, 'BAD [UIDREQUIRED] Sequence numbers are not possible after ENABLE UIDONLY', 'none');
-        return;
-      }
       this.notify?.commandBegins(verb, args);
       const overlaps = command.overlaps?.(this, args) === true;
       if (!this.#flight.isEmpty && !overlaps) {
         this.#hold(cursor);
         return;
       }
-      const looking = this.#lookAtFolders(verb, args);
+      const looking = lookAtFolders(this, verb, args);
       const result = looking === null ? command.run(this, args, tag) : looking.then(() => (this.isClosed ? '' : command.run(this, args, tag)));
       if (overlaps && result instanceof Promise) this.answerLater(tag, updates, result);
       else this.#finish(tag, this.#beside(updates), result);
@@ -384,28 +347,11 @@ export class ImapSession implements Session, Idler {
       if (this.isClosed) return;
       this.#command(held);
       if (this.#isBusy) this.out.flush();
-      else this.#pump();
+      else this.pump();
     };
     this.#isBusy = true;
     // When it fails, the view is gone: the command finds that out for itself.
     loading.then(next, next);
-  }
-
-  /** Mailboxes that are folders of a system user too: what other programs changed is taken in before a command that tells of it. */
-  #lookAtFolders(verb: string, args: unknown): Promise<void> | null {
-    const { mirror } = this.context;
-    if (mirror === undefined || this.account === null) return null;
-    const scope = scopeOf(verb, args, this.selected?.view.mailboxId ?? null);
-    if (scope === null) return null;
-    if (scope.kind === 'mailboxes') return mirror.refresh(this.selected!.view.accountId, scope);
-    const shared = scope.kind === 'mailbox' ? findPlace(this, scope.name) : null;
-    if (shared !== null && !shared.isOwn) return mirror.refresh(shared.owner, { kind: 'mailboxes', ids: [shared.row.id] });
-    return mirror.refresh(this.account.id, scope);
-  }
-
-  #whyNotNow(verb: string, command: Command): string {
-    if (this.state === 'notAuthenticated') return `${verb} needs a login first`;
-    return command.from.includes('selected') ? `${verb} needs a selected mailbox` : `${verb} is not possible after login`;
   }
 
   #finish(tag: string, updates: Updates, result: Result): void {
@@ -418,12 +364,12 @@ export class ImapSession implements Session, Idler {
       (text) => {
         this.#isBusy = false;
         if (text !== null) this.tagged(tag, text, updates);
-        this.#pump();
+        this.pump();
       },
       (error) => {
         this.#isBusy = false;
         this.tagged(tag, refusalOf(this, error), updates);
-        this.#pump();
+        this.pump();
       },
     );
   }
@@ -466,7 +412,7 @@ export class ImapSession implements Session, Idler {
       this.#command(held);
     }
     if (this.#isBusy) this.out.flush();
-    else this.#pump();
+    else this.pump();
   }
 
   /** A step of APPEND or of a SASL exchange, which say their own answers. */
@@ -478,12 +424,12 @@ export class ImapSession implements Session, Idler {
       step.then(
         () => {
           this.#isBusy = false;
-          this.#pump();
+          this.pump();
         },
         (error) => {
           this.#isBusy = false;
           this.#stepFailed(error);
-          this.#pump();
+          this.pump();
         },
       );
     } catch (error) {
@@ -595,8 +541,7 @@ export class ImapSession implements Session, Idler {
     this.account = account;
     this.hidden = hiddenFor(this.context.reader, account.id, settings['imap.capabilitiesHidden']);
     this.state = 'authenticated';
-    this.#limits.lineBytesMax = settings['imap.lineBytesMax'];
-    this.#limits.literalBytesMax = settings['imap.literalBytesMax'];
+    this.input.allow(settings);
     this.deadline = idle.now + settings['imap.inactivityTimeout'];
   }
 
@@ -668,61 +613,14 @@ export class ImapSession implements Session, Idler {
     this.#mode = 'commands';
   }
 
-  /** The client has not sent the message of its APPEND and will not. */
-  cancelLiteral(): void {
-    this.#reader.cancelLiteral();
-  }
-
   /** STARTTLS: the connection is another one now, and what was sent in clear is forgotten. */
   async startTls(): Promise<void> {
     this.out.flush();
-    this.#reader.reset();
+    this.input.reader.reset();
     await this.connection.startTls();
     this.out.use(this.connection.socket, true);
-    this.#reader.reset();
+    this.input.reader.reset();
     this.attach();
-  }
-
-  /** Has the client sent more than the command that is being run? */
-  get hasEarlyInput(): boolean {
-    return this.#reader.buffered > 0;
-  }
-
-  get isCompressed(): boolean {
-    return this.#compression !== null;
-  }
-
-  /** COMPRESS: says the tagged response; from then on everything is compressed, both ways (RFC 4978 section 3). */
-  async beginCompression(tag: string, text: string): Promise<void> {
-    const settings = this.context.settings();
-    const compression = new Compression(this.connection.socket, {
-      take: (bytes) => this.#take(bytes),
-      fail: (why) => this.bye(why),
-      // UNAUTHENTICATE may still wait for its turn.
-      ended: () => {
-        if (!this.#isBusy && this.#flight.isEmpty) this.bye('Compressed data has ended');
-      },
-      bytesFree: settings['imap.appendBytesMax'] + settings['imap.literalBytesMax'] + settings['imap.lineBytesMax'],
-    });
-    // Before the response: the client's next octets may come at once.
-    this.#compression = compression;
-    this.tagged(tag, text, 'none');
-    await this.out.drain();
-    if (!this.isClosed) this.out.use(compression.sink, false);
-  }
-
-  /** Everything that has been said is compressed, everything from now on is not. */
-  async endCompression(): Promise<void> {
-    const compression = this.#compression;
-    if (compression === null) return;
-    this.out.flush();
-    const plain = await compression.finish();
-    if (this.isClosed) return;
-    this.#compression = null;
-    this.#isDecompressed = plain.length === 0;
-    this.out.use(this.connection.socket, this.connection.tls !== null);
-    if (plain.length > 0) this.#take(plain);
-    this.connection.socket.resume();
   }
 
   /** UNAUTHENTICATE (RFC 8437): all that the login and what came after it brought is forgotten. */
@@ -739,8 +637,7 @@ export class ImapSession implements Session, Idler {
     this.isUtf8 = false;
     this.isRev2 = false;
     this.#own = null;
-    this.#limits.lineBytesMax = EARLY_LINE_BYTES;
-    this.#limits.literalBytesMax = EARLY_LITERAL_BYTES;
+    this.input.allow(null);
     this.#startedAt = idle.now;
     this.deadline = idle.now + settings['imap.loginTimeout'];
   }
@@ -773,7 +670,7 @@ export class ImapSession implements Session, Idler {
   newsCame(): void {
     if (!this.#maySpeak) return;
     if (this.out.isFull) this.notify?.waitForClient();
-    else this.#pump();
+    else this.pump();
   }
 
   /** Tells what NOTIFY asked for. True: new messages are to be fetched now. */
@@ -851,7 +748,7 @@ export class ImapSession implements Session, Idler {
   drain(): void {
     this.#isDraining = true;
     if (this.#mode === 'idle') this.endIdle();
-    if (!this.#isBusy) this.#pump();
+    if (!this.#isBusy) this.pump();
   }
 
   closed(): void {
@@ -864,8 +761,6 @@ export class ImapSession implements Session, Idler {
     this.unselect();
     this.shared.left(this);
     this.#forgetLogin();
-    this.#compression?.close();
-    this.#compression = null;
-    this.#reader.reset();
+    this.input.close();
   }
 }

@@ -9,8 +9,8 @@ export function unauthenticate(session: ImapSession, _args: null, tag: string): 
   forgetComparator(session);
   session.unauthenticated();
   const text = `OK [${capabilityLine(session)}] UNAUTHENTICATE completed`;
-  if (!session.isCompressed) return text;
+  if (!session.input.isCompressed) return text;
   // Section 4.1: compression ends behind this response, and behind the command on the other way.
   session.tagged(tag, text, 'none');
-  return session.endCompression().then(() => null);
+  return session.input.endCompression().then(() => null);
 }
