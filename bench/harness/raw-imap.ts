@@ -37,9 +37,9 @@ export class RawImap {
     const tag = `zq${this.#number}`;
     this.#bytes = 0;
     const answered = this.#until(`${tag} `);
-    this.#socket.write(`${tag} ${command}`);
-    for (const piece of literals) this.#socket.write(piece);
-    this.#socket.write('\r\n');
+    // In one packet, as clients send it: the server wakes up once.
+    if (literals.length === 0) this.#socket.write(`${tag} ${command}\r\n`);
+    else this.#socket.write(Buffer.concat([Buffer.from(`${tag} ${command}`), ...literals, Buffer.from('\r\n')]));
     const line = await answered;
     if (!line.startsWith(`${tag} OK`)) throw new Error(`${command.slice(0, 80)}: ${line}`);
     return this.#bytes;

@@ -60,6 +60,10 @@ function onError(): void {
   // 'close' follows and is what we act on.
 }
 
+function flushLater(session: ImapSession): void {
+  session.flushed();
+}
+
 /** The factory for listeners of 'imap' and 'imaps'; one for each thread, as the views of mailboxes are shared below it. */
 export function createImapSession(context: LoopContext<ImapSettings>): SessionFactory {
   const shared = new Shared(context);
@@ -103,6 +107,8 @@ export class ImapSession implements Session, Idler {
   /** A command that came while others were in flight and must wait for them. */
   #held: Buffer | null = null;
   #isEnding = false;
+  /** A flush at the end of this turn has been asked for. */
+  #isFlushing = false;
   #isGone = false;
   #isDraining = false;
   #badCommands = 0;
@@ -197,8 +203,26 @@ export class ImapSession implements Session, Idler {
         break;
       }
     }
-    this.out.flush();
+    this.#flush();
     this.input.resume();
+  }
+
+  /**
+   * Writes what has been said. While a command still works, when this turn is over: most have their end to say by then, and two writes
+   * cost the kernel twice as much as one.
+   */
+  #flush(): void {
+    if (!this.#isBusy && this.#flight.isEmpty) this.out.flush();
+    else if (!this.#isFlushing) {
+      this.#isFlushing = true;
+      setImmediate(flushLater, this);
+    }
+  }
+
+  /** The turn in which something was said without its end is over. */
+  flushed(): void {
+    this.#isFlushing = false;
+    this.out.flush();
   }
 
   /** A client that sends a great many commands, or does not read its answers, waits a turn. */
@@ -346,7 +370,7 @@ export class ImapSession implements Session, Idler {
       this.#isBusy = false;
       if (this.isClosed) return;
       this.#command(held);
-      if (this.#isBusy) this.out.flush();
+      if (this.#isBusy) this.#flush();
       else this.pump();
     };
     this.#isBusy = true;
@@ -402,7 +426,7 @@ export class ImapSession implements Session, Idler {
   #landed(tag: string, updates: Updates, text: string | null): void {
     if (text !== null) this.tagged(tag, text, this.#beside(updates));
     if (!this.#flight.isEmpty) {
-      this.out.flush();
+      this.#flush();
       return;
     }
     const held = this.#held;
@@ -411,7 +435,7 @@ export class ImapSession implements Session, Idler {
       this.#isBusy = false;
       this.#command(held);
     }
-    if (this.#isBusy) this.out.flush();
+    if (this.#isBusy) this.#flush();
     else this.pump();
   }
 
@@ -741,6 +765,7 @@ export class ImapSession implements Session, Idler {
 
   /** Closes without another word: what was said last is not complete and cannot be. */
   abort(): void {
+    this.out.flush();
     this.connection.socket.destroy();
     this.closed();
   }
