@@ -209,7 +209,8 @@ class AddressListParser {
 
   /** `<…>` after the words so far, which are the display name. */
   #angle(): void {
-    const name = this.#hasWords ? this.#takeWords() : null;
+    const words = this.#hasWords ? this.#takeWords() : '';
+    const name = words === '' ? null : words;
     this.#at += 1;
     let route: string | null = null;
     this.#skipBlanks();
@@ -302,7 +303,9 @@ class AddressListParser {
     let local = '';
     while (this.#at < text.length) {
       const c = text.charCodeAt(this.#at);
-      if (c === AT || c === GREATER || c === COMMA || c === SEMICOLON) break;
+      if (c === AT || c === GREATER || c === COMMA) break;
+      // "<undisclosed-recipients:;@host>" is one address, made of a group by somebody on the way.
+      if (c === SEMICOLON && (this.#isInGroup || !isAddressEnd(text.charCodeAt(this.#at + 1)))) break;
       if (c === DQUOTE) local += this.#quoted();
       else if (c === OPEN) this.#skipComment();
       else if (c === SP || c === TAB) this.#at += 1;
@@ -354,4 +357,9 @@ class AddressListParser {
 /** What no word goes across. */
 function isWordEnd(c: number): boolean {
   return c === SP || c === TAB || c === DQUOTE || c === OPEN || c === COMMA || c === COLON || c === SEMICOLON || c === LESS || c === GREATER || c === AT;
+}
+
+/** What goes on after a ";" that belongs to a local part. */
+function isAddressEnd(c: number): boolean {
+  return c === AT || c === GREATER;
 }

@@ -83,7 +83,8 @@ function withoutExtension(text: string, list: readonly Node[]): string {
   const type = slice(text, first).toLowerCase();
   const basic = list.slice(0, 7).map((node) => slice(text, node));
   if (type === '"text"') basic.push(slice(text, list[7]));
-  else if (type === '"message"' && list[8] !== undefined && 'list' in list[8]) {
+  // An envelope and a body; of other kinds of message/… a disposition may stand where the body does.
+  else if (type === '"message"' && list[7] !== undefined && 'list' in list[7] && list[8] !== undefined && 'list' in list[8]) {
     basic.push(slice(text, list[7]), withoutExtension(text, list[8].list), slice(text, list[9]));
   }
   return `(${basic.join(' ')})`;

@@ -4,6 +4,8 @@ import fc from 'fast-check';
 import PostalMime from 'postal-mime';
 import { bodyFromStructure, serializeBody } from './body-structure.ts';
 import { DigestBuilder, digestMessage } from './digest.ts';
+import { decodeWords } from './encoded-word.ts';
+import { emptyHeader, envelopeOf } from './envelope.ts';
 import { MimeParser } from './mime.ts';
 import { decodeParts, findSection } from './part-index.ts';
 
@@ -47,11 +49,30 @@ test('the digest of a plain message', () => {
 });
 
 describe('an envelope', () => {
+  test('text beyond ASCII reads as it did, whatever encoded words and blanks stand beside it', () => {
+    const word = fc.constantFrom('\xc3\xa9', 'plain', '=?utf-8?Q?=C3=A4?=', '=?', '?=', '"x"');
+    fc.assert(
+      fc.property(fc.array(fc.tuple(word, fc.constantFrom(' ', '  ', '\r\n ')), { minLength: 1, maxLength: 8 }), (words) => {
+        const subject = words.flat().join('').trim();
+        const header = emptyHeader();
+        header.subject = subject.replaceAll('\r\n', '');
+        const sent = /^\(NIL (?:"((?:[^"\\]|\\.)*)")/.exec(envelopeOf(header))![1]!.replaceAll(/\\(.)/g, '$1');
+        assert.equal(decodeWords(sent), decodeWords(header.subject));
+      }),
+      { seed: 2047, numRuns: 500 },
+    );
+  });
+
   const rows: [header: string, part: string][] = [
     ['Subject:', '(NIL "" NIL'],
     ['Subject: Gr\xc3\xbc\xc3\x9fe', '"=?utf-8?B?R3LDvMOfZQ==?="'],
     ['Subject: Gr\xfc\xdfe', '"=?utf-8?B?R3LDvMOfZQ==?="'],
-    ['Subject: =?utf-8?Q?a?= \xc3\xa9 b', '"=?utf-8?Q?a?= =?utf-8?B?w6k=?= b"'],
+    // Blanks between encoded words are not shown: what stood there goes into a word.
+    ['Subject: =?utf-8?Q?a?= \xc3\xa9 b', '"=?utf-8?Q?a?= =?utf-8?B?IMOp?= b"'],
+    ['Subject: \xc3\xa9 =?utf-8?Q?a?= b', '"=?utf-8?B?w6kg?= =?utf-8?Q?a?= b"'],
+    ['Subject: \xc3\xa9  \xc3\xa9 b', '"=?utf-8?B?w6kgIMOp?= b"'],
+    ['Subject: =?utf-8?Q?a?=\r\n\t\xc3\xa9  =?utf-8?Q?b?=', '"=?utf-8?Q?a?= =?utf-8?B?IMOpICA=?= =?utf-8?Q?b?="'],
+    ['From: "" <a@b>', '((NIL NIL "a" "b"))'],
     ['Subject: a\0b', '"ab"'],
     ['Subject: a\rb', '{3}\r\na\rb'],
     ['Subject: one\r\n\ttwo', '"one two"'],
@@ -137,6 +158,7 @@ describe('a body structure', () => {
       '',
       'Content-Type: message/rfc822\r\nContent-Description: a\rb\r\n\r\nSubject: c\rd) "\r\n\r\n',
       'Content-Type: message/external-body; access-type=x\r\n\r\nA: b',
+      'Content-Type: message/delivery-status\r\nContent-Disposition: inline\r\nContent-Language: en\r\n\r\nA: b',
     ]) {
       const parser = new MimeParser();
       parser.push(bytes(text));

@@ -1,6 +1,6 @@
 /** Strings of IMAP responses (RFC 9051 section 4.3): quoted where possible, else a literal. ASCII only. */
 import { decodeUnlabelled } from './charset.ts';
-import { encodeWords } from './encoded-word.ts';
+import { encodeWhole, encodeWords } from './encoded-word.ts';
 import { MAIL_LIMITS } from './limits.ts';
 
 /** Longer strings go as literals: clients keep short buffers for quoted ones. */
@@ -29,20 +29,39 @@ export function asciiText(raw: string): string {
   return encodeNonAscii(decodeUnlabelled(Buffer.from(text, 'latin1')));
 }
 
-/** Encodes only what is not ASCII; encoded words that stand in the text already stay as they are. */
+/**
+ * Encodes only what is not ASCII; encoded words that stand in the text already stay as they are. Blanks between two encoded words
+ * are not shown (RFC 2047 section 6.2), so those beside one that was there are encoded too.
+ */
 function encodeNonAscii(text: string): string {
-  const words = text.split(' ');
-  const out: string[] = [];
-  let run: string[] = [];
-  for (const word of words) {
-    if (/[^\x00-\x7f]/.test(word)) {
-      run.push(word);
+  // Words at even places, the blanks between them at odd ones.
+  const tokens = text.split(/([ \t]+)/);
+  let out = '';
+  for (let at = 0; at < tokens.length; at += 2) {
+    const start = at;
+    if (at > 0) out += isOwed(tokens, at) ? ' ' : tokens[at - 1]!;
+    if (!isRaw(tokens[at])) {
+      out += tokens[at]!;
       continue;
     }
-    if (run.length > 0) out.push(encodeWords(run.join(' ')));
-    run = [];
-    out.push(word);
+    while (isRaw(tokens[at + 2])) at += 2;
+    const before = isEncodedWord(tokens[start - 2]) ? tokens[start - 1]! : '';
+    const after = isEncodedWord(tokens[at + 2]) ? tokens[at + 1]! : '';
+    const whole = tokens.slice(start, at + 1).join('');
+    out += before === '' && after === '' ? encodeWords(whole) : encodeWhole(`${before}${whole}${after}`.replaceAll('\t', ' '));
   }
-  if (run.length > 0) out.push(encodeWords(run.join(' ')));
-  return out.join(' ');
+  return out;
+}
+
+/** The blanks before this word went into an encoded word: one must stand between the two. */
+function isOwed(tokens: readonly string[], at: number): boolean {
+  return (isRaw(tokens[at]) && isEncodedWord(tokens[at - 2])) || (isEncodedWord(tokens[at]) && isRaw(tokens[at - 2]));
+}
+
+function isRaw(word: string | undefined): boolean {
+  return word !== undefined && /[^\x00-\x7f]/.test(word);
+}
+
+function isEncodedWord(word: string | undefined): boolean {
+  return word?.startsWith('=?') === true && word.endsWith('?=') && !isRaw(word);
 }

@@ -2,7 +2,7 @@
 import { byLength, lookUp } from './field-table.ts';
 import { fieldValue, type HeaderField, scanHeaders } from './header.ts';
 import { MAIL_LIMITS } from './limits.ts';
-import { type Param, type Parameterized, parseParameterized } from './params.ts';
+import { type Param, type Parameterized, parseParameterized, withoutComments } from './params.ts';
 
 /**
  * Offsets count from the first byte of the whole message. Texts from the header have one character per byte;
@@ -123,10 +123,13 @@ function setContentType(part: MimePart, value: string): void {
   const parsed = parseParameterized(value);
   const slash = parsed.value.indexOf('/');
   let type = slash === -1 ? parsed.value : parsed.value.slice(0, slash);
-  let subtype = slash === -1 ? '' : parsed.value.slice(slash + 1);
+  let subtype = slash === -1 ? '' : token(parsed.value.slice(slash + 1));
   if (subtype === '') {
     // Not a media type at all: "text" and "multipart" alone are seen in old mail and meant well, the rest is opaque.
-    if (type === '') return;
+    if (type === '') {
+      part.params = parsed.params; // "charset=utf-8" says it of the default
+      return;
+    }
     if (type === 'text') subtype = 'plain';
     else if (type === 'multipart') subtype = 'mixed';
     else {
@@ -140,13 +143,23 @@ function setContentType(part: MimePart, value: string): void {
   part.params = parsed.params;
 }
 
+/** What no token has (RFC 2045 section 5.1), beside blanks and control characters. */
+const NO_TOKEN = /[()<>@,;:\\"/[\]?=]/;
+
+/** What stands before the first character that no token has: the subtype of "text/plain, text/html" is plain. */
+function token(text: string): string {
+  const end = text.search(NO_TOKEN);
+  return end === -1 ? text : text.slice(0, end);
+}
+
+/** Quotes, comments, blanks and what follows a semicolon are no part of the name. */
 function encodingName(value: string): string {
-  const { value: name } = value.includes('(') || value.includes(';') ? parseParameterized(value) : { value: value.toLowerCase() };
+  const name = /[\s";(]/.test(value) ? parseParameterized(value).value : value.toLowerCase();
   return name === '' ? '7bit' : name;
 }
 
 function languages(value: string): readonly string[] {
-  const tags = value
+  const tags = withoutComments(value)
     .split(',', 50)
     .map((tag) => tag.trim())
     .filter((tag) => tag !== '');

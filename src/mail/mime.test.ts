@@ -32,6 +32,9 @@ describe('the tree of a message', () => {
     ['a part cut off after its delimiter', mixed('--b'), 'multipart/mixed[text/plain""]'],
     ['blanks after the boundary', mixed('--b \t\n\none\n--b-- \n'), 'multipart/mixed[text/plain"one"]'],
     ['a line that only begins like a delimiter', mixed('--b\n\none\n--bc\n--b--x\n--b--\n'), 'multipart/mixed[text/plain"one\\r\\n--bc\\r\\n--b--x"]'],
+    ['something after the last delimiter', mixed('--b\n\none\n--b--</BODY></HTML>\n--b\n\nlate\n'), 'multipart/mixed[text/plain"one"]'],
+    ['words after a delimiter', mixed('--b and so on\n\none\n--b--\n'), 'multipart/mixed[text/plain"one"]'],
+    ['words after a boundary with blanks', mixed('--a b; c\n\none\n--a, b\n--a b-- c\n', '"a b"'), 'multipart/mixed[text/plain"one\\r\\n--a, b"]'],
     ['text after the end is no part', mixed('--b\n\none\n--b--\n--b\n\ntwo\n'), 'multipart/mixed[text/plain"one"]'],
     ['a quoted boundary', mixed('--a b?\n\none\n--a b?--', '"a b?"'), 'multipart/mixed[text/plain"one"]'],
     ['no boundary parameter', crlf('Content-Type: multipart/mixed\n\n--b\n\none\n'), 'multipart/mixed[text/plain"--b\\r\\n\\r\\none\\r\\n"]'],
@@ -74,6 +77,8 @@ describe('the tree of a message', () => {
     ['no media type', crlf('Content-Type: garbage\n\nx'), 'application/octet-stream"x"'],
     ['half a media type', crlf('Content-Type: text\n\nx'), 'text/plain"x"'],
     ['an empty Content-Type', crlf('Content-Type:\n\nx'), 'text/plain"x"'],
+    ['two media types in one field', crlf('Content-Type: text/html, text/plain\n\nx'), 'text/html"x"'],
+    ['a path for a media type', crlf('Content-Type: text/html/x\n\nx'), 'text/html"x"'],
     ['two Content-Types: the first', crlf('Content-Type: text/html\nContent-Type: text/css\n\nx'), 'text/html"x"'],
   ];
   for (const [name, text, tree] of rows) test(name, () => assert.equal(show(text, parse(text).root), tree));
@@ -86,6 +91,27 @@ test('lines are those of the body', () => {
     [1, 0],
   );
   assert.equal(parse('A: b\r\n\r\n1\r\n2\r\n3').root.lines, 2);
+});
+
+test('a message whose header goes up to the delimiter is no shorter than its header', () => {
+  const text = mixed('--b\nContent-Type: message/rfc822\n\nSubject: x\n--b\nContent-Type: message/rfc822\n\nSubject: y\n\n--b--\n');
+  const shown = parse(text).root.children.map((part) => {
+    const inner = part.message!.part;
+    return [text.slice(part.bodyStart, part.bodyEnd), part.lines, text.slice(inner.headerStart, inner.bodyStart)];
+  });
+  assert.deepEqual(shown, [
+    ['Subject: x\r\n', 1, 'Subject: x\r\n'],
+    ['Subject: y\r\n\r\n', 2, 'Subject: y\r\n\r\n'],
+  ]);
+});
+
+test('what a part says of itself is read through comments, quotes and blanks', () => {
+  const read = (field: string): MimePart => parse(crlf(`${field}\n\nx`)).root;
+  for (const value of ['base64;', '"Base64"', 'base 64', '(c) base64 (c)', 'BASE64'])
+    assert.equal(read(`Content-Transfer-Encoding: ${value}`).encoding, 'base64', value);
+  assert.deepEqual(read('Content-Language: en (English, mostly), (none) de').language, ['en', 'de']);
+  assert.deepEqual(read('Content-Disposition: filename=x.txt').disposition, { value: 'attachment', params: [['filename', 'x.txt']] });
+  assert.deepEqual(read('Content-Type: charset=utf-8').params, [['charset', 'utf-8']]);
 });
 
 test('8-bit bytes and long lines are noticed anywhere', () => {

@@ -19,6 +19,12 @@ const CR = 0x0d;
 const HYPHEN = 0x2d;
 const EMPTY = Buffer.alloc(0);
 
+/** bcharsnospace (RFC 2046 section 5.1.1), one flag per byte: what could be more of a boundary. */
+const BOUNDARY_CHARACTER = new Uint8Array(256);
+for (const c of "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'()+_,-./:=?") BOUNDARY_CHARACTER[c.charCodeAt(0)] = 1;
+/** Places in a line where a boundary may end before something else: bounds the work for lines that only look like delimiters. */
+const DELIMITER_CUTS = 4;
+
 /** RFC 5322 section 2.1.1, without CRLF. */
 const LINE_MOST = 998;
 
@@ -379,6 +385,12 @@ export class MimeParser {
     const part = top.part;
     part.bodyEnd = Math.max(part.bodyStart, end);
     part.lines = Math.max(0, lines - top.linesBefore);
+    const last = part.message !== null ? part.message.part : part.children[part.children.length - 1];
+    if (last !== undefined && last.bodyEnd > part.bodyEnd) {
+      // Its header goes up to the delimiter and needs the line end before it: no part is longer than what it is in.
+      part.bodyEnd = last.bodyEnd;
+      part.lines += 1;
+    }
     this.#forget(top);
     if (part.type === 'multipart' && part.children.length === 0) {
       // IMAP knows no multipart without parts, and what is in the body must stay readable.
@@ -400,22 +412,30 @@ export class MimeParser {
     open.boundary = null;
   }
 
+  /** The multipart whose boundary this is, or its boundary with the hyphens that close it. */
+  #named(text: string): Open | undefined {
+    return this.#boundaries.get(text) ?? (text.endsWith('--') ? this.#boundaries.get(text.slice(0, -2)) : undefined);
+  }
+
   /**
    * Is `line[from, to)` a delimiter of an open multipart (RFC 2046 section 5.1.1)? If so closes what it ends and opens the part it begins.
-   * Only blanks may follow the boundary, so a boundary that is the start of another is not taken for it.
+   * More may follow the boundary, such as a footer that a list put in the wrong place, but nothing that could be part of a longer one:
+   * a boundary that begins like another is not taken for it.
    */
   #isDelimiter(line: Buffer, from: number, to: number, offset: number, next: number, eol: number): boolean {
     let end = to;
     while (end > from && (line[end - 1] === CR || line[end - 1] === 0x20 || line[end - 1] === 0x09)) end -= 1;
     if (end < from + 3 || line[from] !== HYPHEN || line[from + 1] !== HYPHEN) return false;
-    const text = line.toString('latin1', from + 2, end);
-    let owner = this.#boundaries.get(text);
-    const isClosing = owner === undefined;
-    if (owner === undefined) {
-      if (!text.endsWith('--')) return false;
-      owner = this.#boundaries.get(text.slice(0, -2));
-      if (owner === undefined) return false;
+    let name = line.toString('latin1', from + 2, end);
+    let owner = this.#named(name);
+    for (let at = from + 3, cuts = 0; owner === undefined; at += 1) {
+      while (at < end && BOUNDARY_CHARACTER[line[at]!] === 1) at += 1;
+      if (at >= end || cuts === DELIMITER_CUTS) return false;
+      cuts += 1;
+      name = line.toString('latin1', from + 2, at);
+      owner = this.#named(name);
     }
+    const isClosing = owner.boundary !== name;
     if (!isClosing && this.#parts >= this.#limits.parts) {
       this.#giveUp();
       return false;

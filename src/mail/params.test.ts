@@ -16,6 +16,8 @@ describe('a value with parameters', () => {
     ['attachment; filename=my file (1).pdf', 'attachment', ['filename', 'my file']],
     ['attachment; filename=my file.pdf', 'attachment', ['filename', 'my file.pdf']],
     ['attachment; filename=a(1).pdf', 'attachment', ['filename', 'a(1).pdf']],
+    ['filename=x.txt', '', ['filename', 'x.txt']],
+    ['filename="a b"; size=1', '', ['filename', 'a b'], ['size', '1']],
     ['text/plain charset=utf-8', 'text/plain', ['charset', 'utf-8']],
     ['text/plain; charset=utf-8 format=flowed', 'text/plain', ['charset', 'utf-8'], ['format', 'flowed']],
     ['a; f="\xc3\xa9"', 'a', ['f', 'é']],

@@ -31,6 +31,8 @@ export function parseParameterized(text: string): Parameterized {
     // The semicolon after the value was forgotten: "text/plain charset=utf-8".
     const blank = lastBlank(head, equals);
     if (blank > 0) return { value: compact(head.slice(0, blank)), params: parseParams(text, blank) };
+    // The value itself was forgotten: "filename=x.txt".
+    if (!head.includes('(')) return { value: '', params: parseParams(text, 0) };
   }
   if (!head.includes('(')) return { value: compact(head), params: semicolon === -1 ? NO_PARAMS : parseParams(text, semicolon) };
   // A comment may hold a semicolon, so walk.
@@ -58,6 +60,20 @@ function lastBlank(text: string, end: number): number {
 function compact(text: string): string {
   const lower = text.toLowerCase();
   return /[\s"]/.test(lower) ? lower.replace(/[\s"]+/g, '') : lower;
+}
+
+/** The text without its comments (RFC 5322 section 3.2.2); one that is not closed takes all the rest. */
+export function withoutComments(text: string): string {
+  let at = text.indexOf('(');
+  if (at === -1) return text;
+  let out = '';
+  let from = 0;
+  while (at !== -1) {
+    out += text.slice(from, at);
+    from = skipComment(text, at);
+    at = text.indexOf('(', from);
+  }
+  return out + text.slice(from);
 }
 
 /** Index just past the comment that starts at `at`; the end of the text when it is not closed. */
