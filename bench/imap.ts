@@ -15,6 +15,7 @@ import { Group, machine } from './harness/group.ts';
 import { appendPool, RARE_WORD, writeMaildir } from './harness/mailbox.ts';
 import { RawImap } from './harness/raw-imap.ts';
 import { median, table } from './harness/table.ts';
+import { WAITS_HEAD, type WaitsRow, waitsOnMailboxes, waitsOnMessages } from './imap-waits.ts';
 
 export interface ImapBenchOptions {
   readonly isQuick: boolean;
@@ -59,7 +60,17 @@ const GOALS: Readonly<Record<string, number>> = {
 export async function imap(options: ImapBenchOptions): Promise<void> {
   options.say(`IMAP and POP3 on large mailboxes; ${machine()}`);
   for (const count of options.isQuick ? [10_000] : [10_000, 100_000]) await mailbox(options, count);
+  await manyMailboxes(options);
   await logins(options);
+}
+
+async function manyMailboxes(options: ImapBenchOptions): Promise<void> {
+  const owner = programOwner();
+  try {
+    options.say(`\n${table(WAITS_HEAD, await waitsOnMailboxes(owner, OURS, options.isQuick ? 1 : 5, options.say))}`);
+  } finally {
+    await owner.end();
+  }
 }
 
 async function mailbox(options: ImapBenchOptions, count: number): Promise<void> {
@@ -78,9 +89,9 @@ async function mailbox(options: ImapBenchOptions, count: number): Promise<void> 
     const results = new Map<string, Samples>();
     for (const server of servers) results.set(server.label, await measure(server, rounds));
     options.say(`\n${compare(results)}`);
-    const waits: (string | number)[][] = [];
-    for (const server of servers) waits.push(...(await fairness(server)));
-    options.say(`\n${table(['another session meanwhile', 'server', 'NOOPs', 'median ms', 'longest ms'], waits)}`);
+    const waits: WaitsRow[] = [];
+    for (const { label, imap: port, user } of servers) waits.push(...(await waitsOnMessages(label, port, user('big'), PASSWORD, rounds)));
+    options.say(`\n${table(WAITS_HEAD, waits)}`);
   } finally {
     await owner.end();
   }
@@ -249,43 +260,6 @@ async function warmRound(server: Server, round: number, timed: Timed): Promise<v
   await client.ask('SELECT INBOX');
   for (const name of [copied, moved, appended, several]) await client.ask(`DELETE ${name}`);
   await client.close();
-}
-
-/** How long a session that only says NOOP waits while another one of the same server works on the whole mailbox. */
-async function fairness(server: Server): Promise<(string | number)[][]> {
-  const user = server.user('big');
-  const [busy, other] = [await RawImap.open(server.imap, user, PASSWORD), await RawImap.open(server.imap, user, PASSWORD)];
-  await busy.ask('SELECT INBOX');
-  const rows: (string | number)[][] = [];
-  const commands = [
-    'FETCH 1:* (UID FLAGS)',
-    'FETCH 1:* (UID ENVELOPE BODYSTRUCTURE)',
-    'SEARCH OR TEXT "ab" SUBJECT "xyz"',
-    'SEARCH ALL',
-    'SORT (SUBJECT FROM) UTF-8 ALL',
-    'THREAD REFERENCES UTF-8 ALL',
-    'STORE 1:* +FLAGS (\\Flagged)',
-    'STORE 1:* -FLAGS.SILENT (\\Flagged)',
-    'SELECT INBOX',
-  ];
-  for (const command of commands) {
-    let isDone = false;
-    const done = busy.ask(command).finally(() => {
-      isDone = true;
-    });
-    const waited: number[] = [];
-    while (!isDone) {
-      const begin = performance.now();
-      await other.ask('NOOP');
-      waited.push(performance.now() - begin);
-      await pause(2);
-    }
-    await done;
-    rows.push([command, server.label, waited.length, median(waited), Math.max(...waited)]);
-  }
-  await busy.close();
-  await other.close();
-  return rows;
 }
 
 /** A mail program that looks for new mail by POP3 and fetches 1,000 messages. */

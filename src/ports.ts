@@ -119,6 +119,8 @@ export interface Account {
   readonly source?: 'own' | 'table' | 'system';
   /** The user of this machine whose account it is. */
   readonly systemUser?: string | null;
+  /** Set for who logged in without being anybody (ANONYMOUS): letters of what they may do in it (RFC 4314 section 2.1). Left out: everything. */
+  readonly visitorRights?: string;
 }
 
 /** Where one address leads, after aliases, catch-all and plus addressing. */
@@ -835,6 +837,9 @@ export interface ThreadFacts {
   readonly threadId: number;
 }
 
+/** What the store's email row has, character by character. */
+export type ListedEnvelope = readonly [email: EmailId, envelope: string, bodyStructure: string];
+
 /**
  * The search index as a loop sees it. Emails are never visible to another account. All methods work in short slices and call
  * `pause` between them (it lets other sessions run; a rejection ends the search).
@@ -852,6 +857,11 @@ export interface SearchIndex {
    * Headers without their long fields (`mail/short-header.ts`), one character a byte, in the order of the emails; null where none is kept. At most 1000 at once.
    */
   shortHeaders(accountId: AccountId, emails: readonly EmailId[]): (string | null)[];
+  /**
+   * Envelopes that stand side by side in the index, in the order of the emails (0: none); null: to be read in the store, as all are when few
+   * of the emails are neighbours. At most 1000 at once.
+   */
+  envelopes(accountId: AccountId, emails: readonly EmailId[]): (ListedEnvelope | null)[];
   /** Resolves when everything stored before the call is indexed, or after `ms` (false). */
   settled(ms: number): Promise<boolean>;
 }

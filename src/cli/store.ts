@@ -163,6 +163,8 @@ function sayImported({ io }: CliContext, login: string, result: Imported): void 
   );
   if (result.uidsKept.length > 0) io.print(`IMAP clients find what they know by its old UID in ${counted(result.uidsKept.length, 'mailbox', 'mailboxes')}.`);
   for (const name of result.uidsLost) io.note(`Other mail came into ${name} meanwhile: IMAP clients fetch that mailbox again.`);
+  for (const name of result.uidsNew)
+    io.note(`IMAP clients fetch ${name} again: it had messages before, or its old UIDVALIDITY lies too far in the future to be taken over.`);
   for (const what of result.unreadable) io.note(what);
   if (result.unreadableCount > result.unreadable.length) io.note(`… and ${result.unreadableCount - result.unreadable.length} more that could not be read.`);
 }

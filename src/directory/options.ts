@@ -25,7 +25,12 @@ export const ACCOUNT_OPTIONS: Readonly<Record<string, AccountOption>> = {
     // "]" would end the response code that it is told in.
     check: (value) => (/^imaps?:\/\/[\x21-\x5c\x5e-\x7e]{1,500}$/.test(value) ? undefined : 'must be an IMAP URL (RFC 5092) without "]"'),
     accepts: 'an IMAP URL: "imap://anna;AUTH=*@mail2.example.org/"',
-    doc: 'The account has moved: logins are answered with this referral (RFC 2221).',
+    doc: 'The account has moved: logins are answered with this referral, and refused unless imap.referralLogin says otherwise (RFC 2221).',
+  },
+  'imap.referralLogin': {
+    check: oneOf('refuse', 'allow'),
+    accepts: 'refuse or allow',
+    doc: 'What becomes of a login by IMAP where imap.referral is set: it is refused, or goes on here beside the referral (while the mail is being moved, or for mailboxes that others share here).',
   },
   'pop3.shows': {
     check: oneOf('all', 'unseen', 'everywhere', 'none'),

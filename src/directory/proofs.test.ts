@@ -200,6 +200,19 @@ test('a common name without a domain is in the default one', async () => {
   assert.equal(await login('EXTERNAL', '', { certificate: { ...CERTIFICATE, names: ['bert'] } }), 'bert@example.org');
 });
 
+test('who comes by ANONYMOUS is a visitor, with the rights that the administrator gives to all of them', async () => {
+  for (const [settings, rights] of [
+    [{}, 'lr'],
+    [{ 'auth.anonymousRights': 'lrsi' }, 'lrsi'],
+    [{ 'auth.anonymousRights': '' }, ''],
+  ] as const) {
+    const { begin } = house({ 'auth.anonymousAccount': 'bert@example.org', ...settings });
+    const step = await begin('ANONYMOUS')!.step(Buffer.from('x'));
+    assert.ok(step.kind === 'done' && step.outcome.kind === 'ok');
+    assert.equal(step.outcome.account.visitorRights, rights);
+  }
+});
+
 test('ANONYMOUS is there only with an account for it, to read mail and not to send or filter it', async () => {
   assert.equal(await house().login('ANONYMOUS', ''), 'not offered');
   const { login, events, store, offered } = house({ 'auth.anonymousAccount': 'bert@example.org' });

@@ -137,6 +137,7 @@ export class Proofs {
     const locked = this.#admission.locked('', context, 'ANONYMOUS');
     if (locked !== null) return locked;
     if (account === null) return this.#admission.refuse('', '', 'there is no account for anybody', context, 'ANONYMOUS');
-    return this.#admission.admit(account.login, account, null, context, 'ANONYMOUS', trace === '' ? {} : { trace });
+    const visitor: Account = { ...account, visitorRights: this.#parts.settings()['auth.anonymousRights'] };
+    return this.#admission.admit(account.login, visitor, null, context, 'ANONYMOUS', trace === '' ? {} : { trace });
   }
 }

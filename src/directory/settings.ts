@@ -85,9 +85,16 @@ export const DIRECTORY_SETTINGS = {
   'auth.anonymousAccount': text({
     default: '',
     accepts: 'an address, or ""',
-    doc: 'Anybody may log in by IMAP and POP3 as this account, without a password (ANONYMOUS), and do with its mail what its owner may, but not send; empty: nobody may.',
+    doc: 'Anybody may log in by IMAP and POP3 as this account, without a password (ANONYMOUS), and do there what auth.anonymousRights says; empty: nobody may.',
     see: 'RFC 4505; Dovecot auth_anonymous_username',
     check: (value) => (/^[^@\s]+@[^@\s]+$/.test(value) ? undefined : 'must be an address such as "public@example.org"'),
+  }),
+  'auth.anonymousRights': text({
+    default: 'lr',
+    accepts: 'letters of lrswipkxtea',
+    doc: 'Rights of such visitors in all mailboxes of that account: see (l), read (r), mark as read (s), set flags (w), put in (i), delete (t, e), create and remove mailboxes (k, x), and act as its owner (a). POP3 deletes with t and e.',
+    see: 'RFC 4314 section 2.1',
+    check: (value) => (/^[lrswipkxtea]*$/.test(value) ? undefined : 'must be letters of lrswipkxtea'),
   }),
   'auth.defaultDomain': text({
     default: '',

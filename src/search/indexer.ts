@@ -13,6 +13,7 @@ import { GramCutter } from './grams.ts';
 import { encodeKept } from './kept-text.ts';
 import { firstRow, isNumbered, lastRow } from './layout.ts';
 import { SEARCH_LIMITS } from './limits.ts';
+import { ListingKeeper } from './listing-keeper.ts';
 import { EMAIL_SQL, NEXT_EMAILS_SQL, type PreparedEmail, prepareEmail, type StoredEmail, UNREADABLE } from './prepare.ts';
 import type { SearchProgress } from './progress.ts';
 import type { SearchSettings } from './settings.ts';
@@ -45,6 +46,7 @@ function kept(short: string): string | Uint8Array {
 export class Indexer {
   readonly #options: IndexerOptions;
   #connection: Connection;
+  #listing: ListingKeeper;
   #cursor: EmailId;
   readonly #grams = new GramCutter();
   #isClosed = false;
@@ -58,6 +60,7 @@ export class Indexer {
     this.#options = options;
     const opened = openSearchDatabase(options.databasePath, (connection) => this.#isOfThisStore(connection));
     this.#connection = opened.connection;
+    this.#listing = new ListingKeeper(this.#connection, options.reader);
     this.#cursor = this.#readCursor();
     if (opened.madeAnew !== null && opened.madeAnew !== 'missing') options.log.warn('search.made', { why: opened.madeAnew });
     options.progress?.opened(this.#cursor);
@@ -102,6 +105,7 @@ export class Indexer {
         this.#makeAnew(error);
       }
     }
+    await this.#refreshListing();
     return done;
   }
 
@@ -194,6 +198,7 @@ export class Indexer {
     this.#options.metrics.count('search.made');
     this.#connection.close();
     this.#connection = makeSearchDatabase(this.#options.databasePath, false);
+    this.#listing = new ListingKeeper(this.#connection, this.#options.reader);
     this.#cursor = 0;
     this.#isDamaged = false;
     this.#options.progress?.opened(this.#cursor);
@@ -205,12 +210,14 @@ export class Indexer {
     let characters = 0;
     let done = 0;
     let cursor = this.#cursor;
+    const accounts = new Set<AccountId>();
     for (const email of emails) {
       if (isNumbered(email[1])) {
         const prepared = await this.#prepare(email);
         if (this.#isClosed) throw new Error('closed');
         characters += prepared.header.length + prepared.body.length;
         this.#insert(email, prepared);
+        accounts.add(email[1]);
       }
       cursor = email[0];
       done += 1;
@@ -218,6 +225,7 @@ export class Indexer {
       await this.#breathe();
       if (this.#isClosed) throw new Error('closed');
     }
+    for (const account of accounts) this.#listing.extend(account);
     this.#connection.run("UPDATE state SET value=? WHERE name='cursor'", cursor);
     this.#connection.exec('COMMIT');
     this.#cursor = cursor;
@@ -226,6 +234,22 @@ export class Indexer {
     this.#options.metrics.count('search.seconds', (performance.now() - began) / 1000);
     this.#options.metrics.gauge('search.backlog', this.backlog);
     return done;
+  }
+
+  /** Envelopes may have been made again in the store: what stands in the index is made again too. Until then readers see that it is of another state. */
+  async #refreshListing(): Promise<void> {
+    if (this.#isClosed) return;
+    const derived = this.#listing.derived();
+    if (Number(this.#connection.get("SELECT value FROM state WHERE name='derived'")![0]) === derived) return;
+    for (let after: EmailId | null = 0; after !== null; ) {
+      const from: EmailId = after;
+      this.#write(() => {
+        after = this.#listing.refresh(from);
+      });
+      await this.#breathe();
+      if (this.#isClosed) return;
+    }
+    this.#connection.run("UPDATE state SET value=? WHERE name='derived'", derived);
   }
 
   async #prepare(email: StoredEmail): Promise<PreparedEmail> {
@@ -344,6 +368,7 @@ export class Indexer {
       this.#connection.run('DELETE FROM attachment_todo WHERE row=?', row);
       this.#connection.run('DELETE FROM email WHERE id=?', id);
     }
+    this.#listing.remove(account, emails);
     forgetThreads(this.#connection, account, threads);
     this.#options.metrics.count('search.removed', emails.length);
   }

@@ -25,4 +25,8 @@ export const SEARCH_LIMITS = {
   attachmentBytes: 24 * 1024 * 1024,
   /** Tries for the attachments of one message, counted before each: one that ends the process is not tried for ever. */
   attachmentAttempts: 2,
+  /** Emails whose envelopes stand together in one piece (listing.ts), characters after which it ends early, and of the longest email in one: some 10 KB on the disk, 0.1 ms to unpack. Three octets a character must fit into one frame. */
+  listingEmails: 128,
+  listingCharacters: 64 * 1024,
+  listedCharacters: 16 * 1024,
 } as const;

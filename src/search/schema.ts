@@ -3,7 +3,7 @@
  * that is taken from messages (`mail/searchable-text.ts`) or of the dictionary (`kept-text.ts`) needs another number, and then the
  * index is made again.
  */
-export const SEARCH_VERSION = 3;
+export const SEARCH_VERSION = 4;
 /** Of the tables whose content is taken over into the next index: which thread an email is in must never change. */
 export const THREADS_VERSION = 1;
 
@@ -13,10 +13,11 @@ const grams = (name: string): string =>
    INSERT INTO ${name}(${name}, rank) VALUES('hashsize', 4194304);`;
 
 export const SEARCH_SCHEMA = `
+-- 'derived': every piece of listing was made at this state of the store's envelopes, but for those that say otherwise.
 -- 'cursor': every email up to this id was looked at, in the same transaction as its rows. 'build': changes when the index is made again. 'threads': THREADS_VERSION.
 CREATE TABLE state (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
--- The number last given to an email of the account (layout.ts).
-CREATE TABLE account (id INTEGER PRIMARY KEY, last INTEGER NOT NULL);
+-- The numbers of an account's emails (layout.ts): the last one given, and the last one in listing, with its email.
+CREATE TABLE account (id INTEGER PRIMARY KEY, last INTEGER NOT NULL, listed INTEGER NOT NULL DEFAULT 0, listed_email INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE email (
   id INTEGER PRIMARY KEY,             -- the store's
   account_id INTEGER NOT NULL,
@@ -37,6 +38,18 @@ CREATE TABLE kept (row INTEGER PRIMARY KEY, email_id INTEGER NOT NULL, header BL
 CREATE TABLE kept_attachment (row INTEGER PRIMARY KEY, email_id INTEGER NOT NULL, text BLOB NOT NULL);
 -- The header without its long fields (mail/short-header.ts), text when it is ASCII, else bytes: lists of messages are read here, not out of the messages.
 CREATE TABLE short_header (email_id INTEGER PRIMARY KEY, account_id INTEGER NOT NULL, data NOT NULL);
+-- Envelopes of an account's emails from first_email to last_email (listing.ts), as the store had them at 'derived' (its counter).
+CREATE TABLE listing (
+  last_email INTEGER PRIMARY KEY,
+  account_id INTEGER NOT NULL,
+  first_email INTEGER NOT NULL,
+  emails INTEGER NOT NULL,            -- how many
+  derived INTEGER NOT NULL,
+  envelopes BLOB NOT NULL
+);
+-- The short headers of the same emails, as far as they have one: copies of short_header.
+CREATE TABLE listing_header (last_email INTEGER PRIMARY KEY, account_id INTEGER NOT NULL, headers BLOB NOT NULL);
+CREATE INDEX listing_account ON listing (account_id, last_email, first_email, emails, derived);
 -- Emails whose attachments are still to be read.
 CREATE TABLE attachment_todo (row INTEGER PRIMARY KEY, email_id INTEGER NOT NULL, attempts INTEGER NOT NULL);
 -- Which thread a message id belongs to, of the message itself or of one that refers to it (threads.ts).
@@ -47,6 +60,6 @@ CREATE TABLE thread_before (email_id INTEGER PRIMARY KEY, thread_id INTEGER NOT 
 ${grams('header_grams')}
 ${grams('body_grams')}
 ${grams('attachment_grams')}
-INSERT INTO state VALUES('cursor', 0), ('threads', ${THREADS_VERSION});
+INSERT INTO state VALUES('cursor', 0), ('derived', 0), ('threads', ${THREADS_VERSION});
 PRAGMA user_version=${SEARCH_VERSION};
 `;

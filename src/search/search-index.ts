@@ -2,13 +2,16 @@
  * The index as the loops see it (`SearchIndex` of ports.ts): read-only, in slices of rows, so that no query holds up other sessions.
  * What goes wrong here makes a search slower, not wrong: emails then count as not indexed, and their bytes are read.
  */
-import type { AccountId, EmailId, Log, SearchIndex, SimilarEmail, StoreReader, TextMatches, TextScope, ThreadFacts } from '../ports.ts';
+import type { AccountId, EmailId, ListedEnvelope, Log, SearchIndex, SimilarEmail, StoreReader, TextMatches, TextScope, ThreadFacts } from '../ports.ts';
 import { type Connection, openReader } from '../store/engines/sqlite.ts';
 import { candidateQuery } from './grams.ts';
 import { findSimilar } from './fuzzy.ts';
 import { DamagedText, Needle } from './kept-text.ts';
+import { DiskReads } from '../system/disk-reads.ts';
 import { firstRow, isNumbered } from './layout.ts';
 import { SEARCH_LIMITS } from './limits.ts';
+import { DERIVED_SQL, shortText } from './listing-keeper.ts';
+import { ListingReader } from './listing-reader.ts';
 import { partsOf, type TextPart } from './parts.ts';
 import type { SearchProgress } from './progress.ts';
 
@@ -33,7 +36,11 @@ const SCAN_PAGE = 32;
 const POLL_MS = 20;
 /** How many rows may be read for each that is wanted. */
 const NEIGHBOURS = 4;
+/** Whether fewer headers than these came from the disk says nothing of the others. */
+const WATCHED_LEAST = 32;
 const SHORT_HEADERS_SQL = 'SELECT email_id, data FROM short_header WHERE email_id BETWEEN ? AND ? AND account_id=? ORDER BY email_id';
+const LISTED_ENVELOPES_SQL = 'SELECT envelopes, account_id FROM listing WHERE last_email=?';
+const LISTED_HEADERS_SQL = 'SELECT headers, account_id FROM listing_header WHERE last_email=?';
 const FACTS_SQL = 'SELECT id, message_id, refs, base_subject, is_reply, thread_id FROM email';
 
 const NOTHING_KNOWN: TextMatches = { emails: new Set(), isIndexed: () => false };
@@ -44,7 +51,11 @@ export function createSearchIndex(options: SearchIndexOptions): SearchIndex & { 
 
 class SqliteSearchIndex implements SearchIndex {
   readonly #options: SearchIndexOptions;
+  /** Of single rows of short headers. */
+  readonly #reads = new DiskReads();
   #connection: Connection | null = null;
+  readonly #envelopes = new ListingReader<ListedEnvelope>(LISTED_ENVELOPES_SQL, 2);
+  readonly #headers = new ListingReader<readonly [EmailId, string]>(LISTED_HEADERS_SQL, 1);
   /** Number of the file that is open (progress.ts). */
   #file = 0;
 
@@ -95,18 +106,27 @@ class SqliteSearchIndex implements SearchIndex {
 
   shortHeaders(accountId: AccountId, emails: readonly EmailId[]): (string | null)[] {
     const found: (string | null)[] = new Array(emails.length).fill(null);
+    const listed: (readonly [EmailId, string] | null)[] = new Array(emails.length).fill(null);
     this.#read((index) => {
-      for (let at = 0; at < emails.length; ) {
-        // Messages that came one after the other are neighbours here too: one query for all of them.
-        let end = at + 1;
-        while (end < emails.length && emails[end]! > emails[end - 1]! && emails[end]! - emails[at]! < (end - at + 1) * NEIGHBOURS) end += 1;
-        let from = at;
-        for (const [email, data] of index.all(SHORT_HEADERS_SQL, emails[at]!, emails[end - 1]!, accountId) as [EmailId, string | Uint8Array][]) {
-          while (from < end && emails[from]! < email) from += 1;
-          if (emails[from] === email) found[from] = typeof data === 'string' ? data : Buffer.from(data.buffer, data.byteOffset, data.length).toString('latin1');
-        }
-        at = end;
+      if (this.#reads.takeCold()) this.#headers.read(index, null, accountId, emails, listed);
+      const left: number[] = [];
+      for (let i = 0; i < emails.length; i += 1) {
+        const one = listed[i]!;
+        if (one !== null) found[i] = one[1];
+        else if (emails[i] !== 0) left.push(i);
       }
+      const read = (): void => readShortHeaders(index, accountId, emails, left, found);
+      if (left.length < WATCHED_LEAST) read();
+      else this.#reads.watch(left.length, read);
+      return [];
+    });
+    return found;
+  }
+
+  envelopes(accountId: AccountId, emails: readonly EmailId[]): (ListedEnvelope | null)[] {
+    const found: (ListedEnvelope | null)[] = new Array(emails.length).fill(null);
+    this.#read((index) => {
+      this.#envelopes.read(index, Number(this.#options.reader.rows(DERIVED_SQL)[0]?.[0] ?? 0), accountId, emails, found);
       return [];
     });
     return found;
@@ -129,6 +149,8 @@ class SqliteSearchIndex implements SearchIndex {
   close(): void {
     this.#connection?.close();
     this.#connection = null;
+    this.#envelopes.forget();
+    this.#headers.forget();
   }
 
   #read<T>(work: (index: Connection) => T[]): T[] {
@@ -262,6 +284,22 @@ class Search {
   async #breathe(): Promise<void> {
     await this.#pause();
     this.#sliceAt = performance.now();
+  }
+}
+
+/** Fills `found` at the places in `left`. */
+function readShortHeaders(index: Connection, accountId: AccountId, emails: readonly EmailId[], left: readonly number[], found: (string | null)[]): void {
+  for (let at = 0; at < left.length; ) {
+    // Messages that came one after the other are neighbours here too: one query for all of them.
+    const first = emails[left[at]!]!;
+    let end = at + 1;
+    while (end < left.length && emails[left[end]!]! > emails[left[end - 1]!]! && emails[left[end]!]! - first < (end - at + 1) * NEIGHBOURS) end += 1;
+    let from = at;
+    for (const [email, data] of index.all(SHORT_HEADERS_SQL, first, emails[left[end - 1]!]!, accountId) as [EmailId, string | Uint8Array][]) {
+      while (from < end && emails[left[from]!]! < email) from += 1;
+      if (from < end && emails[left[from]!] === email) found[left[from]!] = shortText(data);
+    }
+    at = end;
   }
 }
 

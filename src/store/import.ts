@@ -45,6 +45,8 @@ export interface Imported {
   readonly uidsKept: readonly string[];
   /** Mailboxes where they could not be kept because other mail came between. */
   readonly uidsLost: readonly string[];
+  /** Mailboxes whose old UIDs were known and could not be taken over: they had messages already, or the UIDVALIDITY is none that can be. */
+  readonly uidsNew: readonly string[];
 }
 
 /** Throws with a sentence for the terminal. What was added until then stays, and the next run goes on there. */
@@ -88,6 +90,7 @@ class Run {
   #unreadableCount = 0;
   readonly #uidsKept: string[] = [];
   readonly #uidsLost: string[] = [];
+  readonly #uidsNew: string[] = [];
   /** null while a folder's count is unknown. */
   #total: number | null = 0;
   /** Of mbox files: bytes of those behind us, and of all. */
@@ -121,6 +124,7 @@ class Run {
       unreadableCount: this.#unreadableCount,
       uidsKept: this.#uidsKept,
       uidsLost: this.#uidsLost,
+      uidsNew: this.#uidsNew,
     };
   }
 
@@ -168,6 +172,7 @@ class Run {
             this.#uidsLost.push(box.name);
             await writer.run<ImportOutcome>('import.append', input);
           }
+          if (batch === 0 && folder.uidValidity !== null && !begun.keepsUids) this.#uidsNew.push(box.name);
           batch += 1;
           this.#messages += step.messages.length;
           this.#known += step.known;

@@ -11,7 +11,7 @@ export interface Transaction {
   all(sql: string, ...parameters: SqlValue[]): any[][];
   /** Number of changed rows. */
   run(sql: string, ...parameters: SqlValue[]): number;
-  /** The next id of a kind: 'account', 'mailbox', 'email', 'blob', 'entry', 'credential', 'uidValidity'. At least `least`; never reused. */
+  /** The next id of a kind: 'account', 'mailbox', 'email', 'blob', 'entry', 'credential', 'uidValidity', 'derived' (of stored envelopes: which state they are in). At least `least`; never reused. */
   nextId(kind: IdKind, least?: number): number;
   /** Sent to every loop after the commit, in order. */
   announce(announcement: Announcement): void;
@@ -20,7 +20,7 @@ export interface Transaction {
   /** Called after the commit (to unlink files, for example); not called when the operation fails. */
   afterCommit(action: () => void): void;
 }
-export type IdKind = 'account' | 'mailbox' | 'email' | 'blob' | 'entry' | 'credential' | 'uidValidity';
+export type IdKind = 'account' | 'mailbox' | 'email' | 'blob' | 'entry' | 'credential' | 'uidValidity' | 'derived';
 
 /**
  * One named operation. It throws Failure before its first write when it cannot be done; an exception after a write

@@ -1,6 +1,6 @@
 /** Rights as commands ask for them (RFC 4314 section 4), and what is said where they are missing. */
 import type { AccountId, MailboxId } from '../../ports.ts';
-import { ALL_RIGHTS, findPlace, foreignName, isSharedAccount, may, maySee, type Place, type Right, rightsFor } from './places.ts';
+import { ALL_RIGHTS, actsAsOwner, findPlace, foreignName, isSharedAccount, may, maySee, ownRights, type Place, type Right, rightsFor } from './places.ts';
 import { changeable } from './selected.ts';
 import type { ImapSession } from './session.ts';
 
@@ -23,14 +23,19 @@ export function missing(place: Place, ...rights: readonly Right[]): string | nul
   return may(place, 'l') ? NO_RIGHT : NO_MAILBOX;
 }
 
+/** For what belongs to the account as a whole: the refusal of visitors (ANONYMOUS), or null. */
+export function visitorRefusal(session: ImapSession): string | null {
+  return actsAsOwner(session) ? null : NO_RIGHT;
+}
+
 /** What the session may do in a mailbox that it found before, at this moment: rights may have been taken back since. */
 export function rightsNow(session: ImapSession, owner: AccountId, mailboxId: MailboxId): string {
   const { account } = session;
   if (account === null) return '';
-  if (owner === account.id) return ALL_RIGHTS;
+  if (owner === account.id) return ownRights(session);
   const other = session.context.directory.account(owner);
   if (other === null || !maySee(session, other)) return '';
-  return rightsFor(account.login, session.context.reader.rows('SELECT identifier, rights FROM acl WHERE mailbox_id=?', mailboxId) as [string, string][]);
+  return rightsFor(account, session.context.reader.rows('SELECT identifier, rights FROM acl WHERE mailbox_id=?', mailboxId) as [string, string][]);
 }
 
 /** Which flags a new message may bring along (RFC 4314 section 4): the others are left out, the command does not fail. */
@@ -60,12 +65,12 @@ export function creationPlace(session: ImapSession, name: string): CreationPlace
   const accountId = session.account!.id;
   const foreign = foreignName(session, name);
   // Where nothing is shared that way the prefix is a name like any other.
-  if (foreign === null || (foreign.kind === 'shared' && !hasSharedAccounts(session))) return { owner: accountId, name };
+  if (foreign === null || (foreign.kind === 'shared' && !hasSharedAccounts(session))) return atHome(session, name);
   if (foreign.mailbox === '') return NO_CREATION;
   const { directory, reader } = session.context;
   const owner = directory.accountByLogin(foreign.login);
   if (owner === null || owner.login !== foreign.login || isSharedAccount(session, owner.login) !== (foreign.kind === 'shared')) return NO_CREATION;
-  if (owner.id === accountId) return { owner: accountId, name: foreign.mailbox };
+  if (owner.id === accountId) return atHome(session, foreign.mailbox);
   if (!maySee(session, owner)) return NO_CREATION;
   for (let slash = foreign.mailbox.lastIndexOf('/'); slash > 0; slash = foreign.mailbox.lastIndexOf('/', slash - 1)) {
     const parent = reader.mailboxByName(owner.id, foreign.mailbox.slice(0, slash));
@@ -74,11 +79,16 @@ export function creationPlace(session: ImapSession, name: string): CreationPlace
   return NO_CREATION;
 }
 
+function atHome(session: ImapSession, name: string): CreationPlace | string {
+  return ownRights(session).includes('k') ? { owner: session.account!.id, name } : NO_CREATION;
+}
+
 export function hasSharedAccounts(session: ImapSession): boolean {
   return session.context.settings()['imap.sharedAccounts'].length > 0;
 }
 
 /** What is said when messages should go into a mailbox that is not there: "create it first" only where that could be done. */
 export function noTarget(session: ImapSession, name: string): string {
+  if (/^\/|\/\/|^$/.test(name)) return 'NO [CANNOT] No mailbox can have this name';
   return typeof creationPlace(session, name) === 'string' ? NO_MAILBOX : 'NO [TRYCREATE] No such mailbox';
 }

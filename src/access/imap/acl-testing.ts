@@ -12,6 +12,9 @@ import type { ImapSettings } from './settings.ts';
 import { type Client, TestServer } from './testing.ts';
 import { URLAUTH_OPERATIONS } from './urlauth-operations.ts';
 
+/** A password that makes a visitor of who logs in, with the rights behind it: what ANONYMOUS does. */
+export const VISITOR = 'visitor:';
+
 /** Log in with any password. `team` exists to be shared. */
 export const ANNA = 'anna@example.org';
 export const BERT = 'bert@example.org';
@@ -66,9 +69,10 @@ export class SharingServer {
       accountByLogin: (login: string) => accountOf('login', login.toLowerCase()),
     } as Partial<Directory> as Directory;
     const authenticator: Authenticator = {
-      password: async (login) => {
+      password: async (login, password) => {
         const account = directory.accountByLogin(login);
-        return account === null ? { kind: 'refused' } : { kind: 'ok', account };
+        if (account === null) return { kind: 'refused' };
+        return { kind: 'ok', account: password.startsWith(VISITOR) ? { ...account, visitorRights: password.slice(VISITOR.length) } : account };
       },
       mechanisms: () => ['PLAIN'],
       sasl: () => null,
@@ -121,9 +125,9 @@ export class SharingServer {
     });
   }
   /** Logged in, and with a mailbox selected when one is named; what was said so far is forgotten. */
-  async client(login: string, mailbox?: string): Promise<Client> {
+  async client(login: string, mailbox?: string, password = 'x'): Promise<Client> {
     const client = this.server.connect();
-    await client.exchange(`l LOGIN ${login} x\r\n`);
+    await client.exchange(`l LOGIN ${login} "${password}"\r\n`);
     if (mailbox !== undefined) await client.exchange(`s SELECT "${mailbox}"\r\n`);
     client.output();
     return client;

@@ -15,6 +15,7 @@ import { appendPlace } from './append-rights.ts';
 import { has } from './capability.ts';
 import { appendUrl } from './catenate.ts';
 import { tellScripts } from './events.ts';
+import { saveLimit } from './message-limit.ts';
 import { replaced, storeReplacement } from './replace.ts';
 import { refusalOf } from './refusal.ts';
 import type { ImapSession } from './session.ts';
@@ -54,7 +55,7 @@ function begin(session: ImapSession, bytes: Buffer, literal: LiteralMark): void 
     } else if (append.refusal === null) steps = append.grammar.steps(new Cursor(bytes), true);
   } catch (error) {
     if (!(error instanceof ImapSyntaxError) || append === null) throw error;
-    append.refuse(`BAD ${error.message}`);
+    append.refuse(refusalOf(session, error));
   }
   const current = append;
   const done = perform(session, current, steps, 0, literal.size);
@@ -225,10 +226,13 @@ function perform(session: ImapSession, append: Append, steps: readonly AppendSte
 
 function step(session: ImapSession, append: Append, what: AppendStep, literalBytes: number): void | Promise<void> {
   switch (what.kind) {
-    case 'message':
+    case 'message': {
       append.options = what.options;
+      const most = saveLimit(session);
+      if (most > 0 && append.messages.length >= most) append.refuse(`NO [MESSAGELIMIT ${most}] Too many messages in one APPEND`);
       if (append.messages.length >= session.context.settings()['imap.appendMessagesMax']) append.refuse('NO [LIMIT] Too many messages in one APPEND');
       return undefined;
+    }
     case 'url':
       return copyUrl(session, append, what.url);
     case 'literal':

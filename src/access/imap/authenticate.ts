@@ -79,13 +79,17 @@ async function conclude(session: ImapSession, outcome: AuthOutcome): Promise<str
   if (session.isClosed) return '';
   switch (outcome.kind) {
     case 'ok': {
-      const referral = accountOptions(session.context.reader, outcome.account.id).get('imap.referral');
+      const options = accountOptions(session.context.reader, outcome.account.id);
+      const referral = options.get('imap.referral');
       // Only to whoever proved to be the user: where an account went is nobody else's business.
-      if (referral !== undefined) return `NO [REFERRAL ${referral}] The account has moved`;
+      if (referral !== undefined && options.get('imap.referralLogin') !== 'allow') return `NO [REFERRAL ${referral}] The account has moved`;
       if (!session.shared.enter(session, outcome.account)) return 'NO [LIMIT] Too many connections of this account';
       session.authenticated(outcome.account, outcome.credentialId);
       session.context.metrics.count('imap.logins');
-      return `OK [${capabilityLine(session)}] Logged in`;
+      if (referral === undefined) return `OK [${capabilityLine(session)}] Logged in`;
+      // RFC 2221 section 4.1: a response has one code, so capabilities come in a response of their own.
+      session.out.write(`* ${capabilityLine(session)}\r\n`);
+      return `OK [REFERRAL ${referral}] Logged in; the account's own mailboxes are elsewhere`;
     }
     case 'unavailable':
       return 'NO [UNAVAILABLE] Logins cannot be checked now, try again later';

@@ -1,6 +1,7 @@
 /** Commands that touch no mailbox: CAPABILITY, NOOP, LOGOUT, ID, STARTTLS, ENABLE. */
 import { capabilityLine, has } from './capability.ts';
 import { canStartTls } from './capability-rows.ts';
+import { actsAsOwner } from './places.ts';
 import type { ImapSession } from './session.ts';
 
 export function capability(session: ImapSession): string {
@@ -51,7 +52,8 @@ export function enable(session: ImapSession, names: readonly string[]): string {
   const enabled: string[] = [];
   const hadCondstore = session.isCondstore;
   for (const name of names) {
-    if (!has(session, name) && name !== 'METADATA-SERVER') continue;
+    // Part of METADATA, and never named beside it (RFC 5464 section 1).
+    if (!has(session, name === 'METADATA-SERVER' ? 'METADATA' : name)) continue;
     if (name === 'CONDSTORE' && !hadCondstore && !enabled.includes('CONDSTORE')) {
       session.enableCondstore();
       enabled.push('CONDSTORE');
@@ -66,7 +68,7 @@ export function enable(session: ImapSession, names: readonly string[]): string {
     } else if (name === 'UTF8=ACCEPT' && !session.isUtf8) {
       session.isUtf8 = true;
       enabled.push('UTF8=ACCEPT');
-    } else if ((name === 'METADATA' || name === 'METADATA-SERVER') && session.watchMetadata()) {
+    } else if ((name === 'METADATA' || name === 'METADATA-SERVER') && actsAsOwner(session) && session.watchMetadata()) {
       enabled.push(name);
     } else if (name === 'IMAP4REV2' && !session.isRev2) {
       session.isRev2 = true;

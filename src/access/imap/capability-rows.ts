@@ -58,10 +58,10 @@ export const CAPABILITY_ROWS: readonly Capability[] = [
   { name: 'LOGIN-REFERRALS', when: 'beforeLogin', rfc: 'RFC 2221', what: 'where an account has moved to', proof: LOGIN },
   { name: 'LANGUAGE', when: 'always', rfc: 'RFC 5255', what: 'in which language the server speaks', proof: 'src/access/imap/language.test.ts' },
   { name: 'IDLE', when: 'afterLogin', rfc: 'RFC 2177', what: 'changes as they happen', proof: UPDATES },
-  { name: 'NAMESPACE', when: 'afterLogin', rfc: 'RFC 2342', what: 'where own and other mailboxes are', proof: MAILBOX },
+  { name: 'NAMESPACE', when: 'afterLogin', rfc: 'RFC 2342', what: 'where own and other mailboxes are', proof: SHARING },
   { name: 'UIDPLUS', when: 'afterLogin', rfc: 'RFC 4315', what: 'UIDs of what was copied and appended; UID EXPUNGE', proof: MESSAGES },
   { name: 'MOVE', when: 'afterLogin', rfc: 'RFC 6851', what: 'move in one step', proof: MESSAGES },
-  { name: 'UNSELECT', when: 'afterLogin', rfc: 'RFC 3691', what: 'leave a mailbox without expunging', proof: MAILBOX },
+  { name: 'UNSELECT', when: 'afterLogin', rfc: 'RFC 3691', what: 'leave a mailbox without expunging', proof: MESSAGES },
   { name: 'CHILDREN', when: 'afterLogin', rfc: 'RFC 3348', what: 'which mailboxes have others below them', proof: MAILBOX },
   { name: 'SPECIAL-USE', when: 'afterLogin', rfc: 'RFC 6154', what: 'which mailbox is Sent, Drafts, Trash …', proof: MAILBOX },
   { name: 'CREATE-SPECIAL-USE', when: 'afterLogin', rfc: 'RFC 6154', what: 'create a mailbox for a use', proof: MAILBOX },
@@ -79,7 +79,7 @@ export const CAPABILITY_ROWS: readonly Capability[] = [
   { name: 'QUOTA=RES-ANNOTATION-STORAGE', when: 'afterLogin', rfc: 'RFC 9208', what: 'octets of all annotations', proof: QUOTA },
   { name: 'STATUS=SIZE', when: 'afterLogin', rfc: 'RFC 8438', what: 'octets of a mailbox', proof: MAILBOX },
   { name: 'ESEARCH', when: 'afterLogin', rfc: 'RFC 4731', what: 'what a search answers with', proof: MESSAGES },
-  { name: 'SEARCHRES', when: 'afterLogin', rfc: 'RFC 5182', what: '"$", the last result', proof: MESSAGES },
+  { name: 'SEARCHRES', when: 'afterLogin', rfc: 'RFC 5182', what: '"$", the last result', proof: SEARCH },
   { name: 'WITHIN', when: 'afterLogin', rfc: 'RFC 5032', what: 'search by age', proof: MESSAGES },
   { name: 'PARTIAL', when: 'afterLogin', rfc: 'RFC 9394', what: 'results and messages a page at a time', proof: SEARCH },
   { name: 'SEARCH=FUZZY', when: 'afterLogin', rfc: 'RFC 6203', what: 'search for what is like the words, best first', proof: SEARCH },
@@ -114,17 +114,17 @@ export const CAPABILITY_ROWS: readonly Capability[] = [
   {
     name: 'UTF8=ACCEPT',
     when: 'afterLogin',
-    rfc: 'RFC 6855',
-    what: 'mailbox names and headers in UTF-8',
-    proof: MAILBOX,
+    rfc: 'RFC 9755',
+    what: 'mailbox names and addresses in UTF-8',
+    proof: 'src/access/imap/utf8-accept.test.ts',
     isEnabled: true,
-    // RFC 6855 section 6: one of the two names, never both.
+    // RFC 9755 section 6: one of the two names, never both.
     show: (session) => (session.context.settings()['imap.utf8Only'] ? 'UTF8=ONLY' : 'UTF8=ACCEPT'),
   },
   {
     name: 'UTF8=ONLY',
     when: 'never',
-    rfc: 'RFC 6855',
+    rfc: 'RFC 9755',
     what: 'UTF-8 and nothing else; named instead of UTF8=ACCEPT',
     proof: 'src/access/imap/utf8-only.test.ts',
     option: 'imap.utf8Only',
@@ -173,6 +173,20 @@ export const CAPABILITY_ROWS: readonly Capability[] = [
     option: 'imap.messageLimit',
     if: (session) => session.context.settings()['imap.messageLimit'] > 0,
     show: (session) => `MESSAGELIMIT=${session.context.settings()['imap.messageLimit']}`,
+  },
+  {
+    name: 'SAVELIMIT',
+    when: 'afterLogin',
+    rfc: 'RFC 9738',
+    what: 'how many messages COPY and APPEND take, where nothing else is limited',
+    proof: SYNC,
+    option: 'imap.saveLimit',
+    // Named instead of MESSAGELIMIT, never with it.
+    if: (session) => {
+      const settings = session.context.settings();
+      return settings['imap.saveLimit'] > 0 && (settings['imap.messageLimit'] === 0 || session.hidden.has('MESSAGELIMIT'));
+    },
+    show: (session) => `SAVELIMIT=${session.context.settings()['imap.saveLimit']}`,
   },
   {
     name: 'METADATA',

@@ -104,6 +104,7 @@ test('Thunderbird: its way in', async () => {
     S: * OK [UIDNEXT 4] Predicted next UID
     S: * OK [HIGHESTMODSEQ 10] Highest mod-sequence
     S: * OK [MAILBOXID (F1-1001)] The mailbox's own id
+    S: * OK [URLMECH INTERNAL] URLs can be signed
     S: 8 OK [READ-WRITE] SELECT completed
     C: 9 getquotaroot "INBOX"
     S: * QUOTAROOT INBOX "User quota"
@@ -283,6 +284,7 @@ test('Nextcloud: VANISHED names what is gone and nothing else, and is not said w
     S: * OK [UIDNEXT 8] Predicted next UID
     S: * OK [HIGHESTMODSEQ 16] Highest mod-sequence
     S: * OK [MAILBOXID (F1-1001)] The mailbox's own id
+    S: * OK [URLMECH INTERNAL] URLs can be signed
     S: * VANISHED (EARLIER) 2,5
     S: c OK [READ-WRITE] SELECT completed
     C: d UID FETCH 1:* (UID FLAGS) (CHANGEDSINCE 13 VANISHED)
@@ -311,6 +313,7 @@ test('mbsync: all of what it wants to know in one packet, its messages without w
     S: * OK [UIDNEXT 1] Predicted next UID
     S: * OK [HIGHESTMODSEQ 9] Highest mod-sequence
     S: * OK [MAILBOXID (F8-1008)] The mailbox's own id
+    S: * OK [URLMECH INTERNAL] URLs can be signed
     S: 6 OK [READ-WRITE] SELECT completed
     S: * 1 EXISTS
     S: * 1 RECENT

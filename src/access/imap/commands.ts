@@ -30,6 +30,7 @@ import { threadArguments } from '../../wire/imap/thread.ts';
 import { esearchArguments } from '../../wire/imap/search-sources.ts';
 import { batchesArguments, selectArguments } from '../../wire/imap/select.ts';
 import { genUrlAuthArguments, resetKeyArguments, urlFetchArguments } from '../../wire/imap/urlauth.ts';
+import { visitorRefusal } from './acl-check.ts';
 import { deleteAcl, getAcl, listRights, myRights, setAcl } from './acl.ts';
 import { appendLine, literalLess } from './append.ts';
 import { authenticate, login } from './authenticate.ts';
@@ -112,8 +113,8 @@ export const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
   ['CREATE', row(LOGGED_IN, createArguments, create, 'all')],
   ['DELETE', row(LOGGED_IN, mailboxArgument, remove, 'all')],
   ['RENAME', row(LOGGED_IN, renameArguments, rename, 'all')],
-  ['SUBSCRIBE', row(LOGGED_IN, mailboxArgument, (session, name) => subscribe(session, name, true), 'all')],
-  ['UNSUBSCRIBE', row(LOGGED_IN, mailboxArgument, (session, name) => subscribe(session, name, false), 'all')],
+  ['SUBSCRIBE', row(LOGGED_IN, mailboxArgument, (session, name) => visitorRefusal(session) ?? subscribe(session, name, true), 'all')],
+  ['UNSUBSCRIBE', row(LOGGED_IN, mailboxArgument, (session, name) => visitorRefusal(session) ?? subscribe(session, name, false), 'all')],
   ['LIST', row(LOGGED_IN, listArguments, list, 'all')],
   ['LSUB', row(LOGGED_IN, lsubArguments, lsub, 'all')],
   ['XLIST', row(LOGGED_IN, lsubArguments, xlist, 'all')],

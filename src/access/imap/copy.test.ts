@@ -119,7 +119,7 @@ test('MESSAGELIMIT: COPY of too many messages is refused, MOVE takes the newest 
   for (const subject of ['a', 'b', 'c']) await made.put(ANNA, 'INBOX', subject);
   const anna = await made.client(ANNA, 'INBOX');
   const { uidValidity } = made.mailbox(ANNA, 'Private');
-  assert.equal(await anna.exchange('a COPY 1:3 Private\r\n'), 'a NO [MESSAGELIMIT 2] Too many messages for one COPY\r\n');
+  assert.equal(await anna.exchange('a COPY 1:3 Private\r\n'), 'a NO [MESSAGELIMIT 2 2] Too many messages for one COPY\r\n');
   assert.equal(
     await anna.exchange('b MOVE 1:3 Private\r\n'),
     `* OK [COPYUID ${uidValidity} 2:3 1:2] Moved\r\n* 2 EXPUNGE\r\n* 2 EXPUNGE\r\n* 1 RECENT\r\nb OK [MESSAGELIMIT 2 2] MOVE completed for some\r\n`,

@@ -8,7 +8,7 @@ import { formatSet } from '../../wire/imap/format.ts';
 import { missing, NO_RIGHT, rightsNow } from './acl-check.ts';
 import { type AppendPlace, appendPlace } from './append-rights.ts';
 import { tellScripts } from './events.ts';
-import { limited, messageLimit } from './message-limit.ts';
+import { limited, messageLimit, saveLimit } from './message-limit.ts';
 import { ALL_RIGHTS } from './places.ts';
 import { positions } from './sequence.ts';
 import type { ImapSession } from './session.ts';
@@ -35,9 +35,9 @@ function transfer(session: ImapSession, args: CopyArguments, isUid: boolean, isM
   if (typeof target === 'string') return target;
   const refusal = sourceRefusal(session, view, isMove);
   if (refusal !== null) return refusal;
-  const { ranges, code: limit } = limited(session, selected, selected.ranges(args.set, isUid));
+  const { ranges, code: limit } = limited(session, selected, selected.ranges(args.set, isUid), isMove ? messageLimit(session) : saveLimit(session));
   // RFC 9738: COPY is all or nothing, MOVE may be done in parts.
-  if (limit !== '' && !isMove) return `NO [MESSAGELIMIT ${messageLimit(session)}] Too many messages for one COPY`;
+  if (limit !== '' && !isMove) return `NO [${limit}] Too many messages for one COPY`;
   const uids: number[] = [];
   let hasGone = false;
   for (const position of positions(ranges)) {
@@ -67,7 +67,6 @@ function transfer(session: ImapSession, args: CopyArguments, isUid: boolean, isM
 
 /** Reading was checked when the mailbox was opened, but may have been taken back; MOVE also deletes (RFC 6851 section 4.4). */
 function sourceRefusal(session: ImapSession, view: MailboxView, isMove: boolean): string | null {
-  if (view.accountId === session.account!.id) return null;
   const rights = rightsNow(session, view.accountId, view.mailboxId);
   const isAllowed = rights.includes('r') && (!isMove || (rights.includes('t') && rights.includes('e')));
   return isAllowed ? null : NO_RIGHT;

@@ -21,7 +21,9 @@ export function envelopeAddresses(envelope: string, place: number): string {
       const start = elementAt(envelope, at + 1, n);
       return start === -1 ? '' : stringAt(envelope, start);
     }) as [string, string, string];
-    const address = host === '' ? mailbox : `${mailbox}@${host}`;
+    // A local part beyond ASCII stands in encoded words (mail/envelope.ts).
+    const local = mailbox.includes('=?') ? decodeWords(mailbox) : mailbox;
+    const address = host === '' ? local : `${local}@${host}`;
     texts.push(name === '' ? address : `${decodeWords(name)} <${address}>`);
     const end = skip(envelope, at);
     if (end === -1) break;

@@ -47,7 +47,23 @@ export function sendSection(out: Output, message: OpenMessage, item: SectionItem
 
 function sendBytes(out: Output, label: string, bytes: Uint8Array): void {
   out.write(bytes.length === 0 ? `${label} ""` : `${label} {${bytes.length}}\r\n`);
-  out.bytes(bytes);
+  out.bytes(withoutNul(bytes));
+}
+
+/** What goes in place of NUL, which only a literal8 may have (RFC 9051 section 4.3.1). One octet for one: sizes and offsets stay true. */
+const NUL_STAND_IN = 0x80;
+
+/** Puts the stand-in into these bytes themselves. */
+export function hideNul(bytes: Uint8Array): void {
+  for (let at = bytes.indexOf(0); at !== -1; at = bytes.indexOf(0, at + 1)) bytes[at] = NUL_STAND_IN;
+}
+
+/** The bytes, or a copy when something must be changed: they are the store's. */
+function withoutNul(bytes: Uint8Array): Uint8Array {
+  if (!bytes.includes(0)) return bytes;
+  const copy = Uint8Array.from(bytes);
+  hideNul(copy);
+  return copy;
 }
 
 function sendFields(out: Output, item: SectionItem, header: Uint8Array): void {
@@ -59,7 +75,7 @@ function sendFields(out: Output, item: SectionItem, header: Uint8Array): void {
 async function streamSpan(out: Output, message: OpenMessage, label: string, span: Span): Promise<void> {
   out.write(`${label} {${span.end - span.start}}\r\n`);
   for await (const piece of message.reader.stream(span.start, span.end)) {
-    out.bytes(piece);
+    out.bytes(withoutNul(piece));
     if (out.isFull) await out.drain();
   }
 }

@@ -63,3 +63,23 @@ test('a message whose bytes went with it after its row was read is gone, not dam
   );
   assert.deepEqual(server.logged, []);
 });
+
+test('NUL goes out in a literal8 only: elsewhere 0x80 stands in its place, and sizes stay', async () => {
+  const server = new TestServer();
+  const text = 'Subject: a\0b\r\n\r\none\0two\r\n';
+  server.store.deliver(server.inbox, text);
+  server.store.deliver(server.inbox, `Subject: large\r\n\r\n${'\0x'.repeat(50_000)}`);
+  const client = await server.client('INBOX');
+  const hidden = text.replaceAll('\0', '\x80');
+  for (const [item, bytes] of [
+    ['BODY.PEEK[]', hidden],
+    ['BODY.PEEK[HEADER]', hidden.slice(0, 16)],
+    ['BODY.PEEK[HEADER.FIELDS (Subject)]', hidden.slice(0, 16)],
+    ['BODY.PEEK[1]', hidden.slice(16)],
+    ['BODY.PEEK[TEXT]<2.3>', 'e\x80t'],
+  ] as const)
+    assert.ok((await client.exchange(`a FETCH 1 ${item}\r\n`)).includes(`{${bytes.length}}\r\n${bytes})`), item);
+  assert.ok((await client.exchange('b FETCH 1 (BINARY.PEEK[1] BINARY.SIZE[1])\r\n')).includes('BINARY[1] ~{9}\r\none\0two\r\n BINARY.SIZE[1] 9)'));
+  const large = await client.exchange('c FETCH 2 BODY.PEEK[TEXT]\r\n');
+  assert.ok(large.includes(`{100000}\r\n${'\x80x'.repeat(50_000)})`));
+});

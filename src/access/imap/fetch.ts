@@ -5,6 +5,7 @@
 import { bodyFromStructure } from '../../mail/body-structure.ts';
 import { formatInternalDate } from '../../mail/date.ts';
 import { isInShortHeader, pickFields } from '../../mail/short-header.ts';
+import { withUtf8Addresses } from '../../mail/utf8-address.ts';
 import type { MessageReader, MessageTuple, StoredBody } from '../../ports.ts';
 import { FLAG } from '../../ports.ts';
 import { emailObjectId } from '../../store/object-id.ts';
@@ -13,7 +14,8 @@ import type { FetchArguments, FetchItem } from '../../wire/imap/fetch.ts';
 import { formatFlags } from '../../wire/imap/format.ts';
 import { BodyRun } from './body-run.ts';
 import { flagsBefore } from './events.ts';
-import { sendBinary, sendBinarySize, sendPreview, sendSection, WHOLE_BYTES } from './fetch-body.ts';
+import { hideNul, sendBinary, sendBinarySize, sendPreview, sendSection, WHOLE_BYTES } from './fetch-body.ts';
+import { alongside, type Envelope, Envelopes } from './fetch-envelopes.ts';
 import { LAZY_MESSAGE_BYTES, LazyBudget, readSaveDates, readThreads, type SaveDate, threadItem } from './fetch-more.ts';
 import { countOfRanges, limited, messageLimit, sliceOfRanges } from './message-limit.ts';
 import { isRemoved, OpenMessage } from './open-message.ts';
@@ -36,6 +38,7 @@ interface Plan {
   readonly items: readonly FetchItem[];
   readonly needsRow: boolean;
   readonly needsEnvelope: boolean;
+  readonly envelopes: Envelopes;
   readonly needsBody: boolean;
   /** Rows come with the bytes, when these are read. */
   readonly rowsWithBodies: boolean;
@@ -67,6 +70,7 @@ function planOf(session: ImapSession, asked: readonly FetchItem[], changedSince:
     items,
     needsRow: needsBody || has('internalDate') || has('size') || has('emailId') || has('threadId'),
     needsEnvelope: has('envelope') || has('body') || has('bodyStructure'),
+    envelopes: new Envelopes(),
     needsBody,
     rowsWithBodies: needsSections && shortFields === null && !has('threadId'),
     wholeAt: has('binary') || has('binarySize') || has('preview') ? -1 : wholeAt(items),
@@ -109,8 +113,6 @@ function shortFieldsOf(items: readonly FetchItem[]): ReadonlySet<string>[] | nul
   return names;
 }
 const NO_FIELDS: ReadonlySet<string> = new Set();
-
-type Envelope = [uid: number, envelope: string, bodyStructure: string, emailId: number, headerBytes: number];
 
 /** One page: positions in the client's numbering, and what was read for them (undefined: the message is gone). */
 interface Page {
@@ -225,6 +227,11 @@ function* pages(ranges: Ranges): Generator<number[]> {
   if (page.length > 0) yield page;
 }
 
+/** For clients that take UTF-8 in strings. */
+function inUtf8(envelope: Envelope | undefined): Envelope | undefined {
+  return envelope === undefined ? undefined : [envelope[0], withUtf8Addresses(envelope[1]), withUtf8Addresses(envelope[2])];
+}
+
 function readPage(session: ImapSession, selected: Selected, positions: number[], plan: Plan): Page {
   const page: Page = { positions, rows: [], envelopes: [], saveDates: [], shorts: [], threads: null, bodies: null };
   const { reader } = session.context;
@@ -232,7 +239,8 @@ function readPage(session: ImapSession, selected: Selected, positions: number[],
   if (plan.needsBody) page.bodies = new BodyRun(reader, selected, positions);
   if (plan.needsRow && !plan.rowsWithBodies)
     page.rows = alongside(selected, positions, (from, to, limit) => reader.messages(accountId, mailboxId, from, to, limit));
-  if (plan.needsEnvelope) page.envelopes = alongside(selected, positions, (from, to, limit) => reader.envelopes(accountId, mailboxId, from, to, limit));
+  if (plan.needsEnvelope) page.envelopes = plan.envelopes.read(session.context, selected, positions, page.rows);
+  if (session.isUtf8 || session.isRev2) page.envelopes = page.envelopes.map(inUtf8);
   if (plan.needsSaveDate) page.saveDates = alongside(selected, positions, (from, to, limit) => readSaveDates(reader, accountId, mailboxId, from, to, limit));
   if (plan.shortFields !== null)
     page.shorts = session.context.search!.shortHeaders(
@@ -240,28 +248,6 @@ function readPage(session: ImapSession, selected: Selected, positions: number[],
       page.rows.map((row) => row?.[6] ?? 0),
     );
   return page;
-}
-
-/** Reads what belongs to the positions, one read for each run of neighbours. */
-function alongside<T extends readonly [number, ...unknown[]]>(
-  selected: Selected,
-  positions: readonly number[],
-  read: (fromUid: number, toUid: number, limit: number) => T[],
-): (T | undefined)[] {
-  const found: (T | undefined)[] = [];
-  for (let start = 0; start < positions.length; ) {
-    let end = start;
-    while (end + 1 < positions.length && positions[end + 1] === positions[end]! + 1) end += 1;
-    const rows = read(selected.uids[positions[start]!]!, selected.uids[positions[end]!]!, end - start + 1);
-    let at = 0;
-    for (let i = start; i <= end; i += 1) {
-      const uid = selected.uids[positions[i]!]!;
-      while (at < rows.length && rows[at]![0] < uid) at += 1;
-      found.push(at < rows.length && rows[at]![0] === uid ? rows[at] : undefined);
-    }
-    start = end + 1;
-  }
-  return found;
 }
 
 /** Sets \Seen on what is about to be read; answers the uids that did not have it, whose FLAGS the client must be told. */
@@ -309,6 +295,7 @@ function fetchPlain(session: ImapSession, selected: Selected, plan: Plan, page: 
 function shortItem(item: Extract<FetchItem, { kind: 'section' }>, short: string, wanted: ReadonlySet<string>): string {
   let fields = pickFields(short, wanted);
   if (item.partial !== null) fields = fields.slice(item.partial.start, item.partial.start + item.partial.count);
+  if (fields.includes('\0')) fields = fields.replaceAll('\0', '\x80'); // as hideNul() does
   return fields === '' ? `${item.label} ""` : `${item.label} {${fields.length}}\r\n${fields}`;
 }
 
@@ -392,6 +379,7 @@ function sendWhole(
     if (head.length > HEAD_BYTES_MAX) return null;
     const room = session.out.room(head.length + size + 1);
     reader.copyTo(room, head.length);
+    hideNul(room.subarray(head.length, head.length + size));
     room.write(head, 'latin1');
     session.out.took(head.length + size);
     session.out.write(`${tail})\r\n`);

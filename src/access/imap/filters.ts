@@ -2,14 +2,18 @@
  * Stored searches (RFC 5466): FILTER keys are replaced by what the annotation of their name holds, before a search begins.
  * Everything that SEARCH, SORT, THREAD and ESEARCH are told as criteria passes through resolveSearch().
  */
+import { isUtf8 } from 'node:buffer';
 import { isKnownCharset } from '../../mail/charset.ts';
 import { readAnnotation } from '../../store/annotations.ts';
 import { Cursor, ImapSyntaxError } from '../../wire/imap/cursor.ts';
 import { IMAP_LIMITS } from '../../wire/imap/limits.ts';
 import { hasKey, type SearchKey, type SearchProgram, searchCriteria } from '../../wire/imap/search.ts';
+import { actsAsOwner } from './places.ts';
 import type { ImapSession } from './session.ts';
 
-const FILTER_ENTRY = /^\/(?:private|shared)\/filters\/values\/[^/]+$/;
+const FILTER_ENTRY = /^\/(?:private|shared)\/filters\/values\/(.+)$/;
+/** filter-name (RFC 5466 section 4): ATOM-CHAR without "/". */
+const FILTER_NAME = /^[\x21\x23\x24\x26\x27\x2b-\x2e\x30-\x5b\x5e-\x7a\x7c-\x7e]+$/;
 
 /** Criteria that can be searched with: no FILTER is in them any more, and there is a table for the charset. */
 export interface ResolvedSearch {
@@ -48,10 +52,14 @@ function countKeys(key: SearchKey, kinds: readonly SearchKey['kind'][] | null): 
   return count;
 }
 
-/** What is wrong with the value of an entry that is to be set, where the entry is one for filters; null: nothing. */
+/** What is wrong with a server annotation that is to be set, where it is a filter (RFC 5466 section 3.2); null: nothing. */
 export function filterProblem(entry: string, value: Uint8Array | null): string | null {
-  if (value === null || !FILTER_ENTRY.test(entry)) return null;
-  return typeof parse(value) === 'string' ? 'The value is not a search' : null;
+  const name = FILTER_ENTRY.exec(entry)?.[1];
+  if (value === null || name === undefined) return null;
+  if (!FILTER_NAME.test(name)) return 'The name of a filter is an atom without "/"';
+  if (!isUtf8(value)) return 'A filter is a search in UTF-8';
+  const key = parse(value);
+  return typeof key === 'string' ? `The filter is not a search: ${key}` : null;
 }
 
 function parse(value: Uint8Array): SearchKey | string {
@@ -108,7 +116,8 @@ class Filters {
     const { reader } = this.#session.context;
     const accountId = this.#session.account!.id;
     const value =
-      readAnnotation(reader, accountId, null, `/private/filters/values/${name}`) ?? readAnnotation(reader, accountId, null, `/shared/filters/values/${name}`);
+      (actsAsOwner(this.#session) ? readAnnotation(reader, accountId, null, `/private/filters/values/${name}`) : null) ??
+      readAnnotation(reader, accountId, null, `/shared/filters/values/${name}`);
     if (value === null) return undefinedFilter(name, 'No such filter');
     const key = parse(value);
     return typeof key === 'string' ? undefinedFilter(name, 'The filter does not hold a search') : this.replace(key, [...within, name]);

@@ -3,11 +3,13 @@ import type { MailboxRow } from '../../ports.ts';
 import { formatMailbox } from '../../wire/imap/format.ts';
 import type { ListArguments } from '../../wire/imap/list.ts';
 import { myRightsLine } from './acl.ts';
-import { inOrder, matchesPattern } from './list-match.ts';
+import { foreignPlacesOf } from './foreign-places.ts';
+import { inOrder, patternMatcher } from './list-match.ts';
 import { SPECIAL_USE } from './mailbox.ts';
 import { annotationsWanted, mayAnnotate, writeAnnotations } from './metadata.ts';
-import { pause, SliceClock } from './pace.ts';
-import { ALL_RIGHTS, foreignPlaces, may, type Place } from './places.ts';
+import { ownMailboxes, subscriptions } from './own-mailboxes.ts';
+import { inSlices, pause, SliceClock, type Steps } from './pace.ts';
+import { may, ownRights, type Place } from './places.ts';
 import type { ImapSession } from './session.ts';
 import { deletedBytes, statusLine } from './status.ts';
 
@@ -20,53 +22,99 @@ interface Name {
   readonly foreign: Place | null;
 }
 
+/** Names looked at between two yields. */
+const STEP = 256;
+
 /** Every name the session may see: own mailboxes, those of others ("l", RFC 4314 section 4), and subscriptions to what is gone. */
-function allNames(session: ImapSession): Map<string, Name> {
+function* allNames(session: ImapSession): Steps<Map<string, Name>> {
   const { reader } = session.context;
   const accountId = session.account!.id;
   const names = new Map<string, Name>();
-  for (const row of reader.mailboxes(accountId)) names.set(row.name, { name: row.name, row, isSubscribed: row.isSubscribed, foreign: null });
-  const subscribed = new Set<string>();
-  for (const [name] of reader.rows('SELECT name FROM subscription WHERE account_id=?', accountId)) if (typeof name === 'string') subscribed.add(name);
-  for (const place of foreignPlaces(session)) {
+  for (const row of yield* ownMailboxes(reader, accountId)) {
+    names.set(row.name, { name: row.name, row, isSubscribed: row.isSubscribed, foreign: null });
+    if (names.size % STEP === 0) yield;
+  }
+  const subscribed = yield* subscriptions(reader, accountId);
+  for (const place of yield* foreignPlacesOf(session)) {
     // Somebody may have had a mailbox of such a name before there were prefixes.
     if (names.has(place.name)) continue;
     names.set(place.name, { name: place.name, row: place.row, isSubscribed: subscribed.has(place.name), foreign: place });
+    if (names.size % STEP === 0) yield;
   }
-  for (const name of subscribed) if (!names.has(name)) names.set(name, { name, row: null, isSubscribed: true, foreign: null });
+  for (const name of subscribed) {
+    if (names.has(name)) continue;
+    names.set(name, { name, row: null, isSubscribed: true, foreign: null });
+    if (names.size % STEP === 0) yield;
+  }
   return names;
 }
 
 /** Names that have a mailbox below them. */
-function parentsOf(names: Iterable<Name>, counts: (name: Name) => boolean): Set<string> {
+function* parentsOf(names: Iterable<Name>, counts: (name: Name) => boolean): Steps<Set<string>> {
   const parents = new Set<string>();
+  let looked = 0;
   for (const entry of names) {
+    looked += 1;
+    if (looked % STEP === 0) yield;
     if (!counts(entry)) continue;
     for (let slash = entry.name.lastIndexOf('/'); slash > 0; slash = entry.name.lastIndexOf('/', slash - 1)) {
       const parent = entry.name.slice(0, slash);
       if (parents.has(parent)) break;
       parents.add(parent);
+      if (parents.size % STEP === 0) yield;
     }
   }
   return parents;
 }
 
 /** A parent that has no row of its own is a name too, for "%". */
-function addParents(names: Map<string, Name>, parents: Iterable<string>): void {
-  for (const parent of parents) if (!names.has(parent)) names.set(parent, { name: parent, row: null, isSubscribed: false, foreign: null });
+function* addParents(names: Map<string, Name>, parents: ReadonlySet<string>): Steps<void> {
+  let looked = 0;
+  for (const parent of parents) {
+    looked += 1;
+    if (looked % STEP === 0) yield;
+    if (!names.has(parent)) names.set(parent, { name: parent, row: null, isSubscribed: false, foreign: null });
+  }
 }
 
 /** All patterns of one command together: bounds the work for one name. */
 const PATTERNS_CHARS_MAX = 4096;
 
-/** The names that match; gives way to other sessions, for an account may have thousands of names as long as the patterns. */
-async function matching(names: Iterable<Name>, patterns: readonly string[], clock: SliceClock): Promise<Set<string>> {
+/** The names that match. An account may have thousands of names as long as the patterns. */
+function* matching(names: Iterable<Name>, patterns: readonly string[]): Steps<Set<string>> {
   const found = new Set<string>();
+  const matchers = patterns.filter((pattern) => pattern !== '').map(patternMatcher);
   for (const { name } of names) {
-    if (patterns.some((pattern) => pattern !== '' && matchesPattern(pattern, name))) found.add(name);
-    if (clock.isOver()) await pause(clock);
+    if (matchers.some((matches) => matches(name))) found.add(name);
+    yield;
   }
   return found;
+}
+
+/** The names that match, in the order in which they are told, and what is to be known of all. */
+interface Found {
+  readonly entries: readonly Name[];
+  /** Names that have a mailbox below them. */
+  readonly existing: ReadonlySet<string>;
+  /** With RECURSIVEMATCH: names that have something wanted, and not shown itself, below them (RFC 5258 section 3.5). */
+  readonly wantedBelow: ReadonlySet<string> | null;
+}
+
+function* found(session: ImapSession, patterns: readonly string[], wantedBelow: ((entry: Name) => boolean) | null): Steps<Found> {
+  const names = yield* allNames(session);
+  const existing = yield* parentsOf(names.values(), (entry) => entry.row !== null);
+  yield* addParents(names, existing);
+  // A name that nothing has but a subscription below it is told too: \NonExistent, with CHILDINFO (RFC 5258 section 3.5, its table).
+  if (wantedBelow !== null) yield* addParents(names, yield* parentsOf(names.values(), wantedBelow));
+  const matched = yield* matching(names.values(), patterns);
+  const below = wantedBelow === null ? null : yield* parentsOf(names.values(), (entry) => wantedBelow(entry) && !matched.has(entry.name));
+  return { entries: yield* inOrder(only(names, matched)), existing, wantedBelow: below };
+}
+
+function only(names: ReadonlyMap<string, Name>, matched: ReadonlySet<string>): Name[] {
+  const entries: Name[] = [];
+  for (const name of matched) entries.push(names.get(name)!);
+  return entries;
 }
 
 export async function list(session: ImapSession, args: ListArguments): Promise<string> {
@@ -77,19 +125,13 @@ export async function list(session: ImapSession, args: ListArguments): Promise<s
     session.out.write('* LIST (\\Noselect) "/" ""\r\n');
     return 'OK LIST completed';
   }
-  const names = allNames(session);
   const patterns = args.patterns.map((pattern) => args.reference + pattern);
   if (patterns.reduce((sum, pattern) => sum + pattern.length, 0) > PATTERNS_CHARS_MAX) return 'NO [LIMIT] Patterns are too long';
   const isWanted = (entry: Name): boolean =>
     (!selection.has('SUBSCRIBED') || entry.isSubscribed) && (!selection.has('SPECIAL-USE') || specialUse(entry) !== undefined);
-  const existing = parentsOf(names.values(), (entry) => entry.row !== null);
-  addParents(names, existing);
   const clock = new SliceClock();
-  const matched = await matching(names.values(), patterns, clock);
-  // RFC 5258 section 3.5: with RECURSIVEMATCH a name is shown also when something below it, not shown itself, is wanted.
-  const wantedBelow = selection.has('RECURSIVEMATCH') ? parentsOf(names.values(), (entry) => isWanted(entry) && !matched.has(entry.name)) : null;
-  for (const entry of inOrder(names.values())) {
-    if (!matched.has(entry.name)) continue;
+  const { entries, existing, wantedBelow } = await inSlices(found(session, patterns, selection.has('RECURSIVEMATCH') ? isWanted : null), clock);
+  for (const entry of entries) {
     const exists = entry.row !== null || existing.has(entry.name);
     const wanted = isWanted(entry) && (exists || selection.has('SUBSCRIBED'));
     const isParentOfWanted = wantedBelow?.has(entry.name) === true;
@@ -117,7 +159,7 @@ export async function list(session: ImapSession, args: ListArguments): Promise<s
 function tellMore(session: ImapSession, entry: Name, row: MailboxRow, args: ListArguments, wantedEntries: ReadonlySet<string>): Promise<unknown> | null {
   const { returns } = args;
   const { foreign } = entry;
-  if (returns.has('MYRIGHTS')) session.out.write(myRightsLine(session, entry.name, foreign?.rights ?? ALL_RIGHTS));
+  if (returns.has('MYRIGHTS')) session.out.write(myRightsLine(session, entry.name, foreign?.rights ?? ownRights(session)));
   const withStatus = returns.has('STATUS') && (foreign === null || may(foreign, 'r'));
   const withMetadata = returns.has('METADATA') && (foreign === null || mayAnnotate(foreign));
   const deleted = withStatus ? deletedBytes(session, row, args.status) : 0;
@@ -152,6 +194,16 @@ function attributesOf(session: ImapSession, entry: Name, parents: ReadonlySet<st
   return attributes;
 }
 
+/** `parents`: names that have subscribed ones below them which do not match themselves. */
+function* foundSubscribed(session: ImapSession, pattern: string): Steps<{ entries: readonly Name[]; parents: ReadonlySet<string> }> {
+  const names = yield* allNames(session);
+  const direct = yield* matching(names.values(), [pattern]);
+  const parents = yield* parentsOf(names.values(), (entry) => entry.isSubscribed && !direct.has(entry.name));
+  yield* addParents(names, parents);
+  const matched = yield* matching(names.values(), [pattern]);
+  return { entries: yield* inOrder(only(names, matched)), parents };
+}
+
 /** RFC 3501 section 6.3.9: subscribed names, and for "%" the parents of subscribed names that do not match themselves. */
 export async function lsub(session: ImapSession, args: { reference: string; pattern: string }): Promise<string> {
   const pattern = args.reference + args.pattern;
@@ -159,14 +211,9 @@ export async function lsub(session: ImapSession, args: { reference: string; patt
     session.out.write('* LSUB (\\Noselect) "/" ""\r\n');
     return 'OK LSUB completed';
   }
-  const names = allNames(session);
   const clock = new SliceClock();
-  const direct = await matching(names.values(), [pattern], clock);
-  const parents = parentsOf(names.values(), (entry) => entry.isSubscribed && !direct.has(entry.name));
-  addParents(names, parents);
-  const matched = await matching(names.values(), [pattern], clock);
-  for (const entry of inOrder(names.values())) {
-    if (!matched.has(entry.name)) continue;
+  const { entries, parents } = await inSlices(foundSubscribed(session, pattern), clock);
+  for (const entry of entries) {
     if (!entry.isSubscribed && !(pattern.includes('%') && parents.has(entry.name))) continue;
     const isNoselect = !entry.isSubscribed || (entry.row !== null && !entry.row.isSelectable);
     session.out.write(`* LSUB (${isNoselect ? '\\Noselect' : ''}) "/" ${formatMailbox(entry.name, session.isUtf8 || session.isRev2)}\r\n`);
@@ -185,13 +232,10 @@ const XLIST_USE: ReadonlyMap<string, string> = new Map([['\\Junk', '\\Spam']]);
  * written "Inbox" and marked, as there.
  */
 export async function xlist(session: ImapSession, args: { reference: string; pattern: string }): Promise<string> {
-  const names = allNames(session);
-  const existing = parentsOf(names.values(), (entry) => entry.row !== null);
-  addParents(names, existing);
   const clock = new SliceClock();
-  const matched = await matching(names.values(), [args.reference + args.pattern], clock);
-  for (const entry of inOrder(names.values())) {
-    if (!matched.has(entry.name) || (entry.row === null && !existing.has(entry.name))) continue;
+  const { entries, existing } = await inSlices(found(session, [args.reference + args.pattern], null), clock);
+  for (const entry of entries) {
+    if (entry.row === null && !existing.has(entry.name)) continue;
     const isInbox = entry.name === 'INBOX';
     const attributes = entry.row === null || !entry.row.isSelectable ? ['\\Noselect'] : [];
     attributes.push(existing.has(entry.name) ? '\\HasChildren' : '\\HasNoChildren');

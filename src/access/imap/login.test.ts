@@ -119,6 +119,24 @@ test('an account that has moved is answered with a referral, once the password w
   );
 });
 
+test('an account of which some is elsewhere logs in here beside the referral, when the administrator says so (RFC 2221 section 4.1)', async () => {
+  const server = new TestServer();
+  server.store.options.set('imap.referral', 'imap://alice;AUTH=*@mail2.example.org/');
+  server.store.options.set('imap.referralLogin', 'allow');
+  await talk(
+    server.connect(),
+    `${GREETING}
+    C: a LOGIN alice@example.org wrong
+    S: a NO [AUTHENTICATIONFAILED] User name or password is wrong
+    C: b AUTHENTICATE PLAIN AGFsaWNlQGV4YW1wbGUub3JnAHdvbmRlcmxhbmQ=
+    S: * ${CAPABILITY}
+    S: b OK [REFERRAL imap://alice;AUTH=*@mail2.example.org/] Logged in; the account's own mailboxes are elsewhere
+    C: c STATUS INBOX (MESSAGES)
+    S: * STATUS INBOX (MESSAGES 0)
+    S: c OK STATUS completed`,
+  );
+});
+
 test('capabilities hidden for one account are not announced to it and cannot be enabled', async () => {
   const server = new TestServer();
   server.store.options.set('imap.hide', 'CONDSTORE utf8=accept');
@@ -184,7 +202,7 @@ test('commands need their state', () =>
     C: e UID NOOP
     S: e BAD Unknown command
     C: f
-    S: * BAD A command begins with a tag and a space
+    S: f BAD There is no command behind the tag
     C: (g) NOOP
     S: * BAD A command begins with a tag and a space
     C: h NOOP x

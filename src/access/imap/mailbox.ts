@@ -3,6 +3,7 @@ import type { Role } from '../../ports.ts';
 import { mailboxObjectId } from '../../store/object-id.ts';
 import { creationPlace, placeWith } from './acl-check.ts';
 import { has } from './capability.ts';
+import { hasRole } from './own-mailboxes.ts';
 import { findPlace } from './places.ts';
 import type { ImapSession } from './session.ts';
 
@@ -32,7 +33,7 @@ export function create(session: ImapSession, args: { name: string; use: string[]
     if (role === null) return 'NO [USEATTR] Special use is not supported';
     // What a mailbox is for is its owner's business (RFC 6154 section 2: uses are of the user's own mail store).
     if (place.owner !== session.account!.id) return 'NO [USEATTR] Only your own mailboxes have special uses';
-    if (session.context.reader.mailboxes(place.owner).some((mailbox) => mailbox.role === role)) return 'NO [USEATTR] Another mailbox has this special use';
+    if (role !== null && hasRole(session.context.reader, place.owner, role)) return 'NO [USEATTR] Another mailbox has this special use';
   }
   return session.context.writer.createMailbox(place.owner, place.name, role).then((row) => {
     // RFC 8474 section 4.1

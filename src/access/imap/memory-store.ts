@@ -30,6 +30,8 @@ import { FLAG } from '../../ports.ts';
 import type { AnnotationsInput } from '../../store/operations/annotation.ts';
 import type { ReplaceInput } from '../../store/operations/replace.ts';
 import { Failure } from '../../system/failure.ts';
+import { RECENT_SQL } from './status.ts';
+import { COUNT_SQL, NAMES_MARK_SQL, OWN_MAILBOXES_SQL, SUBSCRIPTIONS_SQL, WITH_ROLE_SQL } from './own-mailboxes.ts';
 import { SORT_ENVELOPES_SQL, SORT_ROWS_SQL } from './sort-keys.ts';
 
 interface Message {
@@ -72,6 +74,7 @@ export class MemoryStore implements StoreReader, StoreWriter, Announcements {
   failure: Failure | null = null;
   #ids = 0;
   #modseq = 1;
+  #namesMark = 0;
   now: () => number = () => Date.UTC(2026, 0, 2, 3, 4, 5);
   /** How announcements travel. */
   announce: (send: () => void) => void = (send) => send();
@@ -221,6 +224,12 @@ export class MemoryStore implements StoreReader, StoreWriter, Announcements {
   }
   /** Knows the queries of this room. */
   rows(sql: string, ...parameters: (string | number | null)[]): unknown[][] {
+    if (sql === OWN_MAILBOXES_SQL) return this.#mailboxRows(parameters as [number, string, number]);
+    if (sql === COUNT_SQL) return [[this.#of(parameters[0] as number).length]];
+    if (sql === NAMES_MARK_SQL) return [[this.#namesMark]];
+    if (sql === WITH_ROLE_SQL) return this.#of(parameters[0] as number).some(({ role }) => role === parameters[1]) ? [[1]] : [];
+    if (sql === RECENT_SQL) return [[this.messages(...(parameters as [number, number, number]), 0xffffffff, parameters[3] as number).length]];
+    if (sql === SUBSCRIPTIONS_SQL) return this.#subscriptionRows(parameters as [number, string, number]);
     if (sql.includes(' FROM annotation ')) return this.#annotationRows(sql, parameters);
     if (sql === SORT_ROWS_SQL || sql === SORT_ENVELOPES_SQL) return this.#sortRows(sql, parameters as [number, number, number, number, number]);
     if (sql.startsWith('SELECT expunged_floor ')) return [[this.#mailboxes.get(parameters[0] as number)?.expungedFloor ?? 0]];
@@ -228,12 +237,34 @@ export class MemoryStore implements StoreReader, StoreWriter, Announcements {
       const [accountId, mailboxId, from, to, limit] = parameters as [number, number, number, number, number];
       return this.envelopes(accountId, mailboxId, from, to, limit).map(([uid, envelope]) => [uid, envelope]);
     }
+    if (sql.startsWith('SELECT uid, email_id FROM message '))
+      return this.messages(...(parameters as [number, number, number, number, number])).map((row) => [row[0], row[6]]);
     if (sql.startsWith('SELECT uid, saved_at FROM message ')) return this.#saveDates(parameters as number[]);
     if (sql === 'SELECT name, value FROM account_option WHERE account_id=?') return [...this.options];
     // Rights and keys of URLs are tested with the real store.
     if (/ (acl|account_option|urlauth_key) /.test(sql)) return [];
-    if (sql !== 'SELECT name FROM subscription WHERE account_id=?') throw new Error(`unknown query ${sql}`);
-    return [...(this.#subscriptions.get(parameters[0] as number) ?? [])].map((name) => [name]);
+    throw new Error(`unknown query ${sql}`);
+  }
+
+  /** Called before each page of mailboxes is read: a test may change them between two. */
+  beforePage: (after: string) => void = () => {};
+  #mailboxRows([accountId, after, limit]: [number, string, number]): unknown[][] {
+    this.beforePage(after);
+    return this.mailboxes(accountId)
+      .filter(({ name }) => name > after)
+      .slice(0, limit)
+      .map((box) => {
+        const flags = [Number(box.isSubscribed), Number(box.isSelectable)];
+        const counts = [box.highestModseq, box.exists, box.unseen, box.deleted, box.bytes, box.recentUid];
+        return [box.id, box.accountId, box.name, box.role, ...flags, box.uidValidity, box.uidNext, ...counts, ''];
+      });
+  }
+  #subscriptionRows([accountId, after, limit]: [number, string, number]): unknown[][] {
+    const names = [...(this.#subscriptions.get(accountId) ?? [])].sort();
+    return names
+      .filter((name) => name > after)
+      .slice(0, limit)
+      .map((name) => [name]);
   }
 
   #saveDates([, mailboxId, from, to, limit]: number[]): unknown[][] {
@@ -511,6 +542,7 @@ export class MemoryStore implements StoreReader, StoreWriter, Announcements {
       if (mailbox.isSubscribed) this.#subscribed(accountId).add(mailbox.name);
       if (hasChildren) Object.assign(mailbox, { isSelectable: false, messages: [], role: null });
       else this.#mailboxes.delete(id);
+      this.#namesMark += 1;
       this.publish({ kind: 'mailboxGone', accountId, mailboxId: id });
       this.publish({ kind: 'mailboxes', accountId });
     });
@@ -523,21 +555,25 @@ export class MemoryStore implements StoreReader, StoreWriter, Announcements {
   }
 
   renameMailbox(accountId: AccountId, id: MailboxId, name: string): Promise<void> {
-    return this.#write(() => {
-      const mailbox = this.#get(accountId, id);
-      if (this.mailboxByName(accountId, name) !== null) throw new Failure('mailboxExists');
-      if (name.startsWith(`${mailbox.name}/`)) throw new Failure('cannot');
-      if (mailbox.name === 'INBOX') {
-        Object.assign(mailbox, { name, role: null });
-        this.addMailbox(accountId, 'INBOX', 'inbox');
-        this.publish({ kind: 'mailboxGone', accountId, mailboxId: id });
-      } else {
-        const before = mailbox.name;
-        for (const child of this.#of(accountId)) if (child.name.startsWith(`${before}/`)) child.name = name + child.name.slice(before.length);
-        mailbox.name = name;
-      }
-      this.publish({ kind: 'mailboxes', accountId });
-    });
+    return this.#write(() => this.renameNow(accountId, id, name));
+  }
+
+  /** The same at once, as a change by another thread between two reads. */
+  renameNow(accountId: AccountId, id: MailboxId, name: string): void {
+    const mailbox = this.#get(accountId, id);
+    if (this.mailboxByName(accountId, name) !== null) throw new Failure('mailboxExists');
+    if (name.startsWith(`${mailbox.name}/`)) throw new Failure('cannot');
+    this.#namesMark += 1;
+    if (mailbox.name === 'INBOX') {
+      Object.assign(mailbox, { name, role: null });
+      this.addMailbox(accountId, 'INBOX', 'inbox');
+      this.publish({ kind: 'mailboxGone', accountId, mailboxId: id });
+    } else {
+      const before = mailbox.name;
+      for (const child of this.#of(accountId)) if (child.name.startsWith(`${before}/`)) child.name = name + child.name.slice(before.length);
+      mailbox.name = name;
+    }
+    this.publish({ kind: 'mailboxes', accountId });
   }
 
   subscribe(accountId: AccountId, name: string, isSubscribed: boolean): Promise<void> {

@@ -10,6 +10,12 @@ export function messageLimit(session: ImapSession): number {
   return limit > 0 && has(session, 'MESSAGELIMIT') ? limit : 0;
 }
 
+/** Most messages that COPY or one APPEND may put into a mailbox: the same limit, or only this one (SAVELIMIT). 0: no limit. */
+export function saveLimit(session: ImapSession): number {
+  const limit = messageLimit(session);
+  return limit === 0 && has(session, 'SAVELIMIT') ? session.context.settings()['imap.saveLimit'] : limit;
+}
+
 export function countOfRanges(ranges: Ranges): number {
   let count = 0;
   for (let i = 0; i < ranges.length; i += 2) count += ranges[i + 1]! - ranges[i]! + 1;
@@ -36,8 +42,7 @@ export interface Limited {
 }
 
 /** What of the messages is worked on by this command: those with the highest uids (RFC 9738 section 3). */
-export function limited(session: ImapSession, selected: Selected, ranges: Ranges): Limited {
-  const limit = messageLimit(session);
+export function limited(session: ImapSession, selected: Selected, ranges: Ranges, limit = messageLimit(session)): Limited {
   if (limit === 0) return { ranges, code: '' };
   const count = countOfRanges(ranges);
   if (count <= limit) return { ranges, code: '' };

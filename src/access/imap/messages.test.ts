@@ -55,6 +55,7 @@ test('SELECT and EXAMINE say what they must, and leave the mailbox before', asyn
     S: * OK [UIDNEXT 4] Predicted next UID
     S: * OK [HIGHESTMODSEQ 5] Highest mod-sequence
     S: * OK [MAILBOXID (F1-1001)] The mailbox's own id
+    S: * OK [URLMECH INTERNAL] URLs can be signed
     S: a OK [READ-WRITE] SELECT completed
     C: b EXAMINE INBOX
     S: * OK [CLOSED] Previous mailbox is closed
@@ -67,6 +68,7 @@ test('SELECT and EXAMINE say what they must, and leave the mailbox before', asyn
     S: * OK [UIDNEXT 4] Predicted next UID
     S: * OK [HIGHESTMODSEQ 5] Highest mod-sequence
     S: * OK [MAILBOXID (F1-1001)] The mailbox's own id
+    S: * OK [URLMECH INTERNAL] URLs can be signed
     S: b OK [READ-ONLY] EXAMINE completed
     C: c STORE 1 +FLAGS (\\Seen)
     S: c NO [READ-ONLY] Mailbox is open read-only
@@ -97,6 +99,7 @@ test('IMAP4rev2: SELECT has LIST instead of RECENT and UNSEEN, SEARCH answers ES
     S: * OK [UIDNEXT 4] Predicted next UID
     S: * OK [HIGHESTMODSEQ 5] Highest mod-sequence
     S: * OK [MAILBOXID (F1-1001)] The mailbox's own id
+    S: * OK [URLMECH INTERNAL] URLs can be signed
     S: * LIST () "/" INBOX
     S: b OK [READ-WRITE] SELECT completed
     C: c SEARCH UNSEEN

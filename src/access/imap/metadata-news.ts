@@ -1,6 +1,7 @@
 /** Which annotations others changed, for a client that wants to hear of it (RFC 5464 section 4.4.2): names only, each once. */
 import type { AccountId, Announcement, Announcements, MailboxId, StoreReader } from '../../ports.ts';
 import { formatMailbox } from '../../wire/imap/format.ts';
+import type { NewsQueue } from './news-queue.ts';
 
 /** Entries remembered for a client that sends nothing; from then on it is told no more until it does. */
 const ENTRIES_MAX = 1000;
@@ -17,8 +18,17 @@ export class MetadataNews {
   readonly #owners = new Map<MailboxId, AccountId>();
   readonly #changed = new Map<MailboxId, Set<string>>();
   #count = 0;
+  /** Since `onNews` was called. */
+  #hasNews = false;
+  readonly #onNews: () => void;
+  readonly #queue: NewsQueue | null;
+  /** Changes to mailboxes of others: that they may be seen is found out when it is this session's turn. */
+  #foreign: { readonly owner: AccountId; readonly mailboxId: MailboxId; readonly entries: readonly string[] }[] = [];
 
-  /** `own`: changes by this session are no news. `onNews` is called after each of the others'. Without `foreignName` only own mailboxes are watched. */
+  /**
+   * `own`: changes by this session are no news. `onNews` is called after the others', when it is this session's turn in the queue (at once
+   * without one: thousands of sessions may hear of one change). Without `foreignName` only own mailboxes are watched.
+   */
   constructor(
     announcements: Announcements,
     reader: StoreReader,
@@ -26,7 +36,10 @@ export class MetadataNews {
     own: string,
     onNews: () => void,
     foreignName: ForeignName | null = null,
+    queue: NewsQueue | null = null,
   ) {
+    this.#onNews = onNews;
+    this.#queue = queue;
     this.#accountId = accountId;
     this.#reader = reader;
     this.#foreignName = foreignName;
@@ -34,7 +47,7 @@ export class MetadataNews {
       announcements.watchAccount(accountId, (announcement: Announcement) => {
         if (announcement.kind !== 'metadata' || announcement.by === own) return;
         this.#note(announcement.mailboxId, announcement.entries);
-        onNews();
+        this.#schedule();
       }),
     );
     if (foreignName === null) return;
@@ -43,15 +56,40 @@ export class MetadataNews {
         if (announcement.kind !== 'metadata' || announcement.by === own || announcement.accountId === accountId || announcement.mailboxId === 0) return;
         // Private annotations on it are the owner's.
         const shared = announcement.entries.filter((entry) => entry.startsWith('/shared/'));
-        if (shared.length === 0 || foreignName(announcement.accountId, announcement.mailboxId) === null) return;
-        this.#owners.set(announcement.mailboxId, announcement.accountId);
-        this.#note(announcement.mailboxId, shared);
-        onNews();
+        if (shared.length === 0 || this.#foreign.length >= ENTRIES_MAX) return;
+        this.#foreign.push({ owner: announcement.accountId, mailboxId: announcement.mailboxId, entries: shared });
+        this.#schedule();
       }),
     );
   }
 
+  #schedule(): void {
+    if (this.#queue === null) this.tell();
+    else this.#queue.add(this);
+  }
+
+  /** Its turn among all sessions that have something to tell. */
+  tell(): void {
+    this.#lookAtForeign();
+    if (!this.#hasNews) return;
+    this.#hasNews = false;
+    this.#onNews();
+  }
+
+  #lookAtForeign(): void {
+    const foreign = this.#foreign;
+    if (foreign.length === 0) return;
+    this.#foreign = [];
+    for (const { owner, mailboxId, entries } of foreign) {
+      // What nobody may see must not take the room of what is to be told.
+      if (this.#foreignName?.(owner, mailboxId) == null) continue;
+      this.#owners.set(mailboxId, owner);
+      this.#note(mailboxId, entries);
+    }
+  }
+
   #note(mailboxId: MailboxId, entries: readonly string[]): void {
+    this.#hasNews = true;
     const known = this.#changed.get(mailboxId) ?? new Set();
     for (const entry of entries) {
       if (this.#count >= ENTRIES_MAX) return;
@@ -63,6 +101,7 @@ export class MetadataNews {
 
   /** The untagged responses, once; '' when there is nothing new. */
   take(isUtf8: boolean): string {
+    this.#lookAtForeign();
     if (this.#count === 0) return '';
     let text = '';
     for (const [mailboxId, entries] of this.#changed) {

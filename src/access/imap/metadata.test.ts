@@ -230,3 +230,27 @@ test("news of others' annotations come also from mailboxes that they share, by t
   await anna.exchange('d SETMETADATA INBOX/Projects (/shared/comment "w")\r\n');
   assert.equal(woken, 2);
 });
+
+test('a filter that is no search is refused, and nothing of the command is done (RFC 5466 section 3.2)', async () => {
+  const made = server();
+  const client = await made.client();
+  await talk(
+    client,
+    `C: a SETMETADATA "" (/private/comment "x" /private/filters/values/half "OR SMALLER 5000")
+    S: a NO [CANNOT] The filter is not a search: more arguments expected at byte 16
+    C: b SETMETADATA "" (/shared/filters/values/none "")
+    S: b NO [CANNOT] The filter is not a search: an atom expected at byte 1
+    C: c SETMETADATA "" (/private/filters/values/on-the-road "OR SMALLER 5000 FROM \\"boss@example.com\\"")
+    S: c OK SETMETADATA completed
+    C: e SETMETADATA "" (/private/filters/values/on-the-road NIL /private/filters/descriptions/on-the-road "OR any words")
+    S: e OK SETMETADATA completed
+    C: f SETMETADATA INBOX (/private/filters/values/x "no search, on a mailbox it means nothing")
+    S: f OK SETMETADATA completed
+    C: g GETMETADATA "" (/private/comment /private/filters/values/on-the-road)
+    S: * METADATA "" (/private/comment NIL /private/filters/values/on-the-road NIL)
+    S: g OK GETMETADATA completed`,
+  );
+  const refused = await client.exchange(Buffer.from('h SETMETADATA "" (/private/filters/values/latin ~{9+}\r\nTEXT "\xe9"x)\r\n', 'latin1'));
+  assert.match(refused, /h NO \[CANNOT\] A filter is a search in UTF-8/);
+  assert.match(await client.exchange('i SETMETADATA "" ("/private/filters/values/two words" "SEEN")\r\n'), /^i (BAD|NO \[CANNOT\] The name of a filter)/m);
+});

@@ -10,8 +10,9 @@ import { ImapSyntaxError } from '../../wire/imap/cursor.ts';
 import { formatMailbox } from '../../wire/imap/format.ts';
 import { formatMetadataValue, type GetMetadataArguments, type SetMetadataArguments } from '../../wire/imap/metadata.ts';
 import { formatEntry } from './metadata-news.ts';
-import { missing, NO_MAILBOX, NO_RIGHT, rightsNow } from './acl-check.ts';
-import { findPlace, may, maySee, nameOfForeign, type Place, type Right } from './places.ts';
+import { missing, NO_MAILBOX, NO_RIGHT, rightsNow, visitorRefusal } from './acl-check.ts';
+import { filterProblem } from './filters.ts';
+import { actsAsOwner, findPlace, may, maySee, nameOfForeign, type Place, type Right } from './places.ts';
 import type { ImapSession } from './session.ts';
 
 /** How to reach the administrator: read-only, on the server. */
@@ -56,9 +57,9 @@ function annotated(place: Place | null): Annotated {
   return place === null ? SERVER : { mailbox: place.row, name: place.isOwn ? place.row.name : place.name };
 }
 
-/** Where annotations are kept: with the mailbox's owner. Private ones of another's mailbox nobody else sees. */
+/** Where annotations are kept: with the mailbox's owner. Private ones nobody else sees, nor do visitors. */
 function isVisible(session: ImapSession, mailbox: MailboxRow | null, entry: string): boolean {
-  return mailbox === null || mailbox.accountId === session.account!.id || entry.startsWith('/shared/');
+  return entry.startsWith('/shared/') || ((mailbox === null || mailbox.accountId === session.account!.id) && actsAsOwner(session));
 }
 
 function shownName(session: ImapSession, { mailbox, name }: Annotated): string {
@@ -151,9 +152,15 @@ export function setMetadata(session: ImapSession, args: SetMetadataArguments): s
   const place = placeNamed(session, args.name);
   if (typeof place === 'string') return place;
   const mailbox = place?.row ?? null;
-  const refusal = place === null || place.isOwn ? null : foreignRefusal(place, changes.keys());
+  const refusal = place === null ? visitorRefusal(session) : place.isOwn ? null : foreignRefusal(place, changes.keys());
   if (refusal !== null) return refusal;
   if (mailbox === null && changes.has(ADMIN_ENTRY)) return `NO [NOPERM] ${ADMIN_ENTRY} cannot be changed`;
+  if (mailbox === null) {
+    for (const [entry, value] of changes) {
+      const problem = filterProblem(entry, value);
+      if (problem !== null) return `NO [CANNOT] ${problem}`;
+    }
+  }
   const settings = session.context.settings();
   const input: AnnotationsInput = {
     accountId: mailbox?.accountId ?? session.account!.id,

@@ -8,7 +8,10 @@ import type { SearchReturn, SearchReturns } from '../../wire/imap/search-returns
 import type { EsearchArguments, MailboxSource } from '../../wire/imap/search-sources.ts';
 import { beginContext, type Context } from './context.ts';
 import { type ResolvedSearch, resolveSearch } from './filters.ts';
-import { ALL_RIGHTS, findPlace, foreignPlaces, may, type Place } from './places.ts';
+import { foreignPlacesOf } from './foreign-places.ts';
+import { ownMailboxes, subscriptions } from './own-mailboxes.ts';
+import { inSlices, pause, SliceClock, type Steps } from './pace.ts';
+import { findPlace, may, ownRights, type Place } from './places.ts';
 import { Progress } from './progress.ts';
 import { mayNow } from './rights-now.ts';
 import { numbersOf, save } from './search.ts';
@@ -37,9 +40,8 @@ export async function esearch(session: ImapSession, args: EsearchArguments, tag:
   const context = wantsSelected && args.returns?.options.has('UPDATE') ? beginContext(session, tag, true, resolved, null) : null;
   if (typeof context === 'string') return context;
   const work = new MultiSearch(session, args.returns ?? ALL, resolved, tag, context);
-  const places = [...placesOf(session, args.sources)];
   try {
-    await work.run(places, wantsSelected);
+    await work.run(await inSlices(placesOf(session, args.sources)), wantsSelected);
   } catch (error) {
     if (saves) selected!.saved = new Uint32Array(0);
     context?.drop();
@@ -48,63 +50,73 @@ export async function esearch(session: ImapSession, args: EsearchArguments, tag:
   return session.isClosed ? '' : 'OK ESEARCH completed';
 }
 
+/** Mailboxes looked at between two yields. */
+const STEP = 256;
+
 /** The mailboxes that the sources name and the session may read, each once; the selected one apart. */
-function placesOf(session: ImapSession, sources: readonly MailboxSource[]): Iterable<Place> {
+function* placesOf(session: ImapSession, sources: readonly MailboxSource[]): Steps<readonly Place[]> {
   const places = new Map<number, Place>();
   // A command may name many sources: what there is is looked up once.
   let own: readonly Place[] | null = null;
   let foreign: readonly Place[] | null = null;
-  const ownOnce = (): readonly Place[] => (own ??= [...ownPlaces(session)]);
-  const foreignOnce = (): readonly Place[] => (foreign ??= foreignPlaces(session));
   const add = (place: Place | null, isNamed: boolean): void => {
     // RFC 7377 section 2.2: others are passed over, as if they were not there.
     if (place?.row.isSelectable && may(place, 'r') && (isNamed || may(place, 'l'))) places.set(place.row.id, place);
   };
   for (const source of sources) {
-    switch (source.kind) {
-      case 'selected':
-        break;
-      case 'mailboxes':
-        for (const name of source.names) add(findPlace(session, name), true);
-        break;
-      case 'subscribed':
-        for (const place of subscribedPlaces(session, ownOnce(), foreignOnce())) add(place, false);
-        break;
-      case 'subtree':
-      case 'subtree-one':
-        for (const name of source.names) {
-          add(findPlace(session, name), true);
-          for (const place of placesBelow(name, source.kind === 'subtree-one', ownOnce(), foreignOnce())) add(place, false);
-        }
-        break;
-      default:
-        // RFC 5465 section 6.3: where filters may deliver to any mailbox, "inboxes" are all of them.
-        for (const place of ownOnce()) add(place, false);
+    yield;
+    if (source.kind === 'selected') continue;
+    if ('names' in source) {
+      for (const name of source.names) {
+        yield;
+        add(findPlace(session, name), true);
+      }
+      if (source.kind === 'mailboxes') continue;
+    }
+    own ??= yield* ownPlaces(session);
+    let isMeant = (_place: Place): boolean => true;
+    let others: readonly Place[] = [];
+    // RFC 5465 section 6.3: where filters may deliver to any mailbox, "inboxes" are all of them, as "personal" are.
+    if (source.kind === 'subscribed') {
+      const subscribed = yield* subscriptions(session.context.reader, session.account!.id);
+      isMeant = ({ row, name, owner }) => (owner === session.account!.id ? row.isSubscribed : subscribed.has(name));
+      others = foreign ??= yield* foreignPlacesOf(session);
+    } else if ('names' in source) {
+      isMeant = below(source.names, source.kind === 'subtree-one');
+      others = foreign ??= yield* foreignPlacesOf(session);
+    }
+    let looked = 0;
+    for (const list of [own, others]) {
+      for (const place of list) {
+        looked += 1;
+        if (looked % STEP === 0) yield;
+        if (isMeant(place)) add(place, false);
+      }
     }
   }
-  return places.values();
+  return [...places.values()];
 }
 
-function* ownPlaces(session: ImapSession): Generator<Place> {
+function* ownPlaces(session: ImapSession): Steps<Place[]> {
   const owner = session.account!.id;
-  for (const row of session.context.reader.mailboxes(owner)) yield { row, name: row.name, owner, isOwn: true, rights: ALL_RIGHTS };
+  const rows = yield* ownMailboxes(session.context.reader, owner);
+  const isOwn = session.account!.visitorRights === undefined;
+  return rows.map((row) => ({ row, name: row.name, owner, isOwn, rights: ownRights(session) }));
 }
 
-function* subscribedPlaces(session: ImapSession, own: readonly Place[], foreign: readonly Place[]): Generator<Place> {
-  for (const place of own) if (place.row.isSubscribed) yield place;
-  const byName = new Map(foreign.map((place) => [place.name, place]));
-  for (const [name] of session.context.reader.rows('SELECT name FROM subscription WHERE account_id=?', session.account!.id)) {
-    const place = byName.get(name as string);
-    if (place !== undefined) yield place;
-  }
-}
-
-/** `isNear`: one level down only. An empty name is above all of one's own. */
-function* placesBelow(name: string, isNear: boolean, own: readonly Place[], foreign: readonly Place[]): Generator<Place> {
-  const prefix = name === '' || name.endsWith('/') ? name : `${name}/`;
-  const isBelow = (place: Place): boolean => place.name.startsWith(prefix) && (!isNear || !place.name.includes('/', prefix.length));
-  for (const place of own) if (isBelow(place)) yield place;
-  if (prefix !== '') for (const place of foreign) if (isBelow(place)) yield place;
+/** Is a mailbox below one of the names? `isNear`: one level down only. An empty name is above all of one's own. */
+function below(names: readonly string[], isNear: boolean): (place: Place) => boolean {
+  const tops = new Set(names.map((name) => (name.endsWith('/') ? name.slice(0, -1) : name)));
+  const hasRoot = tops.has('');
+  return ({ name, isOwn }) => {
+    let slash = name.lastIndexOf('/');
+    if (hasRoot && isOwn && (slash === -1 || !isNear)) return true;
+    for (; slash > 0; slash = name.lastIndexOf('/', slash - 1)) {
+      if (tops.has(name.slice(0, slash))) return true;
+      if (isNear) return false;
+    }
+    return false;
+  };
 }
 
 class MultiSearch {
@@ -132,6 +144,7 @@ class MultiSearch {
     let total = places.reduce((sum, { row }) => sum + row.exists, 0);
     if (wantsSelected) total += selected!.count;
     let done = 0;
+    const clock = new SliceClock();
     if (wantsSelected && mayNow(session, selected!, 'r')) {
       this.#progress.part(0, total);
       await this.#one(selected!, selected!.name, true);
@@ -139,6 +152,7 @@ class MultiSearch {
     } else this.#context?.drop();
     for (const { row, name, owner } of places) {
       if (session.isClosed) return;
+      if (clock.isOver()) await pause(clock);
       if (selected?.view.mailboxId === row.id && wantsSelected) continue;
       this.#progress.part(done, total);
       done += row.exists;

@@ -1,7 +1,12 @@
 /** The mailbox names one client hears of (RFC 5465 sections 5.4 and 5.5): what was there at the last look, and what a new look says. */
 import type { AccountId, MailboxId, StoreReader } from '../../ports.ts';
 import { formatMailbox } from '../../wire/imap/format.ts';
+import { ownMailboxes, subscriptions } from './own-mailboxes.ts';
+import type { Steps } from './pace.ts';
 import type { Place } from './places.ts';
+
+/** Names looked at between two yields: an account may have thousands. */
+export const STEP = 256;
 
 export interface NameEntry {
   readonly name: string;
@@ -14,12 +19,18 @@ export interface NameEntry {
 export type Names = ReadonlyMap<MailboxId, NameEntry>;
 
 /** `foreign`: the mailboxes of others that the session may see. That it may no longer is the same as their being gone (RFC 5465 section 5.4). */
-export function readNames(reader: StoreReader, accountId: AccountId, foreign: readonly Place[]): Names {
+export function* readNames(reader: StoreReader, accountId: AccountId, foreign: readonly Place[]): Steps<Names> {
   const names = new Map<MailboxId, NameEntry>();
-  for (const { id, name, isSubscribed, isSelectable } of reader.mailboxes(accountId)) names.set(id, { name, isSubscribed, isSelectable, isOwn: true });
+  for (const { id, name, isSubscribed, isSelectable } of yield* ownMailboxes(reader, accountId)) {
+    names.set(id, { name, isSubscribed, isSelectable, isOwn: true });
+    if (names.size % STEP === 0) yield;
+  }
   if (foreign.length === 0) return names;
-  const subscribed = new Set(reader.rows('SELECT name FROM subscription WHERE account_id=?', accountId).map(([name]) => name));
-  for (const { row, name } of foreign) names.set(row.id, { name, isSubscribed: subscribed.has(name), isSelectable: row.isSelectable, isOwn: false });
+  const subscribed = yield* subscriptions(reader, accountId);
+  for (const { row, name } of foreign) {
+    names.set(row.id, { name, isSubscribed: subscribed.has(name), isSelectable: row.isSelectable, isOwn: false });
+    if (names.size % STEP === 0) yield;
+  }
   return names;
 }
 
@@ -32,10 +43,16 @@ export interface NameChange {
 }
 
 /** What is different, in the order in which it is to be told. A renamed mailbox stands for all below it. */
-export function nameChanges(before: Names, after: Names): NameChange[] {
+export function* nameChanges(before: Names, after: Names): Steps<NameChange[]> {
+  let looked = 0;
+  const isStep = (): boolean => {
+    looked += 1;
+    return looked % STEP === 0;
+  };
   const renamed = new Map<string, string>();
   const ownRenamed = new Set<string>();
   for (const [id, entry] of after) {
+    if (isStep()) yield;
     const old = before.get(id);
     if (old === undefined || old.name === entry.name) continue;
     renamed.set(old.name, entry.name);
@@ -50,16 +67,23 @@ export function nameChanges(before: Names, after: Names): NameChange[] {
     const slash = name.lastIndexOf('/');
     if (slash > 0 && isOwn) affected(name.slice(0, slash), isOwn);
   };
-  for (const [from, to] of renamed)
+  for (const [from, to] of renamed) {
+    if (isStep()) yield;
     if (!followsParent(renamed, from, to)) changes.set(to, { kind: 'name', name: to, isOwn: ownRenamed.has(to), oldName: from });
-  for (const [id, { name, isOwn }] of before) if (!after.has(id)) withParent(name, isOwn);
+  }
+  for (const [id, { name, isOwn }] of before) {
+    if (isStep()) yield;
+    if (!after.has(id)) withParent(name, isOwn);
+  }
   for (const [id, { name, isSelectable, isOwn }] of after) {
+    if (isStep()) yield;
     const old = before.get(id);
     // RFC 5465 section 5.4: that there is a new INBOX after it was renamed goes without saying.
     if (old === undefined && name !== 'INBOX') withParent(name, isOwn);
     else if (old !== undefined && old.isSelectable !== isSelectable) affected(name, isOwn);
   }
   for (const [id, { name, isSubscribed, isOwn }] of after) {
+    if (isStep()) yield;
     const old = before.get(id);
     if (old !== undefined && old.isSubscribed !== isSubscribed && !changes.has(name)) changes.set(name, { kind: 'subscription', name, isOwn, oldName: null });
   }
@@ -81,11 +105,12 @@ export interface NameIndex {
   readonly parents: ReadonlySet<string>;
 }
 
-export function indexOf(names: Names): NameIndex {
+export function* indexOf(names: Names): Steps<NameIndex> {
   const entries = new Map<string, NameEntry>();
   const parents = new Set<string>();
   for (const entry of names.values()) {
     entries.set(entry.name, entry);
+    if (entries.size % STEP === 0) yield;
     for (let slash = entry.name.lastIndexOf('/'); slash > 0; slash = entry.name.lastIndexOf('/', slash - 1)) {
       const parent = entry.name.slice(0, slash);
       if (parents.has(parent)) break;

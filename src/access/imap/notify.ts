@@ -8,13 +8,20 @@ import { type EventGroup, NOTIFY_EVENTS, type NotifyArguments, type NotifyEvent 
 import { has } from './capability.ts';
 import { formatEntry } from './metadata-news.ts';
 import { FreshMessages } from './notify-fresh.ts';
-import { indexOf, listLine, type NameIndex, nameChanges, type Names, readNames } from './notify-names.ts';
-import { foreignName, foreignPlaces, type Place } from './places.ts';
+import { foreignPlacesOf } from './foreign-places.ts';
+import { indexOf, listLine, type NameChange, type NameIndex, nameChanges, type Names, readNames, STEP } from './notify-names.ts';
+import { inSlices, pause, SliceClock, type Steps } from './pace.ts';
+import { foreignName, type Place } from './places.ts';
+import { refusalOf } from './refusal.ts';
 import type { Selected } from './selected.ts';
 import type { ImapSession } from './session.ts';
 
 /** Names of changed annotations that wait to be told. */
 const ENTRIES_MAX = 1000;
+/** Mailboxes whose numbers are told at once; of the others when it is this session's turn again. */
+const STATUS_AT_ONCE = 100;
+/** Names in own commands that are remembered while the names of a large account are looked through. */
+const OWN_NAMES_MAX = 1000;
 
 const BIT: Readonly<Record<NotifyEvent, number>> = {
   MESSAGENEW: 1,
@@ -39,6 +46,7 @@ interface Named {
 }
 
 interface Watched {
+  readonly mailboxId: MailboxId;
   readonly accountId: AccountId;
   readonly name: string;
   readonly events: number;
@@ -47,20 +55,29 @@ interface Watched {
   readonly stop: () => void;
 }
 
-export function notify(session: ImapSession, args: NotifyArguments): string {
+export function notify(session: ImapSession, args: NotifyArguments): string | Promise<string> {
   if (!has(session, 'NOTIFY')) return 'BAD Unknown command';
   if (args.kind === 'badEvent') return `NO [BADEVENT (${[...NOTIFY_EVENTS.values()].join(' ')})] Events of another kind are not watched here`;
   // RFC 5465 section 3.1: what has gathered is told as the client wanted it before, as with NOOP.
   session.tellUpdates(true);
-  const next = new Notify(session, args.kind === 'set' ? args.groups : []);
-  if (next.isTooMuch) {
+  return begin(session, new Notify(session, args.kind === 'set' ? args.groups : []), args);
+}
+
+async function begin(session: ImapSession, next: Notify, args: NotifyArguments): Promise<string> {
+  try {
+    await next.start();
+  } catch (error) {
+    next.close();
+    throw error;
+  }
+  if (next.isTooMuch || session.isClosed) {
     next.close();
     return 'NO [NOTIFICATIONOVERFLOW] Too many mailboxes';
   }
   session.notify?.close();
   session.notify = next;
   session.listen();
-  if (args.kind === 'set') session.out.write(next.firstWords(args.withStatus));
+  if (args.kind === 'set') await next.sayFirst(args.withStatus);
   return 'OK NOTIFY completed';
 }
 
@@ -82,16 +99,21 @@ export class Notify {
   #stopAccount: (() => void) | null = null;
   /** Of a system user: other programs' changes to the folders are taken in while somebody listens. */
   #unwatchFolders: (() => void) | null = null;
+  /** Those of `#watched` that have something to tell. */
+  readonly #dirty = new Set<MailboxId>();
   #names: Names = new Map();
   #areNamesDirty = false;
+  /** The names are being looked through; they may be thousands. What was found waits in `#namesText`. */
+  #isLooking = false;
+  #namesText = '';
+  #isClosed = false;
   readonly #metadata = new Map<MailboxId, Set<string>>();
   #entries = 0;
   /** null: nothing is to be fetched of new messages. */
   #fresh: FreshMessages | null = null;
-  /** What the running command itself brings about. */
-  #ownNames: readonly string[] = [];
+  /** What the running command itself brings about, and those before it as long as the names are not looked through. */
+  readonly #ownNames = new Set<string>();
   #isRemoving = false;
-  #isScheduled = false;
   #isWaiting = false;
   #isOverflow = false;
   isTooMuch = false;
@@ -111,12 +133,16 @@ export class Notify {
       }
     }
     this.#groups = others;
-    if (others.length === 0) return;
-    const accountId = session.account!.id;
+  }
+
+  /** Begins to watch; done when `isTooMuch` says whether that can be. */
+  async start(): Promise<void> {
+    if (this.#groups.length === 0) return;
+    const { account, context } = this.#session;
     // Watching begins before the first look, so that nothing falls between the two.
-    this.#stopAccount = session.context.announcements.watchAccount(accountId, (announcement) => this.#accountChanged(announcement));
-    this.#unwatchFolders = session.context.mirror?.watch(accountId, null) ?? null;
-    this.#look();
+    this.#stopAccount = context.announcements.watchAccount(account!.id, (announcement) => this.#accountChanged(announcement));
+    this.#unwatchFolders = context.mirror?.watch(account!.id, null) ?? null;
+    await inSlices(this.#look());
   }
 
   // ── What the session asks ──
@@ -142,7 +168,8 @@ export class Notify {
   /** RFC 5465 section 5: a client is not told of what it does itself. */
   commandBegins(verb: string, args: unknown): void {
     this.#isRemoving = REMOVING.has(verb);
-    this.#ownNames = RENAMING.has(verb) ? namesIn(args) : [];
+    if (!this.#areNamesDirty && !this.#isLooking) this.#ownNames.clear();
+    if (RENAMING.has(verb) && this.#ownNames.size < OWN_NAMES_MAX) for (const name of namesIn(args)) this.#ownNames.add(name);
     this.#fresh?.commandBegins();
   }
 
@@ -162,27 +189,42 @@ export class Notify {
   }
 
   /** Responses to NOTIFY SET itself: names the client may see but not read, and with STATUS how the others stand. */
-  firstWords(withStatus: boolean): string {
-    let text = '';
-    for (const { name, rights } of this.#foreign()) {
-      if (!rights.includes('r') && this.#isNamed(name)) text += `* LIST (\\NoAccess) "/" ${formatMailbox(name, this.#isUtf8)}\r\n`;
+  async sayFirst(withStatus: boolean): Promise<void> {
+    const { out } = this.#session;
+    const clock = new SliceClock();
+    for (const { name, rights } of await inSlices(this.#foreign(), clock)) {
+      if (!rights.includes('r') && this.#isNamed(name)) out.write(`* LIST (\\NoAccess) "/" ${formatMailbox(name, this.#isUtf8)}\r\n`);
     }
-    if (!withStatus) return text;
+    if (!withStatus) return;
     for (const [mailboxId, watched] of this.#watched) {
       if ((watched.events & MESSAGES) === 0 || mailboxId === this.#selectedId) continue;
-      text += this.#status(mailboxId, watched, watched.events & MESSAGES, true);
+      // What has happened since the watch began is in these numbers.
+      this.#dirty.delete(mailboxId);
+      watched.dirty = 0;
+      out.write(this.#status(mailboxId, watched, watched.events & MESSAGES, true));
+      if (out.isFull) await out.drain();
+      if (clock.isOver()) await pause(clock);
+      if (this.#isClosed) return;
     }
-    return text;
   }
 
-  /** What there is to tell, once. */
+  /** What there is to tell, once. Of a large account the rest comes when it has been looked through (newsCame). */
   take(): string {
     if (this.#isOverflow) return this.#giveUp();
-    let text = '';
-    if (this.#areNamesDirty) text += this.#takeNames();
-    for (const [mailboxId, watched] of this.#watched) {
+    if (this.#areNamesDirty && !this.#isLooking) this.#lookAgain();
+    let text = this.#namesText;
+    this.#namesText = '';
+    let told = 0;
+    for (const mailboxId of this.#dirty) {
+      if (told >= STATUS_AT_ONCE) {
+        this.#schedule();
+        break;
+      }
+      told += 1;
+      this.#dirty.delete(mailboxId);
+      const watched = this.#watched.get(mailboxId);
+      if (watched === undefined) continue;
       const { dirty } = watched;
-      if (dirty === 0) continue;
       watched.dirty = 0;
       // RFC 5465 section 3.1: of the selected mailbox only what SELECTED asks for.
       if (mailboxId !== this.#selectedId) text += this.#status(mailboxId, watched, dirty, false);
@@ -208,7 +250,9 @@ export class Notify {
     this.#unwatchFolders = null;
     for (const { stop } of this.#watched.values()) stop();
     this.#watched.clear();
+    this.#dirty.clear();
     this.#groups = [];
+    this.#isClosed = true;
   }
 
   // ── What happens ──
@@ -229,17 +273,31 @@ export class Notify {
     this.#fresh = null;
     this.#metadata.clear();
     this.#entries = 0;
+    this.#areNamesDirty = false;
+    this.#namesText = '';
     this.#session.listen();
     return '* OK [NOTIFICATIONOVERFLOW] Too much to tell, nothing is watched any more\r\n';
   }
 
   #schedule(): void {
-    if (this.#isScheduled) return;
-    this.#isScheduled = true;
-    setImmediate(() => {
-      this.#isScheduled = false;
-      if (this.#session.notify === this) this.#session.newsCame();
-    });
+    if (!this.#isClosed) this.#session.shared.news.add(this);
+  }
+
+  /** Its turn among all sessions that have something to tell. */
+  tell(): void {
+    if (this.#session.notify !== this) return;
+    try {
+      this.#session.newsCame();
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  /** What happened cannot be read: the client learns that it is not told everything any more. */
+  #failed(error: unknown): void {
+    refusalOf(this.#session, error);
+    this.#isOverflow = true;
+    if (this.#session.notify === this) this.#session.newsCame();
   }
 
   #accountChanged(announcement: Announcement): void {
@@ -263,6 +321,7 @@ export class Notify {
     happened &= watched.events;
     if (happened === 0) return;
     watched.dirty |= happened;
+    this.#dirty.add(watched.mailboxId);
     this.#schedule();
   }
 
@@ -284,10 +343,10 @@ export class Notify {
 
   // ── Which mailboxes ──
 
-  #foreign(): Place[] {
+  *#foreign(): Steps<readonly Place[]> {
     const needs = ({ group: { mailboxes } }: { group: EventGroup }): boolean =>
       mailboxes.kind === 'subscribed' || ('names' in mailboxes && mailboxes.names.some((name) => foreignName(this.#session, name) !== null));
-    return this.#groups.some(needs) ? foreignPlaces(this.#session) : [];
+    return this.#groups.some(needs) ? yield* foreignPlacesOf(this.#session) : [];
   }
 
   #isNamed(name: string): boolean {
@@ -311,26 +370,31 @@ export class Notify {
     }
   }
 
-  /** Reads which mailboxes there are, and brings the watches in line with them. Answers what was known before. */
-  #look(): Names {
+  /** Reads which mailboxes there are, and brings the watches in line with them. */
+  *#look(): Steps<void> {
     const { context } = this.#session;
     const accountId = this.#session.account!.id;
-    const before = this.#names;
-    const foreign = this.#foreign();
+    const foreign = yield* this.#foreign();
     const readable = new Map(foreign.filter(({ rights }) => rights.includes('r')).map((place) => [place.row.id, place]));
-    this.#names = readNames(context.reader, accountId, foreign);
+    const names = yield* readNames(context.reader, accountId, foreign);
     const wanted = new Map<MailboxId, { accountId: AccountId; name: string; events: number }>();
-    for (const [id, entry] of this.#names) {
+    let looked = 0;
+    for (const [id, entry] of names) {
+      looked += 1;
+      if (looked % STEP === 0) yield;
       if (!entry.isSelectable || (!entry.isOwn && !readable.has(id))) continue;
       let events = 0;
       for (const { group, mask } of this.#groups) if ((mask & MESSAGES) !== 0 && this.#matches(group, entry)) events |= mask & MESSAGES;
       if (events !== 0) wanted.set(id, { accountId: readable.get(id)?.owner ?? accountId, name: entry.name, events });
     }
+    // The client may have asked for something else meanwhile, or be gone.
+    if (this.#isClosed) return;
     if (wanted.size > context.settings()['imap.notifyMailboxesMax']) {
       this.isTooMuch = true;
       this.#isOverflow = true;
-      return before;
+      return;
     }
+    this.#names = names;
     for (const [id, watched] of this.#watched) {
       if (wanted.get(id)?.name === watched.name && wanted.get(id)?.events === watched.events) wanted.delete(id);
       else {
@@ -340,10 +404,12 @@ export class Notify {
     }
     for (const [id, { accountId: owner, name, events }] of wanted) {
       const stop = context.announcements.watchMailbox(owner, id, (announcement) => this.#mailboxChanged(watched, announcement));
-      const watched: Watched = { accountId: owner, name, events, dirty: 0, stop };
+      const watched: Watched = { mailboxId: id, accountId: owner, name, events, dirty: 0, stop };
       this.#watched.set(id, watched);
+      if (this.#watched.size % STEP !== 0) continue;
+      yield;
+      if (this.#isClosed) return;
     }
-    return before;
   }
 
   // ── What is said ──
@@ -361,27 +427,62 @@ export class Notify {
     return `* STATUS ${formatMailbox(name, this.#isUtf8)} (${items.join(' ')})\r\n`;
   }
 
-  #takeNames(): string {
+  #lookAgain(): void {
     this.#areNamesDirty = false;
-    const before = this.#look();
-    const own = this.#ownNames;
-    let text = '';
-    const changes = nameChanges(before, this.#names);
-    if (changes.length === 0) return '';
-    const then = indexOf(before);
-    const now = indexOf(this.#names);
-    const isSubscribedIn = ({ entries }: NameIndex, name: string): boolean => entries.get(name)?.isSubscribed === true;
-    for (const change of changes) {
-      if (own.some((name) => name === change.name || name === change.oldName || name.startsWith(`${change.name}/`))) continue;
-      const wanted = change.kind === 'name' ? BIT.MAILBOXNAME : BIT.SUBSCRIPTIONCHANGE;
-      // A subscription that ends concerns those who watch what is subscribed.
-      const isSubscribed = change.kind === 'subscription' || isSubscribedIn(then, change.name) || isSubscribedIn(now, change.name);
-      const named = { name: change.name, isOwn: change.isOwn, isSubscribed };
-      const formerly = change.oldName === null ? named : { ...named, name: change.oldName };
-      const isWanted = this.#groups.some(({ group, mask }) => (mask & wanted) !== 0 && (this.#matches(group, named) || this.#matches(group, formerly)));
-      if (isWanted) text += listLine(now, change, this.#isUtf8);
+    this.#isLooking = true;
+    const found = inSlices(this.#namesChanged());
+    if (!(found instanceof Promise)) {
+      this.#isLooking = false;
+      this.#namesText += found;
+      return;
     }
-    return text;
+    found.then(
+      (text) => {
+        this.#isLooking = false;
+        this.#namesText += text;
+        this.#schedule();
+      },
+      (error: unknown) => {
+        this.#isLooking = false;
+        if (!this.#isClosed) this.#failed(error);
+      },
+    );
+  }
+
+  /** The responses for names that are not what they were at the last look. */
+  *#namesChanged(): Steps<string> {
+    const before = this.#names;
+    yield* this.#look();
+    const after = this.#names;
+    const changes = yield* nameChanges(before, after);
+    if (changes.length === 0) return '';
+    const then = yield* indexOf(before);
+    const now = yield* indexOf(after);
+    let text = '';
+    let looked = 0;
+    for (const change of changes) {
+      looked += 1;
+      if (looked % STEP === 0) yield;
+      if (!this.#isOwnChange(change) && this.#isWanted(change, then, now)) text += listLine(now, change, this.#isUtf8);
+    }
+    return this.#isClosed ? '' : text;
+  }
+
+  #isOwnChange({ name, oldName }: NameChange): boolean {
+    const own = this.#ownNames;
+    if (own.has(name) || (oldName !== null && own.has(oldName))) return true;
+    for (const each of own) if (each.startsWith(`${name}/`)) return true;
+    return false;
+  }
+
+  #isWanted(change: NameChange, then: NameIndex, now: NameIndex): boolean {
+    const isSubscribedIn = ({ entries }: NameIndex): boolean => entries.get(change.name)?.isSubscribed === true;
+    const wanted = change.kind === 'name' ? BIT.MAILBOXNAME : BIT.SUBSCRIPTIONCHANGE;
+    // A subscription that ends concerns those who watch what is subscribed.
+    const isSubscribed = change.kind === 'subscription' || isSubscribedIn(then) || isSubscribedIn(now);
+    const named = { name: change.name, isOwn: change.isOwn, isSubscribed };
+    const formerly = change.oldName === null ? named : { ...named, name: change.oldName };
+    return this.#groups.some(({ group, mask }) => (mask & wanted) !== 0 && (this.#matches(group, named) || this.#matches(group, formerly)));
   }
 
   #takeMetadata(): string {

@@ -4,7 +4,6 @@
  * Whatever a command does with a mailbox begins with findPlace() and asks may() for the right it needs (RFC 4314 section 4).
  */
 import type { Account, AccountId, MailboxRow } from '../../ports.ts';
-import { MAILBOX_COLUMNS, mailboxRow } from '../../store/rows.ts';
 import type { ImapSession } from './session.ts';
 
 /** RFC 4314 section 2.1. */
@@ -23,6 +22,21 @@ export interface Place {
   readonly isOwn: boolean;
   /** Letters of what the session's account may do. */
   readonly rights: string;
+}
+
+/** On mailboxes of the own account: everything, unless whoever is logged in is nobody in particular (ANONYMOUS). */
+export function ownRights({ account }: Pick<Viewer, 'account'>): string {
+  return account?.visitorRights ?? ALL_RIGHTS;
+}
+
+/** May the session change what belongs to the account as a whole: subscriptions, annotations of the server, keys of URLs? */
+export function actsAsOwner(session: Pick<Viewer, 'account'>): boolean {
+  return ownRights(session).includes('a');
+}
+
+/** A mailbox of the session's own account. A visitor's place is like one of somebody else, with rights. */
+function ownPlace(session: Viewer, row: MailboxRow, name: string): Place {
+  return { row, name, owner: row.accountId, isOwn: session.account!.visitorRights === undefined, rights: ownRights(session) };
 }
 
 export function may(place: Place, right: Right): boolean {
@@ -76,19 +90,23 @@ export function maySee(session: Viewer, owner: Account): boolean {
   return settings['imap.sharing'] === 'all' || isSharedAccount(session, owner.login) || domainOf(owner.login) === domainOf(session.account!.login);
 }
 
-/** What the rows of a mailbox's list give to a login: those of its names together, less what rows with "-" take away (RFC 4314 section 2). */
-export function rightsFor(login: string, rows: Iterable<readonly [identifier: string, rights: string]>): string {
+/**
+ * What the rows of a mailbox's list give to an account: those of its names together, less what rows with "-" take away (RFC 4314 section 2).
+ * Visitors are "anyone", but not "authenticated", and have nowhere more than at home.
+ */
+export function rightsFor(account: Pick<Account, 'login' | 'visitorRights'>, rows: Iterable<readonly [identifier: string, rights: string]>): string {
+  const { login, visitorRights } = account;
   let given = '';
   let taken = '';
   for (const [identifier, rights] of rows) {
     const isNegative = identifier.startsWith('-');
     const name = isNegative ? identifier.slice(1) : identifier;
-    if (name !== login && name !== 'anyone' && name !== 'authenticated') continue;
+    if (name !== login && name !== 'anyone' && (name !== 'authenticated' || visitorRights !== undefined)) continue;
     if (isNegative) taken += rights;
     else given += rights;
   }
   if (given === '') return '';
-  return [...ALL_RIGHTS].filter((right) => given.includes(right) && !taken.includes(right)).join('');
+  return [...ALL_RIGHTS].filter((right) => given.includes(right) && !taken.includes(right) && visitorRights?.includes(right) !== false).join('');
 }
 
 function foreignPlace(session: Viewer, foreign: ForeignName, name: string): Place | null {
@@ -99,9 +117,9 @@ function foreignPlace(session: Viewer, foreign: ForeignName, name: string): Plac
   if (owner === null || owner.login !== foreign.login || isSharedAccount(session, owner.login) !== (foreign.kind === 'shared')) return null;
   const row = reader.mailboxByName(owner.id, foreign.mailbox);
   if (row === null) return null;
-  if (owner.id === session.account!.id) return { row, name, owner: owner.id, isOwn: true, rights: ALL_RIGHTS };
+  if (owner.id === session.account!.id) return ownPlace(session, row, name);
   if (!maySee(session, owner)) return null;
-  const rights = rightsFor(session.account!.login, reader.rows('SELECT identifier, rights FROM acl WHERE mailbox_id=?', row.id) as [string, string][]);
+  const rights = rightsFor(session.account!, reader.rows('SELECT identifier, rights FROM acl WHERE mailbox_id=?', row.id) as [string, string][]);
   return { row, name, owner: owner.id, isOwn: false, rights };
 }
 
@@ -110,15 +128,18 @@ function foreignPlace(session: Viewer, foreign: ForeignName, name: string): Plac
  * neither "l" nor any right is answered like one that does not exist (RFC 4314 section 6).
  */
 export function findPlace(session: Viewer, given: string): Place | null {
-  // Thunderbird may add the hierarchy separator at the end of a name.
-  return exactPlace(session, given) ?? (given.endsWith('/') ? exactPlace(session, given.slice(0, -1)) : null);
+  const place = exactPlace(session, given);
+  if (place !== null) return place;
+  // Thunderbird may add the hierarchy separator at the end of a name; macOS takes letters and accents apart. CREATE makes names without either.
+  const name = (given.endsWith('/') ? given.slice(0, -1) : given).normalize('NFC');
+  return name === given ? null : exactPlace(session, name);
 }
 
 function exactPlace(session: Viewer, name: string): Place | null {
   const accountId = session.account!.id;
   // Somebody may have had a mailbox of such a name before there were prefixes: it stays reachable.
   const row = session.context.reader.mailboxByName(accountId, name);
-  if (row !== null) return { row, name, owner: accountId, isOwn: true, rights: ALL_RIGHTS };
+  if (row !== null) return ownPlace(session, row, name);
   const foreign = foreignName(session, name);
   const place = foreign === null ? null : foreignPlace(session, foreign, name);
   return place === null || place.isOwn || place.rights !== '' ? place : null;
@@ -128,38 +149,3 @@ function exactPlace(session: Viewer, name: string): Place | null {
 export function isForeign(session: Viewer, name: string): boolean {
   return foreignName(session, name) !== null;
 }
-
-/** Every mailbox of other accounts that the session's account may at least see in lists ("l"), by its name. */
-export function foreignPlaces(session: Viewer): Place[] {
-  const { reader, directory } = session.context;
-  const { account } = session;
-  if (account === null || prefixes(session).length === 0) return [];
-  // Who may see thousands of mailboxes must not hold up others: one question for all, rows of one mailbox behind each other.
-  const rows = reader.rows(
-    `SELECT ${MAILBOX_COLUMNS}, identifier, rights FROM mailbox JOIN acl ON mailbox_id=id
-      WHERE id IN (SELECT mailbox_id FROM acl WHERE identifier IN (?, 'anyone', 'authenticated')) AND account_id<>? ORDER BY account_id, id LIMIT ?`,
-    account.login,
-    account.id,
-    FOREIGN_ROWS_MAX,
-  ) as any[][];
-  const places: Place[] = [];
-  const owners = new Map<AccountId, Account | null>();
-  for (let at = 0; at < rows.length; ) {
-    const row = mailboxRow(rows[at]!);
-    const identifiers: [identifier: string, rights: string][] = [];
-    for (; at < rows.length && rows[at]![0] === row.id; at += 1) identifiers.push([rows[at]!.at(-2), rows[at]!.at(-1)]);
-    let owner = owners.get(row.accountId);
-    if (owner === undefined) {
-      const found = directory.account(row.accountId);
-      owner = found !== null && maySee(session, found) ? found : null;
-      owners.set(row.accountId, owner);
-    }
-    if (owner === null) continue;
-    const rights = rightsFor(account.login, identifiers);
-    if (rights.includes('l')) places.push({ row, name: nameOfForeign(session, owner.login, row.name), owner: row.accountId, isOwn: false, rights });
-  }
-  return places;
-}
-
-/** Rows of rights on mailboxes of others that are looked at for one account: bounds what one LIST costs. */
-const FOREIGN_ROWS_MAX = 20_000;

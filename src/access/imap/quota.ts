@@ -6,19 +6,24 @@ import type { Account } from '../../ports.ts';
 import { MAILBOXES_MAX } from '../../store/operations/mailbox.ts';
 import { formatMailbox, imapString } from '../../wire/imap/format.ts';
 import { NO_MAILBOX } from './acl-check.ts';
-import { findPlace, foreignPlaces, isSharedAccount, may, maySee } from './places.ts';
+import { foreignPlacesOf } from './foreign-places.ts';
+import { countMailboxes } from './own-mailboxes.ts';
+import { inSlices } from './pace.ts';
+import { findPlace, isSharedAccount, may, maySee } from './places.ts';
 import type { ImapSession } from './session.ts';
 
 const OWN_ROOT = 'User quota';
 /** Octets in a unit of STORAGE and ANNOTATION-STORAGE (sections 5.1 and 5.4). */
 const UNIT = 1024;
 
-export function getQuota(session: ImapSession, root: string): string {
-  if (root === OWN_ROOT) {
-    session.out.write(quotaLine(session, session.account!, OWN_ROOT));
-    return 'OK GETQUOTA completed';
-  }
-  const account = sharedAccountOf(session, root);
+export function getQuota(session: ImapSession, root: string): string | Promise<string> {
+  if (root !== OWN_ROOT) return getSharedQuota(session, root);
+  session.out.write(quotaLine(session, session.account!, OWN_ROOT));
+  return 'OK GETQUOTA completed';
+}
+
+async function getSharedQuota(session: ImapSession, root: string): Promise<string> {
+  const account = await sharedAccountOf(session, root);
   if (account === null) return 'NO [NONEXISTENT] No such quota root';
   session.out.write(quotaLine(session, account, root));
   return 'OK GETQUOTA completed';
@@ -27,7 +32,7 @@ export function getQuota(session: ImapSession, root: string): string {
 export function getQuotaRoot(session: ImapSession, name: string): string {
   const place = findPlace(session, name);
   // Usage tells of messages: it takes the right to read them (section 6). A name that is not there may be made in the own account.
-  const isOwn = place === null || place.isOwn;
+  const isOwn = place === null || place.owner === session.account!.id;
   const owner = isOwn ? session.account! : may(place, 'r') ? session.context.directory.account(place.owner) : null;
   const shown = formatMailbox(place?.name ?? name, session.isUtf8 || session.isRev2);
   if (place === null ? sharedName(session, name) : !may(place, 'l') && !may(place, 'r')) return NO_MAILBOX;
@@ -60,11 +65,12 @@ function rootOf(session: ImapSession, account: Account): string {
 }
 
 /** The account of a root that the session may have been told: it reads at least one mailbox there. */
-function sharedAccountOf(session: ImapSession, root: string): Account | null {
+async function sharedAccountOf(session: ImapSession, root: string): Promise<Account | null> {
   const text = Buffer.from(root, 'latin1').toString('utf8');
   const account = session.context.directory.accountByLogin(text.slice(text.lastIndexOf('/') + 1));
   if (account === null || !isSharedAccount(session, account.login) || rootOf(session, account) !== text || !maySee(session, account)) return null;
-  const reads = foreignPlaces(session).some((place) => place.owner === account.id && may(place, 'r'));
+  const places = await inSlices(foreignPlacesOf(session));
+  const reads = places.some((place) => place.owner === account.id && may(place, 'r'));
   return reads ? account : null;
 }
 
@@ -80,7 +86,7 @@ function quotaLine(session: ImapSession, account: Account, root: string): string
   const usage = reader.usage(account.id);
   if (usage !== null && usage.quotaBytes > 0) resources.push(`STORAGE ${units(usage.bytes)} ${units(usage.quotaBytes)}`);
   if (usage !== null && usage.quotaMessages > 0) resources.push(`MESSAGE ${usage.messages} ${usage.quotaMessages}`);
-  resources.push(`MAILBOX ${reader.mailboxes(account.id).length} ${MAILBOXES_MAX}`);
+  resources.push(`MAILBOX ${countMailboxes(reader, account.id)} ${MAILBOXES_MAX}`);
   // There are no annotations on messages here (RFC 5257); those on mailboxes and the server are what can fill up.
   const [annotations] = reader.rows('SELECT coalesce(sum(length(value)), 0) FROM annotation WHERE account_id=?', account.id);
   const most = settings['imap.metadataAccountEntriesMax'] * settings['imap.metadataValueBytesMax'];

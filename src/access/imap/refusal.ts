@@ -1,11 +1,12 @@
 /** What a client is told of an error: a tagged response without its tag. Bugs and failures of the store go to the log. */
 import { FAILURES, Failure } from '../../system/failure.ts';
-import { ImapSyntaxError } from '../../wire/imap/cursor.ts';
+import { ImapNameError, ImapSyntaxError } from '../../wire/imap/cursor.ts';
 import { UnknownEncoding } from './open-message.ts';
 import type { ImapSession } from './session.ts';
 
 export function refusalOf(session: ImapSession, error: unknown): string {
   const { context, connection, account } = session;
+  if (error instanceof ImapNameError) return `NO [CANNOT] ${error.message}`;
   if (error instanceof ImapSyntaxError) return `BAD ${error.message}`;
   if (error instanceof Failure) {
     // A write is given up when its client goes away: no trouble of the store.

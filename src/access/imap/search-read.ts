@@ -1,8 +1,10 @@
 /** Reads for a probe what its test still lacks: envelopes in pages, headers and texts message by message. */
 import { searchableText } from '../../mail/searchable-text.ts';
 import { Failure } from '../../system/failure.ts';
+import { DiskReads } from '../../system/disk-reads.ts';
 import { isRemoved, OpenMessage } from './open-message.ts';
 import { type Fold, LEVEL, type Probe, type Searched, setHeader } from './search-match.ts';
+import { rowsOf } from './search-rows.ts';
 import type { ImapSession } from './session.ts';
 
 /** Envelopes read at once: about 5 ms. */
@@ -25,6 +27,7 @@ export class Reading {
   readonly #run: (probe: Probe) => boolean | undefined;
   #envelopes: readonly Envelope[] = [];
   #at = 0;
+  readonly #reads = new DiskReads();
 
   constructor(session: ImapSession, mailbox: Searched, left: readonly number[], fold: Fold, run: (probe: Probe) => boolean | undefined) {
     this.#session = session;
@@ -117,8 +120,9 @@ export class Reading {
 
   #envelope(uid: number, i: number): string | null {
     if (this.#envelopes.length === 0 || uid > this.#envelopes.at(-1)![0]) {
-      const { accountId, mailboxId } = this.#mailbox.view;
-      this.#envelopes = this.#session.context.reader.rows(ENVELOPES_SQL, accountId, mailboxId, uid, this.#pageEnd(i), PAGE_ENVELOPES) as Envelope[];
+      const end = this.#pageEnd(i);
+      const stored = (): Envelope[] => this.#reads.watch(end - i + 1, () => this.#stored(uid, this.#mailbox.uids[this.#left[end]!]!));
+      this.#envelopes = (this.#reads.takeCold() ? this.#listed(i, end) : null) ?? stored();
       this.#at = 0;
     }
     while (this.#at < this.#envelopes.length && this.#envelopes[this.#at]![0] < uid) this.#at += 1;
@@ -126,11 +130,43 @@ export class Reading {
     return row?.[0] === uid ? row[1] : null;
   }
 
-  /** The last uid of the page that begins with `left[i]`: as far as messages that will be asked for stand close together. */
+  #stored(fromUid: number, toUid: number): Envelope[] {
+    const { accountId, mailboxId } = this.#mailbox.view;
+    return this.#session.context.reader.rows(ENVELOPES_SQL, accountId, mailboxId, fromUid, toUid, PAGE_ENVELOPES) as Envelope[];
+  }
+
+  /** The page `left[first]` to `left[last]` out of the index, what it lacks out of the store; null: all of it is to be read there. */
+  #listed(first: number, last: number): Envelope[] | null {
+    const { search } = this.#session.context;
+    const { uids, view } = this.#mailbox;
+    const uidOf = (i: number): number => uids[this.#left[i]!]!;
+    const rows = rowsOf(view);
+    if (search === undefined || rows.lastUid < uidOf(last)) return null;
+    const emails: number[] = [];
+    for (let i = first; i <= last; i += 1) emails.push(rows.emailIds[rows.find(uidOf(i))] ?? 0);
+    const found = search.envelopes(view.accountId, emails);
+    if (found.reduce((sum, one) => sum + (one === null ? 1 : 0), 0) * 2 > found.length) return null;
+    const page: Envelope[] = [];
+    for (let i = first; i <= last; i += 1) {
+      const one = found[i - first]!;
+      if (one !== null) {
+        page.push([uidOf(i), one[1]]);
+        continue;
+      }
+      const begin = i;
+      while (i < last && found[i + 1 - first] === null) i += 1;
+      const stored = this.#stored(uidOf(begin), uidOf(i));
+      // There may be more between these two than are read at once.
+      if (stored.length === PAGE_ENVELOPES) return null;
+      for (const each of stored) page.push(each);
+    }
+    return page;
+  }
+
+  /** The last of the page that begins with `left[i]`: as far as messages that will be asked for stand close together. */
   #pageEnd(i: number): number {
-    const { uids } = this.#mailbox;
     let last = i;
-    while (last + 1 < this.#left.length && last - i < PAGE_ENVELOPES && this.#left[last + 1]! - this.#left[last]! <= GAP_MAX) last += 1;
-    return uids[this.#left[last]!]!;
+    while (last + 1 < this.#left.length && last - i + 1 < PAGE_ENVELOPES && this.#left[last + 1]! - this.#left[last]! <= GAP_MAX) last += 1;
+    return last;
   }
 }

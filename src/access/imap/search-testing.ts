@@ -2,7 +2,7 @@
 import { searchableText } from '../../mail/searchable-text.ts';
 import { shortHeader } from '../../mail/short-header.ts';
 import { foldForSearch, headerText } from '../../mail/text.ts';
-import type { AccountId, EmailId, SearchIndex, SimilarEmail, TextMatches, TextScope, ThreadFacts } from '../../ports.ts';
+import type { AccountId, EmailId, ListedEnvelope, SearchIndex, SimilarEmail, TextMatches, TextScope, ThreadFacts } from '../../ports.ts';
 import type { MemoryStore } from './memory-store.ts';
 import { OpenMessage } from './open-message.ts';
 
@@ -57,6 +57,14 @@ export class MemoryIndex implements SearchIndex {
     return emails.map((email) =>
       this.#emails.has(email) ? shortHeader(new OpenMessage(this.#store!, this.#store!.email(accountId, email)!).header() as Uint8Array) : null,
     );
+  }
+  /** Those that are indexed, however few. */
+  envelopes(accountId: AccountId, emails: readonly EmailId[]): (ListedEnvelope | null)[] {
+    return emails.map((email) => {
+      if (!this.#emails.has(email)) return null;
+      const { envelope, bodyStructure } = this.#store!.email(accountId, email)!;
+      return [email, envelope, bodyStructure];
+    });
   }
   facts(_accountId: AccountId, emails: readonly EmailId[]): ThreadFacts[] {
     return emails.filter((email) => this.threads.has(email)).map((email) => this.#facts(email));

@@ -13,7 +13,7 @@ import { Questions } from './search-index.ts';
 import { compile, type Fold, LEVEL, newProbe, type Probe, type Searched, type Test } from './search-match.ts';
 import { Reading } from './search-read.ts';
 import { bringForward, rowsOf, SaveDates, type ViewRows } from './search-rows.ts';
-import type { Ranges } from './sequence.ts';
+import { inBoth, type Ranges } from './sequence.ts';
 import type { ImapSession } from './session.ts';
 
 /** Rows of so few messages are read one by one; for more those of the whole mailbox are kept. */
@@ -62,10 +62,14 @@ async function search(session: ImapSession, mailbox: Searched, key: SearchKey, c
 }
 
 /** Where a search that names messages has to look at all. */
-function narrowed(key: SearchKey, mailbox: Searched): Ranges {
-  for (const each of key.kind === 'and' ? key.keys : [key])
-    if (each.kind === 'uid' || each.kind === 'sequence') return mailbox.ranges(each.set, each.kind === 'uid');
-  return mailbox.count === 0 ? [] : [0, mailbox.count - 1];
+export function narrowed(key: SearchKey, mailbox: Searched): Ranges {
+  let ranges: Ranges | null = null;
+  for (const each of key.kind === 'and' ? key.keys : [key]) {
+    if (each.kind !== 'uid' && each.kind !== 'sequence') continue;
+    const named = mailbox.ranges(each.set, each.kind === 'uid');
+    ranges = ranges === null ? named : inBoth(ranges, named);
+  }
+  return ranges ?? (mailbox.count === 0 ? [] : [0, mailbox.count - 1]);
 }
 
 /** Nobody waits for the answer any more. */

@@ -3,10 +3,11 @@ import { hasKey, type SearchArguments } from '../../wire/imap/search.ts';
 import type { SearchReturn, SearchReturns } from '../../wire/imap/search-returns.ts';
 import { beginContext } from './context.ts';
 import { resolveSearch } from './filters.ts';
+import { limited } from './message-limit.ts';
 import { pause, SliceClock } from './pace.ts';
 import { Progress } from './progress.ts';
 import { esearchLine, type Results, savedPlaces, saysAnything } from './search-results.ts';
-import { type Found, findRelevant } from './search-walk.ts';
+import { type Found, findRelevant, narrowed } from './search-walk.ts';
 import type { Selected } from './selected.ts';
 import type { ImapSession } from './session.ts';
 
@@ -22,11 +23,16 @@ export async function search(session: ImapSession, args: SearchArguments, isUid:
   }
   const hasModseq = hasKey(resolved.key, ['modseq']);
   if (hasModseq) session.enableCondstore();
+  const { ranges, code: limit } = limited(session, selected, narrowed(resolved.key, selected));
+  if (limit !== '' && args.returns?.options.has('UPDATE')) {
+    if (saves) forget(selected);
+    return `NO [${limit}] Too many messages to keep the result up to date`;
+  }
   const context = args.returns?.options.has('UPDATE') ? beginContext(session, tag, isUid, resolved, null) : null;
   if (typeof context === 'string') return context;
   let found: Found;
   try {
-    found = await findRelevant(session, selected, resolved.key, resolved.charset, { progress: new Progress(session, tag, 'Searching') });
+    found = await findRelevant(session, selected, resolved.key, resolved.charset, { within: ranges, progress: new Progress(session, tag, 'Searching') });
   } catch (error) {
     if (saves) forget(selected);
     context?.drop();
@@ -36,7 +42,7 @@ export async function search(session: ImapSession, args: SearchArguments, isUid:
   context?.start(Array.from(found.positions, (position) => selected.uids[position]!));
   if (saves) save(selected, found.positions, args.returns!);
   await report(session, selected, args.returns, found, isUid, tag, hasModseq);
-  return 'OK SEARCH completed';
+  return limit === '' ? 'OK SEARCH completed' : `OK [${limit}] SEARCH completed for some`;
 }
 
 /** RFC 5182 section 2.1: a search that fails leaves nothing saved. */

@@ -4,7 +4,7 @@ import { formatMailbox } from '../../wire/imap/format.ts';
 import type { Qresync, SelectArguments } from '../../wire/imap/select.ts';
 import { has } from './capability.ts';
 import { pause, SliceClock } from './pace.ts';
-import { findPlace, may, type Place } from './places.ts';
+import { actsAsOwner, findPlace, may, type Place } from './places.ts';
 import { positions, uidRanges } from './sequence.ts';
 import { Selected } from './selected.ts';
 import type { ImapSession } from './session.ts';
@@ -78,6 +78,8 @@ function opened(
   out.write(`* OK [UIDVALIDITY ${view.uidValidity}] UIDs are valid\r\n* OK [UIDNEXT ${view.uidNext}] Predicted next UID\r\n`);
   out.write(`* OK [HIGHESTMODSEQ ${view.highestModseq}] Highest mod-sequence\r\n`);
   if (has(session, 'OBJECTID')) out.write(`* OK [MAILBOXID (${mailboxObjectId(place.row)})] The mailbox's own id\r\n`);
+  // RFC 4467: how URLs of this mailbox are signed, for who may have some signed.
+  if (has(session, 'URLAUTH') && actsAsOwner(session)) out.write('* OK [URLMECH INTERNAL] URLs can be signed\r\n');
   if (session.isRev2) out.write(`* LIST () "/" ${formatMailbox(place.name, true)}\r\n`);
   const end = isReadOnly ? `OK [READ-ONLY] ${isExamine ? 'EXAMINE' : 'SELECT'} completed` : 'OK [READ-WRITE] SELECT completed';
   if (qresync === null || qresync.uidValidity !== view.uidValidity) return end;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { matchesPattern } from './list-match.ts';
-import { hasPosition, positions, savedRanges, sequenceRanges, uidRanges } from './sequence.ts';
+import { hasPosition, inBoth, positions, savedRanges, sequenceRanges, uidRanges } from './sequence.ts';
 
 const UIDS = Uint32Array.of(2, 5, 6, 9);
 
@@ -40,6 +40,20 @@ test('ranges hold what the set names, each position once and in order', () => {
       for (let at = 0; at < count; at += 1) assert.equal(hasPosition(ranges, at), wanted.has(at));
     }),
     { seed: 2, numRuns: 500 },
+  );
+});
+
+test('two sets have in common what is in both, once and in order', () => {
+  const set = fc.array(fc.integer({ min: 1, max: 25 }), { maxLength: 12 }).map((numbers) => sequenceRanges(numbers.slice(0, numbers.length & ~1), 25));
+  fc.assert(
+    fc.property(set, set, (a, b) => {
+      const others = new Set(positions(b));
+      assert.deepEqual(
+        [...positions(inBoth(a, b))],
+        [...positions(a)].filter((position) => others.has(position)),
+      );
+    }),
+    { seed: 6, numRuns: 500 },
   );
 });
 

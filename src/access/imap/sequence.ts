@@ -46,6 +46,19 @@ export function savedRanges(saved: Uint32Array | null, uids: Uint32Array, count:
   return merged(pairs);
 }
 
+/** Positions that both have. */
+export function inBoth(a: Ranges, b: Ranges): Ranges {
+  const both: number[] = [];
+  for (let i = 0, j = 0; i < a.length && j < b.length; ) {
+    const from = Math.max(a[i]!, b[j]!);
+    const to = Math.min(a[i + 1]!, b[j + 1]!);
+    if (from <= to) both.push(from, to);
+    if (a[i + 1]! < b[j + 1]!) i += 2;
+    else j += 2;
+  }
+  return both;
+}
+
 function merged(pairs: [number, number][]): Ranges {
   if (pairs.length > 1) pairs.sort((a, b) => a[0] - b[0]);
   const ranges: number[] = [];

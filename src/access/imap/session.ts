@@ -25,6 +25,7 @@ import { annotatedForeign } from './metadata.ts';
 import { MetadataNews } from './metadata-news.ts';
 import type { Notify } from './notify.ts';
 import { Output } from './output.ts';
+import { isTurnOver } from './pace.ts';
 import { refusalOf } from './refusal.ts';
 import { OwnChanges } from './own-changes.ts';
 import type { Selected } from './selected.ts';
@@ -198,7 +199,7 @@ export class ImapSession implements Session, Idler {
       }
       this.#event(event);
       burst += 1;
-      if (burst >= BURST || (burst >= 4 && this.out.isFull)) {
+      if (!this.#isBusy && (burst >= BURST || (burst >= 4 && this.out.isFull) || (this.input.hasEarly && isTurnOver()))) {
         this.#rest();
         break;
       }
@@ -223,6 +224,16 @@ export class ImapSession implements Session, Idler {
   flushed(): void {
     this.#isFlushing = false;
     this.out.flush();
+  }
+
+  /** Behind a command that had to be waited for: its promise may have been ready at once, and thousands more have arrived already. */
+  #goOn(): void {
+    if (!this.input.hasEarly || !isTurnOver()) {
+      this.pump();
+      return;
+    }
+    this.out.flush();
+    this.#rest();
   }
 
   /** A client that sends a great many commands, or does not read its answers, waits a turn. */
@@ -293,11 +304,16 @@ export class ImapSession implements Session, Idler {
   /** One command: tag, verb, arguments. */
   #command(bytes: Buffer): void {
     const tagEnd = scan(TAG_CHAR, bytes, 0);
-    if (tagEnd === 0 || tagEnd > IMAP_LIMITS.tagBytes || bytes[tagEnd] !== SP) {
+    const hasTag = tagEnd > 0 && tagEnd <= IMAP_LIMITS.tagBytes && (tagEnd === bytes.length || bytes[tagEnd] === SP);
+    if (!hasTag) {
       this.tagged('*', bytes.length === 0 ? 'BAD Empty line' : 'BAD A command begins with a tag and a space', 'none');
       return;
     }
     const tag = bytes.toString('latin1', 0, tagEnd);
+    if (tagEnd === bytes.length) {
+      this.answer(tag, 'BAD There is no command behind the tag', 'none');
+      return;
+    }
     this.runCommand(tag, new Cursor(bytes, tagEnd + 1));
   }
 
@@ -388,12 +404,12 @@ export class ImapSession implements Session, Idler {
       (text) => {
         this.#isBusy = false;
         if (text !== null) this.tagged(tag, text, updates);
-        this.pump();
+        this.#goOn();
       },
       (error) => {
         this.#isBusy = false;
         this.tagged(tag, refusalOf(this, error), updates);
-        this.pump();
+        this.#goOn();
       },
     );
   }
@@ -436,7 +452,7 @@ export class ImapSession implements Session, Idler {
       this.#command(held);
     }
     if (this.#isBusy) this.#flush();
-    else this.pump();
+    else this.#goOn();
   }
 
   /** A step of APPEND or of a SASL exchange, which say their own answers. */
@@ -448,12 +464,12 @@ export class ImapSession implements Session, Idler {
       step.then(
         () => {
           this.#isBusy = false;
-          this.pump();
+          this.#goOn();
         },
         (error) => {
           this.#isBusy = false;
           this.#stepFailed(error);
-          this.pump();
+          this.#goOn();
         },
       );
     } catch (error) {
@@ -528,6 +544,7 @@ export class ImapSession implements Session, Idler {
         this.out.flush();
       },
       (owner, id) => annotatedForeign(this, owner, id),
+      this.shared.news,
     );
     return true;
   }

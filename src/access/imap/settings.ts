@@ -102,7 +102,12 @@ export const IMAP_SETTINGS = {
   }),
   'imap.messageLimit': count({
     default: 0,
-    doc: 'Most messages that one FETCH, SEARCH, STORE, COPY or MOVE works on; announced as MESSAGELIMIT. 0: no limit, otherwise best 1000 and more.',
+    doc: 'Most messages that one FETCH, SEARCH, STORE, MOVE or UID EXPUNGE works on, and that COPY, APPEND, SORT and THREAD take at all; announced as MESSAGELIMIT. 0: no limit, otherwise best 1000 and more.',
+    see: 'RFC 9738 section 3',
+  }),
+  'imap.saveLimit': count({
+    default: 0,
+    doc: 'Most messages that one COPY or APPEND puts into a mailbox, announced as SAVELIMIT where imap.messageLimit is not set. 0: no limit, otherwise best 1000 and more.',
     see: 'RFC 9738 section 3',
   }),
   'imap.notifyMailboxesMax': count({

@@ -1,5 +1,6 @@
 /** What the IMAP sessions of one thread have in common: the views, and who is logged in from where. */
 import type { Account, Connection, LoopContext } from '../../ports.ts';
+import { NewsQueue } from './news-queue.ts';
 import type { ImapSession } from './session.ts';
 import type { ImapSettings } from './settings.ts';
 import { Views } from './views.ts';
@@ -10,6 +11,8 @@ const LINGER_MS = 5000;
 export class Shared {
   readonly context: LoopContext<ImapSettings>;
   readonly views: Views;
+  /** Who has something to tell of what NOTIFY asked for. */
+  readonly news: NewsQueue;
   readonly sessions = new Set<ImapSession>();
   /** Connections by account and client address. */
   readonly #connections = new Map<string, number>();
@@ -17,6 +20,7 @@ export class Shared {
   constructor(context: LoopContext<ImapSettings>) {
     this.context = context;
     this.views = new Views(context.reader, context.announcements);
+    this.news = new NewsQueue((error) => context.log.error('imap.bug', { cause: error instanceof Error ? error.stack : String(error) }));
   }
 
   /** Counts one more connection of the account; false when there are too many. */

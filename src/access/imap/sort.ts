@@ -4,11 +4,12 @@ import type { SortArguments } from '../../wire/imap/sort.ts';
 import { comparatorOf } from './comparator.ts';
 import { beginContext, type Context } from './context.ts';
 import { type ResolvedSearch, resolveSearch } from './filters.ts';
+import { limited } from './message-limit.ts';
 import { pause, SliceClock } from './pace.ts';
 import { Progress } from './progress.ts';
 import { save } from './search.ts';
 import { esearchLine, saysAnything } from './search-results.ts';
-import { findRelevant } from './search-walk.ts';
+import { findRelevant, narrowed } from './search-walk.ts';
 import type { Selected } from './selected.ts';
 import type { ImapSession } from './session.ts';
 import { sortedPlaces } from './sort-order.ts';
@@ -24,6 +25,12 @@ export async function sort(session: ImapSession, args: SortArguments, isUid: boo
     return resolved;
   }
   if (hasKey(resolved.key, ['modseq'])) session.enableCondstore();
+  // RFC 9738: the first of some messages are not the first of all.
+  const { code: limit } = limited(session, selected, narrowed(resolved.key, selected));
+  if (limit !== '') {
+    if (saves) selected.saved = new Uint32Array(0);
+    return `NO [${limit}] Too many messages to sort`;
+  }
   const context = returns?.options.has('UPDATE') ? beginContext(session, tag, isUid, resolved, criteria) : null;
   if (typeof context === 'string') return context;
   try {

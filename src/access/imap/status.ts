@@ -10,8 +10,9 @@ import type { ImapSession } from './session.ts';
 
 /** RECENT is not kept: counted up to here, which no client shows exactly. */
 const RECENT_MAX = 10_000;
-/** UIDs looked at in one go for DELETED-STORAGE: a few milliseconds. */
-const DELETED_UIDS = 20_000;
+export const RECENT_SQL = 'SELECT count(*) FROM (SELECT 1 FROM message WHERE account_id=? AND mailbox_id=? AND uid>=? LIMIT ?)';
+/** UIDs looked at in one go for DELETED-STORAGE: about a millisecond, ten when they come from the disk. */
+const DELETED_UIDS = 5000;
 
 export function status(session: ImapSession, args: { name: string; items: StatusItem[] }): string | Promise<string> {
   const place = placeWith(session, args.name, 'r');
@@ -88,6 +89,6 @@ function statusValue(session: ImapSession, row: MailboxRow, item: StatusItem, de
       return `(${mailboxObjectId(row)})`;
     default:
       if (row.recentUid >= row.uidNext) return 0;
-      return session.context.reader.messages(row.accountId, row.id, row.recentUid, 0xffffffff, RECENT_MAX).length;
+      return Number(session.context.reader.rows(RECENT_SQL, row.accountId, row.id, row.recentUid, RECENT_MAX)[0]![0]);
   }
 }

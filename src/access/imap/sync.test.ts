@@ -370,6 +370,104 @@ test('MESSAGELIMIT: the newest are worked on, and the lowest of them is named', 
   );
 });
 
+test('MESSAGELIMIT: SEARCH looks at the newest of those that the search names, "$" has what it found (RFC 9738)', async () => {
+  const client = await server(6, { 'imap.messageLimit': 2 }).client('INBOX');
+  await talk(
+    client,
+    `C: a SEARCH ALL
+    S: * SEARCH 5 6
+    S: a OK [MESSAGELIMIT 2 5] SEARCH completed for some
+    C: b UID SEARCH UIDBEFORE 5 ALL
+    S: * SEARCH 3 4
+    S: b OK [MESSAGELIMIT 2 3] SEARCH completed for some
+    C: c UID SEARCH RETURN (SAVE COUNT) UIDBEFORE 3
+    S: * ESEARCH (TAG "c") UID COUNT 2
+    S: c OK SEARCH completed
+    C: d UID SEARCH UIDAFTER 1 UIDBEFORE 4
+    S: * SEARCH 2 3
+    S: d OK SEARCH completed
+    C: e UID FETCH $ UID
+    S: * 1 FETCH (UID 1)
+    S: * 2 FETCH (UID 2)
+    S: e OK FETCH completed
+    C: f SEARCH RETURN (SAVE) 1:5 2:4
+    S: f OK [MESSAGELIMIT 2 3] SEARCH completed for some
+    C: g UID SEARCH $
+    S: * SEARCH 3 4
+    S: g OK SEARCH completed
+    C: h UID SEARCH OR UIDAFTER 5 UIDBEFORE 2 UID 5:6
+    S: * SEARCH 6
+    S: h OK SEARCH completed
+    C: i UID SEARCH UIDBEFORE 1
+    S: * SEARCH
+    S: i OK SEARCH completed
+    C: j UID SEARCH UIDAFTER 4294967295
+    S: * SEARCH
+    S: j OK SEARCH completed
+    C: k SEARCH UIDAFTER 1:2
+    S: k BAD end of command expected at byte 20
+    C: l SEARCH RETURN (UPDATE SAVE) ALL
+    S: l NO [MESSAGELIMIT 2 5] Too many messages to keep the result up to date
+    C: m SEARCH $
+    S: * SEARCH
+    S: m OK SEARCH completed`,
+  );
+});
+
+test('MESSAGELIMIT: what cannot be done for some is refused: SORT, THREAD, APPEND of many', async () => {
+  const client = await server(3, { 'imap.messageLimit': 2 }).client('INBOX');
+  await talk(
+    client,
+    `C: a SORT (SUBJECT) UTF-8 ALL
+    S: a NO [MESSAGELIMIT 2 2] Too many messages to sort
+    C: b UID SORT (SUBJECT) UTF-8 UIDAFTER 1
+    S: * SORT 2 3
+    S: b OK SORT completed
+    C: c THREAD ORDEREDSUBJECT UTF-8 ALL
+    S: c NO [MESSAGELIMIT 2 2] Too many messages to thread
+    C: d UID THREAD ORDEREDSUBJECT UTF-8 UIDAFTER 2
+    S: * THREAD (3)
+    S: d OK THREAD completed
+    C: e APPEND INBOX {1+}
+    C: x {1+}
+    C: y {1}
+    S: e NO [MESSAGELIMIT 2] Too many messages in one APPEND
+    C: f UID FETCH 1:3 UID (PARTIAL 1:3)
+    S: f NO [MESSAGELIMIT 2] The range is too long`,
+  );
+});
+
+test('SAVELIMIT limits COPY and APPEND alone, and is never named beside MESSAGELIMIT (RFC 9738)', async () => {
+  const made = server(3, { 'imap.saveLimit': 2 });
+  made.store.addMailbox(ALICE.id, 'Other');
+  const client = await made.client('INBOX');
+  const announced = await client.exchange('a CAPABILITY\r\n');
+  assert.match(announced, / SAVELIMIT=2[ \r]/);
+  assert.doesNotMatch(announced, /MESSAGELIMIT/);
+  await talk(
+    client,
+    `C: b COPY 1:3 Other
+    S: b NO [MESSAGELIMIT 2 2] Too many messages for one COPY
+    C: c APPEND Other {1+}
+    C: x {1+}
+    C: y {1+}
+    C: z
+    S: c NO [MESSAGELIMIT 2] Too many messages in one APPEND
+    C: d UID SEARCH ALL
+    S: * SEARCH 1 2 3
+    S: d OK SEARCH completed
+    C: e UID FETCH 1:3 UID
+    S: * 1 FETCH (UID 1)
+    S: * 2 FETCH (UID 2)
+    S: * 3 FETCH (UID 3)
+    S: e OK FETCH completed`,
+  );
+  assert.match(await client.exchange('f MOVE 1:3 Other\r\n'), /^f OK MOVE completed/m);
+  const both = await (await server(1, { 'imap.messageLimit': 5, 'imap.saveLimit': 2 }).client()).exchange('a CAPABILITY\r\n');
+  assert.match(both, / MESSAGELIMIT=5[ \r]/);
+  assert.doesNotMatch(both, /SAVELIMIT/);
+});
+
 test('UIDBATCHES: ranges of as many messages each, newest first, behind its switch', async () => {
   const made = server(1100, { 'imap.uidBatches': true });
   await made.store.expunge(ALICE.id, made.inbox, [3, 600, 601], false);
@@ -564,6 +662,7 @@ test('a change between the reading of the mailbox and of its messages is told by
     S: * OK [UIDNEXT 4] Predicted next UID
     S: * OK [HIGHESTMODSEQ 5] Highest mod-sequence
     S: * OK [MAILBOXID (${/MAILBOXID \(([^)]*)/.exec(await (await made.client()).exchange('x EXAMINE INBOX\r\n'))![1]})] The mailbox's own id
+    S: * OK [URLMECH INTERNAL] URLs can be signed
     S: * 2 FETCH (UID 2 FLAGS (\\Recent \\Flagged \\Seen) MODSEQ (6))
     S: * OK [HIGHESTMODSEQ 5] Changes up to there have been told
     S: a OK [READ-WRITE] SELECT completed`,

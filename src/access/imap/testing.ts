@@ -4,6 +4,7 @@ import { Duplex } from 'node:stream';
 import type { Account, AuthOutcome, Authenticator, Connection, Directory, LoopContext, Protocol, SaslExchange } from '../../ports.ts';
 import { defaultsOf } from '../../system/declare.ts';
 import { MemoryStore, memoryStaging } from './memory-store.ts';
+import { isWorking } from './pace.ts';
 import { createImapSession, type ImapSession } from './session.ts';
 import { IMAP_SETTINGS, type ImapSettings } from './settings.ts';
 
@@ -180,7 +181,7 @@ export async function settle(progress: () => number = () => 0): Promise<void> {
   let before = -1;
   for (let quiet = 0; quiet < 6; quiet += 1) {
     await new Promise((resolve) => setImmediate(resolve));
-    if (progress() !== before) quiet = 0;
+    if (progress() !== before || isWorking()) quiet = 0;
     before = progress();
   }
 }

@@ -8,7 +8,7 @@ import { findSection } from '../../mail/part-index.ts';
 import { imapString } from '../../wire/imap/format.ts';
 import { type ImapUrl, parseImapUrl } from '../../wire/imap/url.ts';
 import type { UrlItem, UrlToFetch, UrlToSign } from '../../wire/imap/urlauth.ts';
-import { placeWith } from './acl-check.ts';
+import { placeWith, visitorRefusal } from './acl-check.ts';
 import { bodyPartStructure } from './body-part-structure.ts';
 import { has } from './capability.ts';
 import { sendBinary, sendSection } from './fetch-body.ts';
@@ -23,6 +23,8 @@ const NOT_OFFERED = 'BAD Unknown command';
 /** Section 7: any URL that cannot be signed makes the command BAD, and nothing is signed. */
 export async function genUrlAuth(session: ImapSession, urls: readonly UrlToSign[]): Promise<string> {
   if (!has(session, 'URLAUTH')) return NOT_OFFERED;
+  const refusal = visitorRefusal(session);
+  if (refusal !== null) return refusal;
   const places: Place[] = [];
   const rumps: string[] = [];
   for (const { url: text, mechanism } of urls) {
@@ -63,6 +65,8 @@ export async function resetKey(session: ImapSession, { name, mechanisms }: { nam
   const { writer } = session.context;
   if (mechanisms.some((mechanism) => mechanism !== 'INTERNAL')) return 'NO [CANNOT] Unknown mechanism';
   if (name === null) {
+    const refusal = visitorRefusal(session);
+    if (refusal !== null) return refusal;
     await writer.run('urlauth.reset', { accountId: session.account!.id, mailboxId: null });
     return 'OK All keys removed';
   }
@@ -96,7 +100,8 @@ function authorized(session: ImapSession, url: ImapUrl): OpenUrl | null {
   if (auth === null || auth.mechanism !== 'internal' || server?.user == null) return null;
   if (expiresAt !== null && expiresAt <= session.context.now()) return null;
   if (url.partial !== null && !has(session, 'URL-PARTIAL')) return null;
-  if (!mayUse(auth.access, session.account!.login, settings['imap.urlauthSubmitters'], '')) return null;
+  const { login, visitorRights } = session.account!;
+  if (!mayUse(auth.access, login, settings['imap.urlauthSubmitters'], visitorRights === undefined ? '' : login)) return null;
   const owner = directory.accountByLogin(server.user);
   if (owner === null || owner.isDisabled) return null;
   const place = urlPlace(session, owner, url, '');

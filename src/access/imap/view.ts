@@ -10,9 +10,12 @@
  */
 import type { Announcement, FlagChange, FlagSweep, MailboxRow, MessageState, StoreReader } from '../../ports.ts';
 import { FLAG } from '../../ports.ts';
+import { pause, SliceClock } from './pace.ts';
 
-/** Rows read in one go: about 1 ms. */
-const PAGE_ROWS = 5000;
+/** Rows read in one go: a quarter of a millisecond, three when they come from the disk, where they lie in dozens of places. */
+const PAGE_ROWS = 1000;
+/** So many are read before SELECT is answered, unless the disk is slow. */
+const AT_ONCE_ROWS = 5000;
 /** Flag changes remembered for sessions that are behind; a session behind these looks at every message. */
 const CHANGES_MAX = 10_000;
 /** The newest of them, which are kept when they have become too many: more than one STORE makes in one transaction. */
@@ -100,29 +103,35 @@ export class MailboxView {
     for (const word of row.keywords === '' ? [] : row.keywords.split(' ')) this.keywordNames.set(word.toLowerCase(), word);
   }
 
-  /** Reads all rows. At once when they are few, else in pages with a pause between them. */
+  /** Reads all rows: at once when they are few and the disk is quick, else in slices with a pause between them. */
   load(): void | Promise<void> {
     // What came after the mailbox's row was read is announced.
-    const rows = this.#reader.states(this.accountId, this.mailboxId, 0, this.#uidNextAtStart - 1, PAGE_ROWS);
-    this.#take(rows);
-    if (rows.length < PAGE_ROWS) return undefined;
+    this.#reserve(this.existsAtStart);
+    const clock = new SliceClock();
+    do {
+      if (this.#readPage()) return undefined;
+    } while (this.count < AT_ONCE_ROWS && !clock.isOver());
     this.#waiting = [];
-    this.loading = this.#loadRest().finally(() => {
+    this.loading = this.#loadRest(clock).finally(() => {
       this.loading = null;
     });
     return this.loading;
   }
 
-  async #loadRest(): Promise<void> {
-    for (;;) {
-      await new Promise((resolve) => setImmediate(resolve));
-      const rows = this.#reader.states(this.accountId, this.mailboxId, this.uids[this.count - 1]! + 1, this.#uidNextAtStart - 1, PAGE_ROWS);
-      this.#take(rows);
-      if (rows.length < PAGE_ROWS) break;
-    }
+  async #loadRest(clock: SliceClock): Promise<void> {
+    await pause(clock);
+    while (!this.#readPage()) if (clock.isOver()) await pause(clock);
     for (const selected of this.early) selected.settle();
     this.early.clear();
     this.#applyWaiting();
+  }
+
+  /** The rows behind those that have been read. True: these were the last. */
+  #readPage(): boolean {
+    const from = this.count === 0 ? 0 : this.uids[this.count - 1]! + 1;
+    const rows = this.#reader.states(this.accountId, this.mailboxId, from, this.#uidNextAtStart - 1, PAGE_ROWS);
+    this.#take(rows);
+    return rows.length < PAGE_ROWS;
   }
 
   #take(rows: readonly MessageState[]): void {

@@ -91,6 +91,11 @@ export class Pop3Session implements Session, IdleWatched {
   get settings(): Pop3Settings {
     return this.context.settings();
   }
+  /** Visitors (ANONYMOUS) may less than the account's own user. */
+  get mayDelete(): boolean {
+    const rights = this.account?.visitorRights;
+    return rights === undefined || (rights.includes('t') && rights.includes('e'));
+  }
   get authContext(): AuthContext {
     return { protocol: this.connection.protocol, client: this.connection.client, session: this.connection.id };
   }
@@ -315,7 +320,8 @@ export class Pop3Session implements Session, IdleWatched {
     this.#lock = lock; // from here on a lost connection releases it
     this.account = account;
     try {
-      const { isLocked, waitMs } = await lock.take(idle.now);
+      // Who can delete nothing needs no lock: one visitor must not keep out all others, and the owner.
+      const { isLocked, waitMs } = this.mayDelete ? await lock.take(idle.now) : { isLocked: true, waitMs: 0 };
       if (!isLocked) {
         this.account = null;
         if (waitMs > 0) return this.err(`[LOGIN-DELAY] Logged in a moment ago, try again in ${Math.ceil(waitMs / 1000)} seconds`);
@@ -376,7 +382,7 @@ export class Pop3Session implements Session, IdleWatched {
   /** Marks fetched messages as read. Nobody waits for it. */
   saveSeen(): void {
     const maildrop = this.maildrop;
-    if (maildrop === null || !this.settings['pop3.markSeen']) return;
+    if (maildrop === null || !this.settings['pop3.markSeen'] || this.account?.visitorRights?.includes('s') === false) return;
     for (const { mailbox, uids } of maildrop.takeRetrieved())
       this.context.writer
         .flags(maildrop.accountId, mailbox.id, uids, 'add', FLAG.seen, [])

@@ -455,6 +455,39 @@ test('only one session has the maildrop, in this thread and in others', async ()
   assert.match(await third.sent(), /\+OK 0 messages/);
 });
 
+test('visitors (ANONYMOUS) delete nothing, mark nothing as read, and keep nobody out', async () => {
+  const house = pop3House({ messages: THREE });
+  const visitors = [house.connect(), house.connect()];
+  for (const visitor of visitors) {
+    visitor.receive('USER visitor:lr\r\nPASS x\r\n');
+    assert.match(await visitor.sent(), /\+OK 3 messages/);
+  }
+  const owner = house.connect();
+  owner.receive('USER anna\r\nPASS pass word\r\n');
+  assert.match(await owner.sent(), /\+OK 3 messages/);
+  visitors[0]!.receive('RETR 1\r\nDELE 1\r\nDELE 99\r\nRETR 1\r\nQUIT\r\n');
+  assert.match(
+    await visitors[0]!.sent(),
+    /^\+OK 59 octets.*\.\r\n-ERR \[SYS\/PERM\] Messages cannot be deleted with this login\r\n-ERR No such message\r\n\+OK 59 octets.*\+OK Bye\r\n$/s,
+  );
+  assert.deepEqual(
+    house.calls.map(([operation]) => operation),
+    ['pop3.lock'],
+  );
+});
+
+test('visitors who may delete take the maildrop like its owner', async () => {
+  const house = pop3House({ messages: THREE });
+  const visitor = house.connect();
+  visitor.receive('USER visitor:lrste\r\nPASS x\r\n');
+  assert.match(await visitor.sent(), /\+OK 3 messages/);
+  const owner = house.connect();
+  owner.receive('USER anna\r\nPASS pass word\r\n');
+  assert.match(await owner.sent(), /IN-USE/);
+  visitor.receive('DELE 2\r\nQUIT\r\n');
+  assert.match(await visitor.sent(), /\+OK Marked to be deleted\r\n\+OK Bye, 1 messages deleted/);
+});
+
 test('a lost connection deletes nothing and gives the maildrop back', async () => {
   const client = await loggedIn({ messages: THREE });
   client.receive('DELE 1\r\nRETR 2\r\n');

@@ -132,6 +132,7 @@ export function pop3House(options: HouseOptions = {}) {
   const sizeOf = (m: Stored): number => m.size ?? (m.bytes?.length ?? 0) + (m.prefix?.length ?? 0);
   const login = async (name: string, password: string): Promise<AuthOutcome> => {
     if (name === 'busy') return { kind: 'unavailable', cause: null };
+    if (name.startsWith('visitor:')) return { kind: 'ok', account: { ...ACCOUNT, visitorRights: name.slice('visitor:'.length) } };
     if (name === 'locked') return { kind: 'locked', retryAfterMs: 1500 };
     return name === 'anna' && password === 'pass word' ? { kind: 'ok', account: ACCOUNT, credentialId: 7 } : { kind: 'refused' };
   };

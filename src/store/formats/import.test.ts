@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, mkdirSync, renameSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync, renameSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
@@ -84,6 +84,7 @@ test('an inbox without messages takes over UIDs, UIDVALIDITY and unique-ids of D
     unreadableCount: 0,
     uidsKept: ['INBOX'],
     uidsLost: [],
+    uidsNew: [],
   });
   assert.deepEqual(await list(), DOVECOT_LIST);
   assert.deepEqual(uidls(), { 2: '0000000259682f00', 5: 'old-five', 9: '0000000959682f00' });
@@ -116,13 +117,30 @@ test('into a mailbox with messages the UIDs are new, the unique-ids of POP3 stay
   const { store, id, inbox, root, take, list, uidls } = await house(t);
   dovecotMaildir(root);
   await accept(store, acceptInput(store.staging.stage(messageText('first')), [delivery(id)]));
-  assert.deepEqual((await take()).uidsKept, []);
+  const result = await take();
+  assert.deepEqual([result.uidsKept, result.uidsLost, result.uidsNew], [[], [], ['INBOX']]);
+  assert.deepEqual((await take()).uidsNew, [], 'said once');
   assert.deepEqual(
     (await list()).map((line) => line.split(' ').slice(0, 2).join(' ')),
     ['1 first', '2 two', '3 five', '4 nine'],
   );
   assert.deepEqual(uidls(), { 2: '0000000259682f00', 3: 'old-five', 4: '0000000959682f00' });
   assert.equal(store.reader.mailboxById(id, inbox.id)!.uidValidity, inbox.uidValidity);
+});
+
+test('a UIDVALIDITY far ahead of the clock is not taken over, as all later ones would have to be higher, and that is said', async (t) => {
+  const { store, id, inbox, root, take, list, isSound } = await house(t);
+  dovecotMaildir(root);
+  const path = join(root, 'dovecot-uidlist');
+  writeFileSync(path, readFileSync(path, 'latin1').replace(/ V\d+ /, ' V4294967295 '), 'latin1');
+  const result = await take();
+  assert.deepEqual([result.messages, result.uidsKept, result.uidsNew], [3, [], ['INBOX']]);
+  assert.deepEqual(
+    (await list()).map((line) => line.split(' ')[0]),
+    ['1', '2', '3'],
+  );
+  assert.equal(store.reader.mailboxById(id, inbox.id)!.uidValidity, inbox.uidValidity);
+  await isSound();
 });
 
 test('mail that comes between two runs ends the old UIDs, under a UIDVALIDITY that nobody has seen', async (t) => {

@@ -4,6 +4,7 @@ import { Failure } from '../../system/failure.ts';
 import { MAILBOX_COLUMNS, mailboxRow } from '../rows.ts';
 import type { Transaction } from '../transaction.ts';
 import type { StoreTransaction } from '../writer/group-commit.ts';
+import type { AccountState } from '../writer/state.ts';
 import { copyAnnotations, dropAnnotations } from './annotation.ts';
 import { expungeMessages } from './message.ts';
 import { copyRights, dropRights, inheritRights, sharersOf, tellSharers } from './sharing.ts';
@@ -49,13 +50,28 @@ function takeUidValidity(tx: Transaction, accountId: AccountId): number {
   return value;
 }
 
+/**
+ * Mailboxes of accounts whose counters are in memory. They are dropped with the counters: after a rollback, and after every operation
+ * that removes mailboxes.
+ */
+const numbers = new WeakMap<AccountState, number>();
+
+function numberOf(tx: StoreTransaction, account: AccountState): number {
+  let number = numbers.get(account);
+  if (number === undefined) {
+    number = Number(tx.get('SELECT count(*) FROM mailbox WHERE account_id=?', account.id)![0]);
+    numbers.set(account, number);
+  }
+  return number;
+}
+
 /** Creates a mailbox, with missing parents as names only; answers its id. Throws 'mailboxExists', 'limit', 'cannot'. */
 export function createMailbox(tx: StoreTransaction, accountId: AccountId, name: string, role: Role | null): MailboxId {
   checkName(name);
   const existing = find(tx, accountId, name);
   if (existing?.isSelectable) throw new Failure('mailboxExists', `mailbox ${name} exists`);
   const account = tx.state.account(accountId);
-  const number = Number(tx.get('SELECT count(*) FROM mailbox WHERE account_id=?', accountId)![0]);
+  let number = numberOf(tx, account);
   if (number >= MAILBOXES_MAX) throw new Failure('limit', `more than ${MAILBOXES_MAX} mailboxes`);
   if (role !== null && tx.get('SELECT id FROM mailbox WHERE account_id=? AND role=? AND is_selectable=1', accountId, role) !== undefined)
     throw new Failure('cannot', `another mailbox is the ${role} already`);
@@ -76,6 +92,7 @@ export function createMailbox(tx: StoreTransaction, accountId: AccountId, name: 
         tx.now,
       );
       inheritRights(tx, accountId, parent, parentId);
+      number += 1;
     }
   }
   tx.announce({ kind: 'mailboxes', accountId });
@@ -85,7 +102,8 @@ export function createMailbox(tx: StoreTransaction, accountId: AccountId, name: 
     tx.run('DELETE FROM mailbox WHERE id=?', existing.id);
     dropAnnotations(tx, accountId, existing.id);
     dropRights(tx, existing.id);
-  }
+  } else number += 1;
+  numbers.set(account, number);
   const id = tx.nextId('mailbox');
   tx.run(
     'INSERT INTO mailbox (id, account_id, name, role, is_subscribed, uid_validity, highest_modseq, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
@@ -220,16 +238,18 @@ function claimRecent(tx: StoreTransaction, input: { accountId: AccountId; mailbo
   tx.run('UPDATE mailbox SET recent_uid=max(recent_uid, ?) WHERE id=? AND account_id=?', input.uid, input.mailboxId, input.accountId);
 }
 
-/** 'mailbox.*' operations of the writer; they change rows by SQL, so the writer drops its counters after each. */
+/** 'mailbox.*' operations of the writer that change counters by SQL, so the writer drops those in memory after each. */
 export const MAILBOX_OPERATIONS = {
+  'mailbox.delete': deleteMailbox,
+  'mailbox.rename': renameMailbox,
+};
+
+/** Change nothing that is kept in memory: may run among deliveries without disturbing them, and cost the same whatever the account has. */
+export const LIGHT_MAILBOX_OPERATIONS = {
   'mailbox.create': (tx: StoreTransaction, input: { accountId: AccountId; name: string; role: Role | null }): MailboxRow => {
     const id = createMailbox(tx, input.accountId, input.name, input.role);
     return mailboxRow(tx.get(`SELECT ${MAILBOX_COLUMNS} FROM mailbox WHERE id=?`, id)!);
   },
-  'mailbox.delete': deleteMailbox,
-  'mailbox.rename': renameMailbox,
   'mailbox.subscribe': subscribe,
+  'mailbox.claimRecent': claimRecent,
 };
-
-/** Changes a column that is not kept in memory: may run among deliveries without disturbing them. */
-export const RECENT_OPERATIONS = { 'mailbox.claimRecent': claimRecent };

@@ -3,7 +3,7 @@ import { acceptInto } from '../operations/accept.ts';
 import { ANNOTATION_OPERATIONS } from '../operations/annotation.ts';
 import { COPY_ACROSS_OPERATIONS } from '../operations/copy-across.ts';
 import { IMPORT_OPERATIONS, IMPORT_PLACE_OPERATIONS } from '../operations/import.ts';
-import { MAILBOX_OPERATIONS, RECENT_OPERATIONS } from '../operations/mailbox.ts';
+import { LIGHT_MAILBOX_OPERATIONS, MAILBOX_OPERATIONS } from '../operations/mailbox.ts';
 import { MESSAGE_OPERATIONS } from '../operations/message.ts';
 import { REPAIR_OPERATIONS } from '../operations/repair.ts';
 import { REPLACE_OPERATIONS } from '../operations/replace.ts';
@@ -15,7 +15,7 @@ export const OWN_OPERATIONS = {
   ...MESSAGE_OPERATIONS,
   ...COPY_ACROSS_OPERATIONS,
   ...REPLACE_OPERATIONS,
-  ...RECENT_OPERATIONS,
+  ...LIGHT_MAILBOX_OPERATIONS,
   ...IMPORT_OPERATIONS,
 } as const;
 

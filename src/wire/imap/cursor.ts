@@ -9,6 +9,9 @@ import { decodeMailboxName } from './utf7.ts';
 /** The command is not as the grammar has it; answered with BAD. */
 export class ImapSyntaxError extends Error {}
 
+/** A string as the grammar has it, but no mailbox has such a name and none can get it; answered with NO [CANNOT]. */
+export class ImapNameError extends ImapSyntaxError {}
+
 /** A pair of numbers for each range, as sent: [from, to, from, to …]; 0 stands for "*". null is "$", the saved search result. */
 export type SequenceSet = readonly number[] | null;
 
@@ -187,7 +190,7 @@ export class Cursor {
 
   #name(bytes: Buffer): string {
     const name = decodeMailboxName(bytes);
-    if (name === null) throw new ImapSyntaxError('mailbox name is neither modified UTF-7 nor UTF-8');
+    if (name === null) throw new ImapNameError('A mailbox name is modified UTF-7 or UTF-8, without control characters');
     return name;
   }
 

@@ -98,6 +98,16 @@ const keyword =
     return { kind: 'keyword', word: cursor.atom(), isSet };
   };
 
+/** UIDAFTER and UIDBEFORE (RFC 9738 section 3): as UID with a range that may be empty. */
+const uidsFrom =
+  (range: (uid: number) => [from: number, to: number]): KeyParser =>
+  (cursor) => {
+    cursor.sp();
+    const [from, to] = range(cursor.nzNumber());
+    return { kind: 'uid', set: from <= to ? [from, to] : [] };
+  };
+const UID_MAX = 0xffff_ffff;
+
 const objectId =
   (kind: 'emailId' | 'threadId'): KeyParser =>
   (cursor) => {
@@ -187,6 +197,8 @@ const KEYS: ReadonlyMap<string, KeyParser> = new Map<string, KeyParser>([
       return { kind: 'uid', set: cursor.sequenceSet() };
     },
   ],
+  ['UIDAFTER', uidsFrom((uid) => [uid + 1, UID_MAX])],
+  ['UIDBEFORE', uidsFrom((uid) => [1, uid - 1])],
   ['UNANSWERED', flag(FLAG.answered, false)],
   ['UNDELETED', flag(FLAG.deleted, false)],
   ['UNDRAFT', flag(FLAG.draft, false)],

@@ -53,6 +53,7 @@ export function messageNumber(session: Pop3Session, rest: string): number | null
 export function dele(session: Pop3Session, rest: string): void {
   const number = messageNumber(session, rest);
   if (number === null) return;
+  if (!session.mayDelete) return session.err('[SYS/PERM] Messages cannot be deleted with this login');
   session.maildrop!.markDeleted(number);
   session.ok('Marked to be deleted');
 }
