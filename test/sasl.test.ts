@@ -257,6 +257,11 @@ test('anybody may read one account where the administrator says so, and never se
   assert.equal(good.code, 0, `${good.stdout}\n${good.stderr}`);
   const { account, trace } = await server.event('auth.ok', (line) => line['method'] === 'ANONYMOUS');
   assert.deepEqual([account, trace], ['bert@us.test', 'a visitor']);
+  const visitor = await ImapClient.open(server.port('imap'));
+  assert.match((await visitor.command('AUTHENTICATE ANONYMOUS dmlzaXRvcg==')).status, /^OK /);
+  assert.match((await visitor.command('SELECT INBOX')).status, /^OK \[READ-ONLY\]/);
+  assert.match((await visitor.command('CREATE Here')).status, /^NO \[NOPERM\]/);
+  visitor.wire.close();
   const bad = await anonymous('submission');
   assert.notEqual(bad.code, 0);
   assert.ok(!/^250.AUTH .*ANONYMOUS/m.test(bad.stdout));
@@ -276,6 +281,9 @@ test('choices of one account: hidden capabilities, and the way to where it has m
   assert.match(await greeting('bert@us.test'), /CONDSTORE/);
   await server.admin('user', 'option', 'anna@us.test', 'imap.referral', 'imap://anna;AUTH=*@mail2.us.test/');
   assert.equal(await greeting('anna@us.test'), 'NO [REFERRAL imap://anna;AUTH=*@mail2.us.test/] The account has moved');
+  await server.admin('user', 'option', 'anna@us.test', 'imap.referralLogin', 'allow');
+  assert.equal(await greeting('anna@us.test'), "OK [REFERRAL imap://anna;AUTH=*@mail2.us.test/] Logged in; the account's own mailboxes are elsewhere");
+  await server.admin('user', 'option', 'anna@us.test', '--unset', 'imap.referralLogin');
   await server.admin('user', 'option', 'anna@us.test', '--unset', 'imap.referral');
   await server.admin('user', 'option', 'anna@us.test', '--unset', 'imap.hide');
   assert.match(await greeting('anna@us.test'), /^OK .*CONDSTORE/);
