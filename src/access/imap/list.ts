@@ -5,7 +5,7 @@ import type { ListArguments } from '../../wire/imap/list.ts';
 import { myRightsLine } from './acl.ts';
 import { foreignPlacesOf } from './foreign-places.ts';
 import { inOrder, patternMatcher } from './list-match.ts';
-import { SPECIAL_USE } from './mailbox.ts';
+import { SPECIAL_USE } from './special-use.ts';
 import { annotationsWanted, mayAnnotate, writeAnnotations } from './metadata.ts';
 import { ownMailboxes, subscriptions } from './own-mailboxes.ts';
 import { inSlices, pause, SliceClock, type Steps } from './pace.ts';

@@ -3,18 +3,11 @@ import type { Role } from '../../ports.ts';
 import { mailboxObjectId } from '../../store/object-id.ts';
 import { creationPlace, placeWith } from './acl-check.ts';
 import { has } from './capability.ts';
+import { oldNameLine } from './old-name.ts';
 import { hasRole } from './own-mailboxes.ts';
 import { findPlace } from './places.ts';
 import type { ImapSession } from './session.ts';
-
-/** Special-use attributes (RFC 6154 section 2) and the roles they are. */
-export const SPECIAL_USE: ReadonlyMap<Role, string> = new Map<Role, string>([
-  ['sent', '\\Sent'],
-  ['drafts', '\\Drafts'],
-  ['trash', '\\Trash'],
-  ['junk', '\\Junk'],
-  ['archive', '\\Archive'],
-]);
+import { SPECIAL_USE } from './special-use.ts';
 
 /** A trailing separator only says that children will follow (RFC 9051 section 6.3.4). */
 function withoutSeparator(name: string): string {
@@ -36,6 +29,7 @@ export function create(session: ImapSession, args: { name: string; use: string[]
     if (role !== null && hasRole(session.context.reader, place.owner, role)) return 'NO [USEATTR] Another mailbox has this special use';
   }
   return session.context.writer.createMailbox(place.owner, place.name, role).then((row) => {
+    session.out.write(oldNameLine(session, [], name, args.name));
     // RFC 8474 section 4.1
     return has(session, 'OBJECTID') ? `OK [MAILBOXID (${mailboxObjectId(row)})] CREATE completed` : 'OK CREATE completed';
   });
@@ -50,7 +44,10 @@ export function remove(session: ImapSession, given: string): string | Promise<st
     session.unselect();
     session.out.write('* OK [CLOSED] Selected mailbox is being deleted\r\n');
   }
-  return session.context.writer.deleteMailbox(owner, row.id).then(() => 'OK DELETE completed');
+  return session.context.writer.deleteMailbox(owner, row.id).then(() => {
+    session.out.write(oldNameLine(session, ['\\NonExistent'], place.name, given));
+    return 'OK DELETE completed';
+  });
 }
 
 export function rename(session: ImapSession, args: { from: string; to: string }): string | Promise<string> {
@@ -72,7 +69,10 @@ export function rename(session: ImapSession, args: { from: string; to: string })
       session.out.write('* OK [CLOSED] Selected mailbox is being renamed\r\n');
     }
   }
-  return session.context.writer.renameMailbox(owner, row.id, target.name).then(() => 'OK RENAME completed');
+  return session.context.writer.renameMailbox(owner, row.id, target.name).then(() => {
+    session.out.write(oldNameLine(session, [], to, args.from, args.to));
+    return 'OK RENAME completed';
+  });
 }
 
 /**

@@ -100,7 +100,7 @@ test('IMAP4rev2: SELECT has LIST instead of RECENT and UNSEEN, SEARCH answers ES
     S: * OK [HIGHESTMODSEQ 5] Highest mod-sequence
     S: * OK [MAILBOXID (F1-1001)] The mailbox's own id
     S: * OK [URLMECH INTERNAL] URLs can be signed
-    S: * LIST () "/" INBOX
+    S: * LIST (\\HasNoChildren) "/" INBOX
     S: b OK [READ-WRITE] SELECT completed
     C: c SEARCH UNSEEN
     S: * ESEARCH (TAG "c") ALL 2:3

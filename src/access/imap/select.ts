@@ -1,8 +1,8 @@
 /** SELECT and EXAMINE (RFC 9051 sections 6.3.2 and 6.3.3), quick resynchronisation (RFC 7162 section 3.2.5), rights (RFC 4314). */
 import { mailboxObjectId } from '../../store/object-id.ts';
-import { formatMailbox } from '../../wire/imap/format.ts';
 import type { Qresync, SelectArguments } from '../../wire/imap/select.ts';
 import { has } from './capability.ts';
+import { selectedLine } from './old-name.ts';
 import { pause, SliceClock } from './pace.ts';
 import { actsAsOwner, findPlace, may, type Place } from './places.ts';
 import { positions, uidRanges } from './sequence.ts';
@@ -31,8 +31,8 @@ export function select(session: ImapSession, args: SelectArguments, isExamine: b
   if (place === null) return 'NO [NONEXISTENT] No such mailbox';
   if (!place.row.isSelectable) return 'NO [CANNOT] This name only holds other mailboxes';
   if (!isOpen) return 'NO [NOPERM] Reading this mailbox is not permitted';
-  if (view instanceof Promise) return view.then((loaded) => opened(session, loaded, place, isExamine, args.qresync));
-  return opened(session, view, place, isExamine, args.qresync);
+  if (view instanceof Promise) return view.then((loaded) => opened(session, loaded, place, args, isExamine));
+  return opened(session, view, place, args, isExamine);
 }
 
 /** Thunderbird may add the hierarchy separator at the end of a name. */
@@ -50,8 +50,8 @@ function opened(
   session: ImapSession,
   view: MailboxView | null,
   place: Place,
+  { name: given, qresync }: Pick<SelectArguments, 'name' | 'qresync'>,
   isExamine: boolean,
-  qresync: Qresync | null,
   isAwaited = false,
 ): string | Promise<string> {
   if (view === null) return 'NO [NONEXISTENT] No such mailbox';
@@ -61,7 +61,7 @@ function opened(
   }
   // What the store had when the name was looked up must be told: the client may have heard of it already, by STATUS or elsewhere.
   if (!isAwaited && view.loading === null && view.highestModseq < place.row.highestModseq)
-    return view.reach(place.row.highestModseq).then(() => opened(session, view, place, isExamine, qresync, true));
+    return view.reach(place.row.highestModseq).then(() => opened(session, view, place, { name: given, qresync }, isExamine, true));
   const isReadOnly = isExamine || mayChangeNothing(place);
   const selected = new Selected(view, place.name, isReadOnly, place);
   session.enterSelected(selected);
@@ -80,7 +80,7 @@ function opened(
   if (has(session, 'OBJECTID')) out.write(`* OK [MAILBOXID (${mailboxObjectId(place.row)})] The mailbox's own id\r\n`);
   // RFC 4467: how URLs of this mailbox are signed, for who may have some signed.
   if (has(session, 'URLAUTH') && actsAsOwner(session)) out.write('* OK [URLMECH INTERNAL] URLs can be signed\r\n');
-  if (session.isRev2) out.write(`* LIST () "/" ${formatMailbox(place.name, true)}\r\n`);
+  if (session.isRev2) out.write(selectedLine(session, place, given));
   const end = isReadOnly ? `OK [READ-ONLY] ${isExamine ? 'EXAMINE' : 'SELECT'} completed` : 'OK [READ-WRITE] SELECT completed';
   if (qresync === null || qresync.uidValidity !== view.uidValidity) return end;
   out.write(vanishedEarlier(session, selected, qresync.modseq, qresync.knownUids, qresync.match));
