@@ -1,5 +1,5 @@
 /**
- * npm run stress -- [--minutes 5] [--clients 30] [--seed N] [--kills 3]
+ * npm run stress -- [--minutes 5] [--clients 30] [--seed N] [--kills 3] [--loops 2] [--shake] [--restless]
  *
  * Many clients on shared mailboxes do random legal things; a model of each checks every response. The server is killed now and then.
  * On a broken rule: the rule, the seed, what was said last, and exit code 1.
@@ -16,6 +16,9 @@ const { values } = parseArgs({
     clients: { type: 'string', default: '30' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     kills: { type: 'string', default: '3' },
+    loops: { type: 'string', default: '2' },
+    shake: { type: 'boolean', default: false },
+    restless: { type: 'boolean', default: false },
   },
 });
 const owner = programOwner();
@@ -27,6 +30,9 @@ try {
     clients: Number(values.clients),
     seed: Number(values.seed),
     kills: Number(values.kills),
+    loops: Number(values.loops),
+    isShaken: values.shake,
+    isRestless: values.restless,
     say: (text) => console.log(text),
   });
   console.log(

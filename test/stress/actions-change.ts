@@ -1,7 +1,7 @@
 /** What brings messages and takes them away: APPEND, COPY, MOVE, EXPUNGE, and mailboxes that come and go. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { setOf, someFlags, someMessages, storeCommand } from './actions.ts';
-import type { Place, StressClient } from './client.ts';
+import { type Place, type StressClient, surelyMay } from './client.ts';
 import { ALL_RIGHTS, appendEffect, copyEffect, expungeEffect } from './effects.ts';
 import type { Command } from './session.ts';
 import type { Flag } from './truth.ts';
@@ -25,9 +25,9 @@ export function letter(client: { readonly random: StressClient['random'] }, mark
   return { mark, text: `${head}\r\nBegin ${mark}\r\n${body}End ${mark}\r\n` };
 }
 
-const isFull = (client: StressClient): boolean => (client.session?.belief?.count ?? 0) > MESSAGES_WANTED;
+export const isFull = (client: StressClient): boolean => (client.session?.belief?.count ?? 0) > MESSAGES_WANTED;
 
-function target(client: StressClient): Place {
+export function target(client: StressClient): Place {
   const { random } = client;
   return client.scratch.length > 0 && random.next() < 0.15 ? random.pick(client.scratch) : random.pick(client.places);
 }
@@ -41,7 +41,7 @@ export async function append(client: StressClient): Promise<void> {
     ...letter(client, world.truth.newMark()),
     flags: someFlags(random),
   }));
-  const isAllowed = place.rights.includes('i');
+  const isAllowed = surelyMay(place, 'i');
   const state = { isWhole: false };
   // Without all rights some flags are left out; which is not looked at here.
   const messages = letters.map(({ mark, flags }) => ({ mark, flags: place.rights === ALL_RIGHTS ? flags : (null as readonly Flag[] | null) }));
@@ -95,11 +95,11 @@ export async function copyOrMove(client: StressClient): Promise<void> {
   if (!isMove && isFull(client)) return expunge(client);
   const chosen = someMessages(client, random.next() < 0.1 ? 40 : 5);
   if (chosen === null) return;
-  const source = client.place!.rights;
-  const mayMove = source.includes('t') && source.includes('e');
+  const source = client.place!;
+  const mayMove = surelyMay(source, 't') && surelyMay(source, 'e');
   const refusals = ['EXPUNGEISSUED'];
-  if (isMove && belief.isReadOnly) refusals.push('READ-ONLY');
-  if (!place.rights.includes('i') || (isMove && !mayMove)) refusals.push('NOPERM');
+  if (isMove && (belief.isReadOnly || source.isVarying === true)) refusals.push('READ-ONLY');
+  if (!surelyMay(place, 'i') || (isMove && !mayMove)) refusals.push('NOPERM');
   await session.run({
     text: `${chosen.uid}${isMove ? 'MOVE' : 'COPY'} ${chosen.set} "${place.path}"`,
     hasNumbers: false,
@@ -113,11 +113,11 @@ export async function expunge(client: StressClient): Promise<void> {
   const session = client.session!;
   const belief = session.belief;
   if (belief === null) return;
-  const rights = client.place!.rights;
+  const { rights, isVarying } = client.place!;
   const commands: Command[] = [];
   const chosen = someMessages(client, isFull(client) ? 40 : 6);
   if (chosen !== null && !belief.isReadOnly && rights.includes('t')) commands.push(storeCommand(client, chosen.slots, true, ['\\Deleted']));
-  const refusal = belief.isReadOnly ? /^\[READ-ONLY\]/ : rights.includes('e') ? undefined : /^\[NOPERM\]/;
+  const refusal = isVarying === true ? /^\[(READ-ONLY|NOPERM)\]/ : belief.isReadOnly ? /^\[READ-ONLY\]/ : rights.includes('e') ? undefined : /^\[NOPERM\]/;
   if (chosen !== null && random.next() < 0.4) {
     const uids = chosen.slots.map((slot) => slot.uid);
     commands.push({ text: `UID EXPUNGE ${setOf(client, chosen.slots, true)}`, refusal, effect: expungeEffect(belief.mailbox, uids) });

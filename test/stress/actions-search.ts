@@ -1,4 +1,5 @@
 /** SEARCH, ESEARCH, SORT and THREAD: what they answer must fit what the client knows, and the flags what commands can have made. */
+import { useSaved } from './actions-pages.ts';
 import type { Slot } from './belief.ts';
 import type { StressClient } from './client.ts';
 import { numbersOf } from './parse.ts';
@@ -6,7 +7,7 @@ import type { Command, StressSession } from './session.ts';
 import type { Flag } from './truth.ts';
 import { must } from './violation.ts';
 
-const KEYS: readonly (readonly [key: string, flag: Flag, value: 0 | 1])[] = [
+export const KEYS: readonly (readonly [key: string, flag: Flag, value: 0 | 1])[] = [
   ['SEEN', '\\Seen', 1],
   ['UNSEEN', '\\Seen', 0],
   ['FLAGGED', '\\Flagged', 1],
@@ -44,7 +45,7 @@ function judge(client: StressClient, session: StressSession, found: readonly Slo
   }
 }
 
-const byUid = (client: StressClient): boolean => client.session!.notify === 'immediate' || client.random.next() < 0.6;
+export const byUid = (client: StressClient): boolean => client.session!.notify === 'immediate' || client.random.next() < 0.6;
 
 function command(isUid: boolean, text: string, hear: (text: string, tag: string) => void): Command {
   const own = (said: string, tag: string): void => {
@@ -64,7 +65,7 @@ export async function search(client: StressClient): Promise<void> {
       command(isUid, `SEARCH ${random.pick(['SUBJECT', 'BODY', 'TEXT'] as const)} "${subject}"`, (text) => {
         for (const slot of slotsOf(session, searched(text), isUid, text)) {
           const mark = slot.uid === 0 ? null : truth.markOf(session.belief!.record(slot));
-          must(mark === null || mark.includes(subject), 'SEARCH finds what has it', () => `${subject}: uid ${slot.uid} is ${mark}`);
+          must(mark === null || mark.includes(subject) || truth.isJoined(mark), 'SEARCH finds what has it', () => `${subject}: uid ${slot.uid} is ${mark}`);
         }
       }),
     );
@@ -75,7 +76,7 @@ export async function search(client: StressClient): Promise<void> {
 }
 
 /** SEARCH, as IMAP4rev2 answers it too (RFC 9051 section 6.4.4), and SORT. */
-function searched(text: string): number[] {
+export function searched(text: string): number[] {
   const extended = /^ESEARCH \(TAG "[^"]+"\)(?: UID)?(?: ALL ([\d:,]+))?(?: MODSEQ \d+)?$/.exec(text);
   if (extended !== null) return extended[1] === undefined ? [] : numbersOf(extended[1]);
   const plain = text.replace(/ \(MODSEQ \d+\)$/, '');
@@ -88,8 +89,9 @@ export async function esearch(client: StressClient): Promise<void> {
   const { random } = client;
   const isUid = byUid(client);
   const [key, flag, value] = random.pick(KEYS);
-  const isSaved = random.next() < 0.3 && session.notify !== 'immediate';
+  const isSaved = random.next() < 0.4;
   let heard = 0;
+  let saved: readonly Slot[] = [];
   await session.run(
     command(isUid, `SEARCH RETURN (MIN MAX COUNT ALL${isSaved ? ' SAVE' : ''}) ${key}`, (text, tag) => {
       const parts = /^ESEARCH \(TAG "([^"]+)"\)( UID)?( .*)?$/.exec(text);
@@ -104,12 +106,13 @@ export async function esearch(client: StressClient): Promise<void> {
         must(Number(/ MIN (\d+)/.exec(rest)?.[1]) === Math.min(...numbers), 'MIN is the least of ALL', () => text.slice(0, 300));
         must(Number(/ MAX (\d+)/.exec(rest)?.[1]) === Math.max(...numbers), 'MAX is the greatest of ALL', () => text.slice(0, 300));
       }
-      judge(client, session, slotsOf(session, numbers, isUid, text), flag, value, text);
+      saved = slotsOf(session, numbers, isUid, text);
+      judge(client, session, saved, flag, value, text);
     }),
   );
   if (session.isClosed) return;
   must(heard === 1, 'SEARCH RETURN is answered with one ESEARCH', () => `${heard} came`);
-  if (isSaved) await session.run({ text: 'UID FETCH $ (UID FLAGS)' });
+  if (isSaved && saved.every((slot) => slot.uid > 0 && slot.flags !== null)) await useSaved(client, saved);
 }
 
 export async function sort(client: StressClient): Promise<void> {

@@ -2,9 +2,14 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Random } from '../torture/random.ts';
 import { append, copyOrMove, expunge, scratch } from './actions-change.ts';
+import { catenate, replace } from './actions-compose.ts';
+import { cancelUpdate, follow } from './actions-context.ts';
+import { getMetadata, setMetadata } from './actions-metadata.ts';
+import { allAreTold, page } from './actions-pages.ts';
+import { myRights, setAcl } from './actions-rights.ts';
 import { esearch, search, sort, thread } from './actions-search.ts';
 import type { Slot } from './belief.ts';
-import type { StressClient } from './client.ts';
+import type { Place, StressClient } from './client.ts';
 import { ALL_RIGHTS, expungeEffect, seenEffect, type StoreChange, storeEffect } from './effects.ts';
 import { formatNumbers } from './parse.ts';
 import type { Command } from './session.ts';
@@ -19,6 +24,9 @@ const ANYWHERE: readonly (readonly [weight: number, action: Action])[] = [
   [2, status],
   [1, list],
   [1, scratch],
+  [2, setMetadata],
+  [2, getMetadata],
+  [1, setAcl],
   [1, leave],
 ];
 const SELECTED: readonly (readonly [weight: number, action: Action])[] = [
@@ -33,6 +41,15 @@ const SELECTED: readonly (readonly [weight: number, action: Action])[] = [
   [3, esearch],
   [3, sort],
   [2, thread],
+  [3, follow],
+  [1, cancelUpdate],
+  [3, replace],
+  [3, page],
+  [2, setAcl],
+  [1, myRights],
+  [2, catenate],
+  [1, setMetadata],
+  [2, getMetadata],
   [6, idle],
   [2, notify],
   [2, slowReader],
@@ -45,7 +62,11 @@ const SELECTED: readonly (readonly [weight: number, action: Action])[] = [
   [1, leave],
 ];
 
+/** Part of the actions of clients that go from mailbox to mailbox all the time. */
+const RESTLESS = 0.5;
+
 export async function randomAction(client: StressClient): Promise<void> {
+  if (client.world.isRestless && client.random.next() < RESTLESS) return open(client);
   const rows = client.session!.belief === null ? ANYWHERE : SELECTED;
   let dice = client.random.next() * rows.reduce((sum, [weight]) => sum + weight, 0);
   for (const [weight, action] of rows) {
@@ -136,12 +157,22 @@ export function fetchCommand(client: StressClient, most: number): Command | null
     const since = random.next() < 0.2 ? 0 : Math.max(0, belief.level - random.between(0, 60));
     modifier = chosen.isUid && session.mode.isQresync && random.next() < 0.5 ? ` (CHANGEDSINCE ${Math.max(1, since)} VANISHED)` : ` (CHANGEDSINCE ${since})`;
   }
+  const told = new Set<Slot>();
+  const text = `${chosen.uid}FETCH ${chosen.set} ${items}${modifier}`;
   const setsSeen = /BODY\[/.test(items) && !belief.isReadOnly && rightsOf(client).includes('s');
+  const seen = setsSeen ? seenEffect(client.world.truth, session, chosen.slots) : null;
   return {
-    text: `${chosen.uid}FETCH ${chosen.set} ${items}${modifier}`,
+    text,
+    fetched: (slot) => void told.add(slot),
     hasNumbers: !chosen.isUid,
     refusal: chosen.isUid ? undefined : /^\[EXPUNGEISSUED\]/,
-    effect: setsSeen ? seenEffect(client.world.truth, session, chosen.slots) : undefined,
+    effect: {
+      answered(reply) {
+        seen?.answered(reply);
+        if (reply.status === 'OK' && modifier === '') allAreTold(belief, chosen.slots, told, text);
+      },
+      lost: () => seen?.lost(),
+    },
   };
 }
 
@@ -177,15 +208,22 @@ export function storeCommand(client: StressClient, slots: readonly Slot[], maySi
     mode: random.pick(['+', '+', '-', ''] as const),
     flags,
     // With NOTIFY a change of somebody else may be told while the command is on its way: then nobody knows what the own one made of it.
-    isSilent: maySilent && session.notify === 'none' && random.next() < 0.35,
+    isSilent: maySilent && client.place?.isVarying !== true && session.notify === 'none' && random.next() < 0.35,
     isUid,
   };
   const condition = session.mode.isCondstore && random.next() < 0.25 ? ` (UNCHANGEDSINCE ${Math.max(0, belief.level - random.between(0, 10))})` : '';
   return {
     text: `${isUid ? 'UID ' : ''}STORE ${setOf(client, slots, isUid)}${condition} ${change.mode}FLAGS${change.isSilent ? '.SILENT' : ''} (${change.flags.join(' ')})`,
     hasNumbers: !isUid,
-    refusal: belief.isReadOnly ? /^\[READ-ONLY\]/ : rightsOf(client) === ALL_RIGHTS ? /^\[(EXPUNGEISSUED|MODIFIED)/ : /^\[(EXPUNGEISSUED|MODIFIED|NOPERM)/,
-    effect: storeEffect(client.world.truth, session, slots, change, rightsOf(client)),
+    refusal:
+      client.place?.isVarying === true
+        ? /^\[(EXPUNGEISSUED|MODIFIED|NOPERM|READ-ONLY)/
+        : belief.isReadOnly
+          ? /^\[READ-ONLY\]/
+          : rightsOf(client) === ALL_RIGHTS
+            ? /^\[(EXPUNGEISSUED|MODIFIED)/
+            : /^\[(EXPUNGEISSUED|MODIFIED|NOPERM)/,
+    effect: storeEffect(client.world.truth, session, slots, change, rightsOf(client), client.place?.isVarying !== true),
   };
 }
 
@@ -247,16 +285,37 @@ async function idle(client: StressClient): Promise<void> {
   await reply;
 }
 
+/** Groups of NOTIFY besides the selected mailbox, and of which mailboxes with messages they are. */
+function otherMailboxes(client: StressClient): { readonly others: string; readonly places: readonly Place[] } {
+  const { random } = client;
+  const flags = random.next() < 0.3 ? ' FlagChange' : '';
+  const messages = `MessageNew MessageExpunge${flags}`;
+  const dice = random.next();
+  if (dice < 0.3) return { others: '', places: [] };
+  const user = `${client.login.split('@')[0]}/`;
+  const own = client.places.filter(({ mailbox }) => mailbox.key.startsWith(user));
+  const names = random.next() < 0.5 ? ' MailboxName SubscriptionChange MailboxMetadataChange ServerMetadataChange' : '';
+  if (dice < 0.6) return { others: ` (${random.pick(['personal', 'inboxes'] as const)} (${messages}${names}))`, places: own };
+  const places = [...new Set(client.places)].filter(() => random.next() < 0.6);
+  if (places.length === 0) return { others: '', places };
+  return { others: ` (mailboxes (${places.map(({ path }) => `"${path}"`).join(' ')}) (${messages}))`, places };
+}
+
 async function notify(client: StressClient): Promise<void> {
   const { random } = client;
   const session = client.session!;
   const wished = random.pick(['delayed', 'immediate', 'delayed'] as const);
   const items = random.next() < 0.5 ? ` (UID FLAGS${session.mode.isCondstore ? ' MODSEQ' : ''})` : '';
-  const others = random.next() < 0.5 ? ' (personal (MessageNew MessageExpunge))' : '';
+  const { others, places } = otherMailboxes(client);
+  const hasStatus = random.next() < 0.6;
   const selected = `(${wished === 'immediate' ? 'SELECTED' : 'SELECTED-DELAYED'} (MessageNew${items} MessageExpunge FlagChange))`;
   // From now on what nobody asked for may come.
   session.notify = wished;
-  await session.run({ text: `NOTIFY SET ${selected}${others}` });
+  session.watching.clear();
+  for (const { mailbox } of places) if (mailbox !== session.belief!.mailbox) session.watching.set(mailbox, null);
+  const { status } = await session.run({ text: `NOTIFY SET${hasStatus ? ' STATUS' : ''} ${selected}${others}` });
+  for (const [mailbox, told] of session.watching)
+    must(told !== null || !hasStatus || status !== 'OK', 'NOTIFY SET STATUS tells how each mailbox stands', () => `${others}: ${mailbox.key}`);
   if (random.next() < 0.5) await pause(random.between(5, 100));
 }
 

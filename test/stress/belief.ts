@@ -2,6 +2,7 @@
  * What one client believes of its selected mailbox, from what it was told alone: which uid stands at each sequence number, its flags
  * and mod-sequence. Each untagged response is checked against what the client knows already (RFC 9051 section 7, RFC 7162).
  */
+import type { Context } from './contexts.ts';
 import { flagsOf, formatNumbers, parseFetch, rangesOf, type Value } from './parse.ts';
 import type { MailboxTruth, MessageRecord, Reader, Truth } from './truth.ts';
 import { must } from './violation.ts';
@@ -16,6 +17,20 @@ export interface Slot {
   isFresh: boolean;
   /** So was MODSEQ. */
   isModseqFresh: boolean;
+  /** What the client was told of the message last, or worked out, for the report. */
+  readonly notes: string[];
+}
+
+/** How much of it is kept. */
+const NOTES_KEPT = 10;
+
+function unknownSlot(): Slot {
+  return { uid: 0, flags: null, modseq: 0, isFresh: false, isModseqFresh: false, notes: [] };
+}
+
+function note(slot: Slot, text: string): void {
+  slot.notes.push(`[${Math.round(performance.now())}] (${slot.flags}) ${slot.modseq}: ${text.slice(0, 240).replaceAll('\r\n', '⏎')}`);
+  if (slot.notes.length > NOTES_KEPT) slot.notes.shift();
 }
 
 /** What a client keeps of a mailbox when it leaves, to resynchronise. */
@@ -26,6 +41,8 @@ export interface Memory {
   readonly slots: readonly Slot[];
   /** What was said before the client left, for the report. */
   readonly lines: readonly string[];
+  /** How that session with the mailbox began. */
+  readonly began: string;
 }
 
 /** What the client switched on. */
@@ -59,20 +76,22 @@ export class Belief {
   highestModseq = 0;
   uidNext = 0;
   uidValidity = 0;
+  /** The command that opened the mailbox, for the report. */
+  began = '';
   /** The client knows of all changes up to there; 0: not synchronised yet. */
   level = 0;
   /** Highest of the MODSEQ items since the last tagged response (RFC 7162 section 6), and the HIGHESTMODSEQ code, which counts more. */
   #modseqSeen = 0;
   #levelTold = 0;
-  /** A result kept by SEARCH RETURN (SAVE): uids; null when there is none. */
-  saved: ReadonlySet<number> | null = null;
+  /** Results that are kept up to date, by the tag of their command. */
+  readonly contexts = new Map<string, Context>();
 
   constructor(truth: Truth, mailbox: MailboxTruth, isReadOnly: boolean, memory: Memory | null) {
     this.#truth = truth;
     this.mailbox = mailbox;
     this.isReadOnly = isReadOnly;
     this.cameWith = memory;
-    this.#remembered = memory === null ? null : memory.slots.map((slot) => ({ ...slot, isFresh: false, isModseqFresh: false }));
+    this.#remembered = memory === null ? null : memory.slots.map((slot) => ({ ...slot, isFresh: false, isModseqFresh: false, notes: [...slot.notes] }));
     this.level = memory?.level ?? 0;
   }
 
@@ -101,7 +120,7 @@ export class Belief {
       return;
     }
     must(count >= this.count, 'EXISTS never shrinks without EXPUNGE or VANISHED', () => `${count} after ${this.count}`);
-    while (this.count < count) this.slots.push({ uid: 0, flags: null, modseq: 0, isFresh: false, isModseqFresh: false });
+    while (this.count < count) this.slots.push(unknownSlot());
   }
 
   expunge(number: number, { mode, mayExpunge }: Moment): void {
@@ -110,6 +129,7 @@ export class Belief {
     must(number >= 1 && number <= this.count, 'EXPUNGE has a number that the client has', () => `EXPUNGE ${number} of ${this.count}`);
     const [slot] = this.slots.splice(number - 1, 1);
     if (slot!.uid > 0) this.mailbox.gone(slot!.uid);
+    for (const context of this.contexts.values()) context.gone(slot!, slot!.uid, true);
   }
 
   vanished(set: string, isEarlier: boolean, { mode, mayExpunge }: Moment): void {
@@ -152,7 +172,18 @@ export class Belief {
     }
     const index = this.slots[at]?.uid === uid ? at : unknown;
     must(index !== -1, 'VANISHED names what the client has', () => `uid ${uid} of ${set}`);
-    this.slots.splice(index, 1);
+    // Of several next to each other of which no uid is known, it may be any.
+    const isSure = index !== unknown || (this.slots[index + 1]?.uid !== 0 && this.slots[index - 1]?.uid !== 0);
+    const [slot] = this.slots.splice(index, 1);
+    for (const context of this.contexts.values()) context.gone(slot!, uid, isSure);
+  }
+
+  /** "ESEARCH (TAG …) …" that is no answer to a command. */
+  contextUpdated(text: string): void {
+    const parts = /^ESEARCH \(TAG "([^"]+)"\)( UID)?( (?:ADDTO|REMOVEFROM) .*)$/.exec(text);
+    const context = parts === null ? undefined : this.contexts.get(parts[1]!);
+    must(context !== undefined && (parts![2] !== undefined) === context.isUid, 'ESEARCH comes for what was asked', () => text.slice(0, 300));
+    context.update(parts![3]!);
   }
 
   /** SELECT is over, or its first FETCH comes: sequence numbers are what EXISTS says. */
@@ -188,11 +219,12 @@ export class Belief {
     if (flags !== undefined) this.#takeFlags(slot, flagsOf(flags), told, moment);
     if (modseq !== undefined) {
       must(told > 0, 'a mod-sequence is never 0', () => text.slice(0, 200));
-      must(told >= slot.modseq, 'the mod-sequence of a message never goes down', () => `uid ${slot.uid}: ${slot.modseq}, then ${told}`);
+      must(told >= slot.modseq, 'the mod-sequence of a message never goes down', () => `uid ${slot.uid}: ${slot.modseq}, then ${told}`, slot.uid);
       slot.modseq = told;
       slot.isModseqFresh = true;
       this.#modseqSeen = Math.max(this.#modseqSeen, told);
     }
+    if (flags !== undefined || modseq !== undefined) note(slot, text);
     if (slot.uid > 0) {
       const record = this.record(slot);
       if (flags !== undefined) this.#truth.read(record, slot.flags!, reader);
@@ -220,6 +252,7 @@ export class Belief {
         slot.flags === flags,
         'a client that was told HIGHESTMODSEQ knows all changes up to there',
         () => `uid ${slot.uid} has (${flags}) since ${modseq}; the client, level with ${this.level}, believed (${slot.flags})`,
+        slot.uid,
       );
     slot.flags = flags;
     slot.isFresh = true;
@@ -238,6 +271,7 @@ export class Belief {
         if (size !== undefined)
           must(Number(size) === value.length, 'RFC822.SIZE is the size of the message', () => `uid ${record.uid}: ${String(size)}, ${value.length} came`);
         must(value.includes(`\r\nBegin ${subject}\r\n`) && value.endsWith(`End ${subject}\r\n`), 'a message comes whole', () => `uid ${record.uid} ${subject}`);
+        if (subject !== undefined) this.#truth.text(subject, value);
       }
     }
     const emailId = items.get('EMAILID');
@@ -250,6 +284,7 @@ export class Belief {
     slot.flags = flags;
     if (slot.modseq > 0 && slot.isModseqFresh && isSure) this.#truth.state(this.record(slot), slot.modseq, flags, `${command} on (${before})`);
     if (!slot.isModseqFresh) slot.modseq = 0;
+    note(slot, `worked out from ${command}`);
   }
 
   /** A response code with the mod-sequence up to which the client knows all. */
@@ -302,7 +337,24 @@ export class Belief {
     if (this.#isOpening || this.level === 0 || this.uidValidity === 0) return null;
     const unknown = this.firstUnknown;
     const slots = unknown === -1 ? this.slots : this.slots.slice(0, unknown);
-    return { uidValidity: this.uidValidity, level: this.level, slots: slots.map((slot) => ({ ...slot })), lines };
+    return {
+      uidValidity: this.uidValidity,
+      level: this.level,
+      slots: slots.map((slot) => ({ ...slot, notes: [...slot.notes] })),
+      lines,
+      began: this.beginning,
+    };
+  }
+
+  /** How the session with this mailbox began. */
+  get beginning(): string {
+    return `${this.began} → HIGHESTMODSEQ ${this.highestModseq}, UIDNEXT ${this.uidNext}`;
+  }
+
+  /** What the client was told of a message last, what it came with included. */
+  story(uid: number): readonly string[] {
+    const slot = this.find(uid) ?? this.#remembered?.find((each) => each.uid === uid) ?? this.cameWith?.slots.find((each) => each.uid === uid);
+    return slot?.notes ?? [];
   }
 
   toString(): string {

@@ -2,26 +2,41 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Random } from '../torture/random.ts';
 import { randomAction } from './actions.ts';
+import { contextsAreTrue } from './actions-context.ts';
 import type { Belief, Memory } from './belief.ts';
 import { formatNumbers } from './parse.ts';
+import type { Register } from './registers.ts';
 import { type SessionEnd, StressSession, statusItems } from './session.ts';
 import type { MailboxTruth, Truth } from './truth.ts';
 import { must } from './violation.ts';
+import type { Endpoint } from './wire.ts';
 
 /** A mailbox as one account sees it. */
 export interface Place {
   path: string;
   readonly mailbox: MailboxTruth;
   readonly rights: string;
+  /** Rights are given and taken back: `rights` are those that there may be. */
+  readonly isVarying?: boolean;
+}
+
+/** Has the client this right there for certain? */
+export function surelyMay({ rights, isVarying }: Place, right: string): boolean {
+  return isVarying !== true && rights.includes(right);
 }
 
 export interface World {
   readonly truth: Truth;
-  readonly imapPort: number;
+  /** Where a new connection of a client may go. */
+  endpoint(random: Random): Endpoint;
   readonly password: string;
+  /** Annotations by mailbox and entry. */
+  readonly registers: Map<string, Register>;
   /** The server was told to end, or was killed. */
   isDown: boolean;
   isOver: boolean;
+  /** Clients come and go more than they do anything: views of mailboxes are read again and again, while others change them. */
+  readonly isRestless: boolean;
   failed(client: StressClient, error: unknown): void;
   /** Waits while the run stands still to be looked at. */
   breakpoint(client: StressClient): Promise<void> | null;
@@ -30,11 +45,14 @@ export interface World {
 /** What is in a mailbox according to a client that has just come. */
 export interface Fresh {
   readonly uids: readonly number[];
+  readonly uidNext: number;
   readonly flags: ReadonlyMap<number, string>;
   readonly modseqs: ReadonlyMap<number, number>;
 }
 
 const MEMORIES_KEPT = 3;
+/** Part of the connections that compress. */
+const COMPRESSED = 0.15;
 /** Of the conversation, in a report. */
 export const LINES_SHOWN = 50;
 /** A client hears of what another thread's client did after that, at the latest. */
@@ -97,13 +115,15 @@ export class StressClient implements SessionEnd {
     } catch (error) {
       this.failed(error);
     }
+    // It may have come back just now.
+    this.session?.cut();
   }
 
   /** Connects, logs in and switches on what this connection is to use. */
   async connect(): Promise<boolean> {
     const { random, world } = this;
     this.#mayHangUp = false;
-    const session = await StressSession.open(world.imapPort, world.truth, this);
+    const session = await StressSession.open(world.endpoint(random), world.truth, this);
     if (session === null) return false;
     this.session = session;
     this.place = null;
@@ -112,6 +132,7 @@ export class StressClient implements SessionEnd {
     await session.greeting;
     if ((await session.run({ text: `LOGIN ${this.login} ${world.password}` })).status !== 'OK') return false;
     this.counts.connections += 1;
+    if (random.next() < COMPRESSED && (await session.run({ text: 'COMPRESS DEFLATE' })).status === 'OK') session.wire.compress();
     const dice = random.next();
     if (random.next() < 0.2) await session.run({ text: 'ENABLE IMAP4rev2' });
     if (dice < 0.55) {
@@ -153,6 +174,8 @@ export class StressClient implements SessionEnd {
       if (!session.mode.isCondstore) session.mode = { isCondstore: true, isQresync: false };
     }
     this.place = null;
+    // What happens there now is told otherwise.
+    session.watching.delete(place.mailbox);
     const reply = await session.select(`${isExamine ? 'EXAMINE' : 'SELECT'} "${place.path}"${parameter}`, place.mailbox, isExamine, used);
     if (reply.status !== 'OK' || session.belief === null) return false;
     this.place = place;
@@ -161,7 +184,8 @@ export class StressClient implements SessionEnd {
     await this.learn();
     if (session.isClosed || session.belief !== belief) return false;
     // Now and then everything is asked for after all: it must be what is believed.
-    if (used !== null && random.next() < 0.3 && belief.count > 0) await session.run({ text: 'UID FETCH 1:* (UID FLAGS MODSEQ)' });
+    if (used !== null && random.next() < (this.world.isRestless ? 0.7 : 0.3) && belief.count > 0)
+      await session.run({ text: 'UID FETCH 1:* (UID FLAGS MODSEQ)' });
     return !session.isClosed;
   }
 
@@ -202,6 +226,9 @@ export class StressClient implements SessionEnd {
     if (modseq !== undefined) must(modseq > 0, 'HIGHESTMODSEQ is never 0', () => text);
     const uidNext = items.get('UIDNEXT');
     if (uidNext !== undefined) this.#checkUidNext(place.mailbox, uidNext);
+    const messages = items.get('MESSAGES');
+    if (messages !== undefined && uidNext !== undefined && this.session!.watching.has(place.mailbox))
+      this.session!.watching.set(place.mailbox, { messages, uidNext });
   }
 
   /** Asks about messages of which it does not know everything. */
@@ -246,8 +273,11 @@ export class StressClient implements SessionEnd {
     if (this.session?.belief != null) {
       await this.learn();
       await this.#becomeLevel(fresh, 'as the connection stands');
+      if (this.session.belief !== null) await contextsAreTrue(this.session);
     }
     if (this.session?.isClosed !== false) return;
+    await this.#watchedAreTrue(fresh);
+    if (this.session.isClosed) return;
     this.remember();
     if (this.session.belief !== null) {
       await this.session.run({ text: 'UNSELECT' });
@@ -266,33 +296,69 @@ export class StressClient implements SessionEnd {
       }
   }
 
+  /** What NOTIFY told of other mailboxes must become what is there. */
+  async #watchedAreTrue(fresh: ReadonlyMap<MailboxTruth, Fresh>): Promise<void> {
+    const session = this.session!;
+    for (const mailbox of session.watching.keys()) {
+      const there = fresh.get(mailbox);
+      if (there === undefined) continue;
+      const isTrue = (): boolean => isKnownTo(session.watching.get(mailbox) ?? null, there);
+      for (let tries = 0; tries < LEVEL_TRIES && !isTrue() && !session.isClosed; tries += 1) {
+        await session.run({ text: 'NOOP' });
+        if (tries > 1) await pause(50);
+      }
+      must(
+        session.isClosed || isTrue(),
+        'NOTIFY tells how watched mailboxes stand',
+        () => `${mailbox.key}: ${JSON.stringify(session.watching.get(mailbox))}; there are ${there.uids.length}, UIDNEXT ${there.uidNext}`,
+      );
+    }
+  }
+
   async #becomeLevel(fresh: ReadonlyMap<MailboxTruth, Fresh>, how: string): Promise<void> {
     const session = this.session!;
-    let difference = '';
+    let difference: Difference | null = null;
     for (let tries = 0; tries < LEVEL_TRIES; tries += 1) {
       if (session.isClosed || session.belief === null) return;
       const there = fresh.get(session.belief.mailbox);
       if (there === undefined) return;
       difference = differenceOf(session.belief, there);
-      if (difference === '' && tries > 0) return;
+      if (difference === null && tries > 0) return;
       await session.run({ text: 'NOOP' });
       await this.learn();
       if (tries > 1) await pause(50);
     }
-    must(difference === '', 'when all is still, every client knows what is there', () => `${session.belief!.mailbox.key}, ${how}: ${difference}`);
+    must(
+      difference === null,
+      'when all is still, every client knows what is there',
+      () => `${session.belief!.mailbox.key}, ${how}: ${difference!.text}`,
+      difference?.uid,
+    );
   }
 }
 
-/** The first thing that a client believes and is not so; '' when there is none. */
-export function differenceOf({ slots }: Belief, fresh: Fresh): string {
+/** Is what NOTIFY told of a mailbox what is there? null: it told nothing yet. */
+export function isKnownTo(told: { readonly messages: number; readonly uidNext: number } | null, there: Fresh): boolean {
+  return told === null || (told.messages === there.uids.length && told.uidNext === there.uidNext);
+}
+
+export interface Difference {
+  readonly text: string;
+  readonly uid: number;
+}
+
+/** The first thing that a client believes and is not so; null when there is none. */
+export function differenceOf({ slots }: Belief, fresh: Fresh): Difference | null {
   const uids = slots.map((slot) => slot.uid);
   const extra = uids.filter((uid) => !fresh.flags.has(uid));
   const missing = fresh.uids.filter((uid) => !uids.includes(uid));
-  if (extra.length > 0 || missing.length > 0) return `the client has uids ${formatNumbers(extra)} too many, and ${formatNumbers(missing)} too few`;
+  if (extra.length > 0 || missing.length > 0)
+    return { text: `the client has uids ${formatNumbers(extra)} too many, and ${formatNumbers(missing)} too few`, uid: extra[0] ?? missing[0]! };
   for (const slot of slots) {
-    if (slot.flags !== fresh.flags.get(slot.uid)) return `uid ${slot.uid} has (${fresh.flags.get(slot.uid)}), the client believes (${slot.flags})`;
+    if (slot.flags !== fresh.flags.get(slot.uid))
+      return { text: `uid ${slot.uid} has (${fresh.flags.get(slot.uid)}), the client believes (${slot.flags})`, uid: slot.uid };
     if (slot.modseq > 0 && slot.modseq !== fresh.modseqs.get(slot.uid))
-      return `uid ${slot.uid} has modseq ${fresh.modseqs.get(slot.uid)}, the client believes ${slot.modseq}`;
+      return { text: `uid ${slot.uid} has modseq ${fresh.modseqs.get(slot.uid)}, the client believes ${slot.modseq}`, uid: slot.uid };
   }
-  return '';
+  return null;
 }

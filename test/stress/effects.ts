@@ -31,7 +31,8 @@ export function applied(flags: string, { mode, flags: asked }: StoreChange, allo
   return [...now].sort().join(' ');
 }
 
-export function storeEffect(truth: Truth, session: StressSession, slots: readonly Slot[], change: StoreChange, rights: string): Effect {
+/** Not `hasRights`: those it has when the server looks may be fewer, and then it is not known which flags were left out. */
+export function storeEffect(truth: Truth, session: StressSession, slots: readonly Slot[], change: StoreChange, rights: string, hasRights = true): Effect {
   const belief = session.belief!;
   const allowed = flagsAllowed(rights);
   const targets = slots.map((slot) => ({ uid: slot.uid, record: belief.record(slot), writes: [] as [Flag, Write][] }));
@@ -54,7 +55,7 @@ export function storeEffect(truth: Truth, session: StressSession, slots: readonl
       for (const { uid, record, writes } of targets)
         if (modified.has(uid) || (reply.status === 'NO' && !/^\[(EXPUNGEISSUED|MODIFIED)/.test(reply.text)))
           for (const [flag, write] of writes) truth.unwrite(record, flag, write);
-      settle(performance.now(), () => reply.status === 'OK');
+      settle(performance.now(), () => reply.status === 'OK' && hasRights);
       if (change.isSilent) for (const { uid } of targets) if (!modified.has(uid)) assume(session, belief.find(uid), reply, change, allowed);
     },
     lost: () => settle(performance.now() + LOST_MS, () => false),
@@ -125,6 +126,7 @@ export function copyEffect(truth: Truth, session: StressSession, slots: readonly
           const record = records.get(sources[i]!);
           must(record !== undefined, 'COPYUID names messages that were asked for', () => `${code.join(' ')}; asked for ${formatNumbers([...records.keys()])}`);
           stayed.delete(record);
+          if (isMove) record.isTaken = true;
           truth.copied(record, target, copies[i]!, start);
         }
       }
@@ -162,5 +164,38 @@ export function appendEffect(
       if (state.isWhole) for (const { mark } of messages) target.allow(mark);
       else target.arriving -= 1;
     },
+  };
+}
+
+/** REPLACE: a new message comes and the old one goes, or neither. */
+export function replaceEffect(
+  truth: Truth,
+  session: StressSession,
+  slot: Slot,
+  target: MailboxTruth,
+  { mark, flags }: { readonly mark: string; readonly flags: readonly Flag[] | null },
+): Effect {
+  const start = performance.now();
+  const record = session.belief!.record(slot);
+  record.moves += 1;
+  target.arriving += 1;
+  session.appendUid = null;
+  return {
+    answered(reply) {
+      const code = session.appendUid;
+      session.appendUid = null;
+      if (reply.status === 'OK') {
+        must(code !== null, 'REPLACE tells APPENDUID', () => reply.text);
+        must(target.uidValidity === 0 || target.uidValidity === Number(code[0]), 'APPENDUID has the UIDVALIDITY of the mailbox', () => code.join(' '));
+        truth.appended(target, Number(code[1]), mark, flags, start);
+        record.isTaken = true;
+      } else {
+        record.moves -= 1;
+        if (/^\[(EXPUNGEISSUED|NONEXISTENT)\]/.test(reply.text))
+          must(record.mailbox.mayBeGone(record), 'a message that is there can be replaced', () => `uid ${record.uid} of ${record.mailbox.key}`, record.uid);
+      }
+      target.arriving -= 1;
+    },
+    lost: () => target.allow(mark),
   };
 }

@@ -5,13 +5,17 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Posthorn } from '../harness/posthorn.ts';
 import { atEnd, type Owner, tempDir } from '../harness/temp.ts';
 import { ImapClient } from '../harness/imap-client.ts';
-import { seeded } from '../torture/random.ts';
+import { type Random, seeded } from '../torture/random.ts';
 import { type Fresh, LINES_SHOWN, type Place, StressClient, type World } from './client.ts';
 import { Deliveries } from './deliveries.ts';
+import { VARYING, VARYING_RIGHTS, VARYING_START } from './actions-rights.ts';
 import { ALL_RIGHTS } from './effects.ts';
 import { flagsOf, parseFetch } from './parse.ts';
 import { type MailboxTruth, Truth } from './truth.ts';
+import type { Register } from './registers.ts';
+import { Shaker } from './shaker.ts';
 import { Violation } from './violation.ts';
+import type { Endpoint } from './wire.ts';
 
 export interface StressOptions {
   readonly seconds: number;
@@ -19,6 +23,12 @@ export interface StressOptions {
   readonly seed: number;
   /** The server is killed so often, in the middle of everything. */
   readonly kills: number;
+  /** Threads that serve connections; 2 unless given. */
+  readonly loops?: number;
+  /** The server's threads are stopped and starved at random moments, so that they meet in other orders. */
+  readonly isShaken?: boolean;
+  /** Clients open one mailbox after the other, more than anything else. */
+  readonly isRestless?: boolean;
   readonly say: (text: string) => void;
 }
 export interface StressResult {
@@ -36,6 +46,9 @@ export interface StressResult {
 
 const PASSWORD = 'stress-password';
 const IMAP_PORT = 143;
+const IMAPS_PORT = 993;
+/** Part of the connections with TLS. */
+const SECURE = 0.15;
 const LMTP_PORT = 24;
 /** Who shares the mailbox Team of ann, with which rights. */
 const SHARED: Readonly<Record<string, string>> = { ann: ALL_RIGHTS, ben: ALL_RIGHTS, cat: 'lrs', dan: 'lrswit' };
@@ -48,11 +61,11 @@ const ARRIVE_MS = 70_000;
 const EVENTS_OF_BUGS = /^(imap\.bug|thread\.exception|imap\.message\.damaged|server\.exception)$/;
 
 export async function runStress(owner: Owner, options: StressOptions): Promise<StressResult> {
-  const run = new StressRun(await startServer(owner), options);
+  const run = new StressRun(await startServer(owner, options.loops ?? 2), options);
   return run.go();
 }
 
-async function startServer(owner: Owner): Promise<Posthorn> {
+async function startServer(owner: Owner, loops: number): Promise<Posthorn> {
   const server = new Posthorn(tempDir(owner, 'stress'), {
     config: {
       listen: {
@@ -61,13 +74,14 @@ async function startServer(owner: Owner): Promise<Posthorn> {
         submissions: [],
         lmtp: [`127.0.0.1:${LMTP_PORT}`],
         imap: [`127.0.0.1:${IMAP_PORT}`],
-        imaps: [],
+        imaps: [`127.0.0.1:${IMAPS_PORT}`],
         pop3: [],
         pop3s: [],
         sieve: [],
       },
       // Views of one mailbox in two threads: each hears of the other's changes a little later.
-      threads: { loops: 2 },
+      threads: { loops },
+      imap: { compress: true },
       log: { format: 'json' },
     },
   });
@@ -77,6 +91,8 @@ async function startServer(owner: Owner): Promise<Posthorn> {
   const ann = await ImapClient.login(server.port('imap'), 'ann@us.test', PASSWORD);
   await ann.ok('CREATE Team');
   for (const [user, rights] of Object.entries(SHARED)) if (user !== 'ann') await ann.ok(`SETACL Team ${user}@us.test ${rights}`);
+  await ann.ok(`CREATE ${VARYING}`);
+  for (const user of Object.keys(SHARED)) if (user !== 'ann') await ann.ok(`SETACL ${VARYING} ${user}@us.test ${VARYING_START}`);
   await ann.logout();
   for (const user of Object.keys(SHARED)) {
     const client = await ImapClient.login(server.port('imap'), `${user}@us.test`, PASSWORD);
@@ -95,15 +111,18 @@ interface Standing {
 
 class StressRun implements World {
   readonly truth = new Truth();
-  readonly imapPort = IMAP_PORT;
   readonly password = PASSWORD;
+  readonly registers = new Map<string, Register>();
   isDown = false;
   isOver = false;
+  readonly isRestless: boolean;
   readonly #server: Posthorn;
   readonly #options: StressOptions;
   readonly #clients: StressClient[] = [];
   readonly #deliveries: Deliveries;
   #violation: string | null = null;
+  /** The message that it is about. */
+  #subject: { readonly mailbox: MailboxTruth; readonly uid: number } | null = null;
   #failed: () => void = () => {};
   readonly #failure = new Promise<void>((resolve) => {
     this.#failed = resolve;
@@ -113,6 +132,7 @@ class StressRun implements World {
   constructor(server: Posthorn, options: StressOptions) {
     this.#server = server;
     this.#options = options;
+    this.isRestless = options.isRestless === true;
     for (let i = 0; i < options.clients; i += 1) {
       const user = TURNS[i % TURNS.length]!;
       this.#clients.push(new StressClient(`${user}${i + 1}`, `${user}@us.test`, this.#places(user), seeded(options.seed * 1000 + i), this));
@@ -125,21 +145,39 @@ class StressRun implements World {
     const team = this.truth.mailbox('ann/Team');
     const shared = { path: user === 'ann' ? 'Team' : 'Other Users/ann@us.test/Team', mailbox: team, rights: SHARED[user]! };
     // Most of the time everybody is at the shared one.
-    return [...own, shared, shared, shared];
+    const varying = this.truth.mailbox(`ann/${VARYING}`);
+    const open =
+      user === 'ann'
+        ? { path: VARYING, mailbox: varying, rights: ALL_RIGHTS }
+        : { path: `Other Users/ann@us.test/${VARYING}`, mailbox: varying, rights: VARYING_RIGHTS, isVarying: true };
+    return this.isRestless ? [...own, shared, open] : [...own, shared, shared, shared, open];
   }
 
   failed(client: StressClient, error: unknown): void {
     if (this.#violation !== null) return;
     const what = error instanceof Violation ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
+    const belief = client.session?.belief ?? null;
+    const uid = error instanceof Violation ? error.uid : 0;
+    this.#subject = belief === null || uid === 0 ? null : { mailbox: belief.mailbox, uid };
     this.#violation = [
       `seed ${this.#options.seed}, client ${client.name} (${client.login}) broke off: ${what}`,
-      `it believed: ${client.session?.belief?.toString() ?? 'nothing'}`,
+      `it believed: ${belief?.toString() ?? 'nothing'}`,
+      ...(belief === null ? [] : [`since ${belief.beginning}`]),
+      ...(this.#subject === null ? [] : [`of uid ${uid} it was told last:`, ...belief!.story(uid)]),
+      `it said and heard, until ${Math.round(performance.now())}:`,
       ...client.lines.slice(-LINES_SHOWN),
-      ...(client.session?.belief?.cameWith == null ? [] : ['it had come with what it knew after:', ...client.session.belief.cameWith.lines]),
+      ...(belief?.cameWith == null
+        ? []
+        : [`it had come with what it knew after: ${belief.cameWith.began}, level ${belief.cameWith.level}`, ...belief.cameWith.lines]),
     ].join('\n');
     this.isOver = true;
     this.#failed();
     this.#standing?.all();
+  }
+
+  endpoint(random: Random): Endpoint {
+    const isTls = random.next() < SECURE;
+    return { port: isTls ? IMAPS_PORT : IMAP_PORT, isTls };
   }
 
   breakpoint(client: StressClient): Promise<void> | null {
@@ -159,6 +197,7 @@ class StressRun implements World {
     };
     for (const client of this.#clients) keep(client.name, client.live());
     keep('deliveries', this.#deliveries.live());
+    const shaker = options.isShaken === true ? new Shaker(() => (this.isDown ? null : this.#server.pid), seeded(options.seed * 1000 + 998)) : null;
     const end = performance.now() + options.seconds * 1000;
     const killEvery = (options.seconds * 1000) / (options.kills + 1);
     let nextKill = performance.now() + killEvery;
@@ -178,11 +217,13 @@ class StressRun implements World {
       }
     }
     if (!this.isOver) await this.#look();
+    await shaker?.end();
     this.isOver = true;
     this.#deliveries.stop();
     for (const client of this.#clients) client.session?.cut();
     await Promise.race([Promise.all(living.values()), pause(ARRIVE_MS, undefined, { ref: false })]);
     if (living.size > 0) this.#violation ??= `${[...living.keys()].join(', ')} did not come to an end`;
+    await this.#askServer();
     await this.#lastChecks();
     return this.#result();
   }
@@ -256,11 +297,24 @@ class StressRun implements World {
           }
         }
         this.truth.audit(mailbox, marks);
-        all.set(mailbox, { uids: [...flags.keys()], flags, modseqs });
+        const uidNext = Number(/\[UIDNEXT (\d+)\]/.exec(untagged.join('\n'))?.[1]);
+        all.set(mailbox, { uids: [...flags.keys()], uidNext, flags, modseqs });
       }
       await imap.logout();
     }
     return all;
+  }
+
+  /** After a violation: what the server says of the message that it is about. */
+  async #askServer(): Promise<void> {
+    const subject = this.#subject;
+    if (subject === null || !this.#server.isRunning) return;
+    const [user, path] = subject.mailbox.key.split('/') as [string, string];
+    const imap = await ImapClient.login(this.#server.port('imap'), `${user}@us.test`, PASSWORD);
+    await imap.command(`EXAMINE "${path}"`);
+    const { untagged } = await imap.command(`UID FETCH ${subject.uid} (UID FLAGS MODSEQ)`);
+    await imap.logout();
+    this.#violation += `\nthe server has now: ${untagged.join('; ') || `no uid ${subject.uid}`}`;
   }
 
   async #lastChecks(): Promise<void> {

@@ -1,9 +1,9 @@
 /** One connection of one client: commands go out, responses come in and are checked at once. What to do is decided in actions. */
-import { Belief, type Memory, type Mode } from './belief.ts';
-import { parseValue } from './parse.ts';
+import { Belief, type Memory, type Mode, type Slot } from './belief.ts';
+import { parseValue, type Value } from './parse.ts';
 import type { MailboxTruth, Reader, Truth } from './truth.ts';
 import { must, Violation } from './violation.ts';
-import { Wire } from './wire.ts';
+import { type Endpoint, Wire } from './wire.ts';
 
 export interface Reply {
   readonly status: 'OK' | 'NO' | 'LOST';
@@ -28,6 +28,8 @@ export interface Command {
   readonly refusal?: RegExp;
   /** Untagged responses of its own (SEARCH, ESEARCH, SORT, THREAD, STATUS, LIST …), without "* ". */
   readonly hear?: (text: string, tag: string) => void;
+  /** FETCH responses that come while it is being answered, whether they answer it or tell of a change. */
+  readonly fetched?: (slot: Slot, items: ReadonlyMap<string, Value>) => void;
 }
 
 interface Running extends Command {
@@ -41,7 +43,7 @@ const ANSWER_MS = 60_000;
 /** Rules of RFC 9051 section 7.5.1 for these. */
 const NUMBERED = /^(FETCH|STORE|SEARCH|SORT|THREAD) /;
 const ASKS_FETCH = /^(UID )?(FETCH|STORE) /;
-const OWN_RESPONSES = /^(SEARCH|ESEARCH|SORT|THREAD|STATUS|LIST|LSUB|CAPABILITY|ENABLED|ACL|MYRIGHTS|NAMESPACE|ID|FLAGS|QUOTAROOT|QUOTA)( |$)/;
+const OWN_RESPONSES = /^(SEARCH|ESEARCH|SORT|THREAD|STATUS|LIST|LSUB|CAPABILITY|ENABLED|ACL|MYRIGHTS|NAMESPACE|ID|FLAGS|QUOTAROOT|QUOTA|METADATA)( |$)/;
 
 export interface SessionEnd {
   /** The server may close connections now: it is being stopped, or the mailbox was taken away. */
@@ -77,9 +79,13 @@ export class StressSession {
   }
 
   /** null: the server is not there. */
-  static async open(port: number, truth: Truth, end: SessionEnd): Promise<StressSession | null> {
+  static async open(endpoint: Endpoint, truth: Truth, end: SessionEnd): Promise<StressSession | null> {
     const session = new StressSession(truth, end);
-    const wire = await Wire.open(port, { response: (text) => session.#heard(text), closed: () => session.#closed() });
+    const wire = await Wire.open(endpoint, {
+      response: (text) => session.#heard(text),
+      broken: (error) => session.#fail(error),
+      closed: () => session.#closed(),
+    });
     if (wire === null) return null;
     session.wire = wire;
     return session;
@@ -163,6 +169,7 @@ export class StressSession {
   /** SELECT or EXAMINE: what is believed afterwards is in `belief`. */
   async select(text: string, mailbox: MailboxTruth, isReadOnly: boolean, memory: Memory | null, refusal?: RegExp): Promise<Reply> {
     const next = new Belief(this.#truth, mailbox, isReadOnly, memory);
+    next.began = `[${Math.round(performance.now())}] ${text.slice(0, 300)}`;
     this.#next = next;
     // Without a mailbox there is no [CLOSED] to wait for.
     if (this.belief === null) this.#switch();
@@ -277,6 +284,10 @@ export class StressSession {
       this.#believes(text).vanished(text.slice(isEarlier ? 19 : 9), isEarlier, this.#moment());
       return;
     }
+    if (/^ESEARCH \(TAG "[^"]+"\)(?: UID)? (ADDTO|REMOVEFROM) /.test(text)) {
+      this.#believes(text).contextUpdated(text);
+      return;
+    }
     must(OWN_RESPONSES.test(text), 'responses are of a kind that is known', () => text.slice(0, 200));
     this.#running[0]?.hear?.(text, this.#running[0].tag);
     if (text.startsWith('STATUS ')) this.statusHeard?.(text);
@@ -286,6 +297,10 @@ export class StressSession {
   opened: ((belief: Belief) => void) | null = null;
   /** The last COPYUID; MOVE tells it before its end. */
   copyUid: readonly string[] | null = null;
+  /** The last APPENDUID; REPLACE tells it before its end. */
+  appendUid: readonly string[] | null = null;
+  /** Mailboxes of which NOTIFY tells, and what was told last: null before the first time. The selected one is not among them. */
+  readonly watching = new Map<MailboxTruth, { readonly messages: number; readonly uidNext: number } | null>();
   /** STATUS, asked for or by NOTIFY. */
   statusHeard: ((text: string) => void) | null = null;
 
@@ -294,8 +309,8 @@ export class StressSession {
     if (kind === 'EXISTS') belief.exists(number);
     else if (kind === 'EXPUNGE') belief.expunge(number, this.#moment());
     else if (kind === 'FETCH (') {
-      belief.fetch(number, text, at, this.#moment());
-      if (this.isIdle || this.#running.length === 0) return;
+      const items = belief.fetch(number, text, at, this.#moment());
+      this.#running[0]?.fetched?.(belief.slots[number - 1]!, items);
     }
   }
 
@@ -332,6 +347,9 @@ export class StressSession {
       case 'COPYUID':
         this.copyUid = code[2]!.split(' ');
         return;
+      case 'APPENDUID':
+        this.appendUid = code[2]!.split(' ');
+        return;
       case 'UIDVALIDITY':
         if (belief === null) return;
         must(
@@ -341,6 +359,10 @@ export class StressSession {
         );
         belief.mailbox.uidValidity = value;
         belief.uidValidity = value;
+        return;
+      case 'NOTIFICATIONOVERFLOW':
+        // As after NOTIFY NONE.
+        this.watching.clear();
         return;
       case 'UIDNEXT':
         if (belief !== null) belief.uidNext = value;

@@ -49,6 +49,8 @@ export interface MessageRecord {
   goneAt: number;
   /** MOVEs that may have taken it away. */
   moves: number;
+  /** One of them, or a REPLACE, was answered with OK. */
+  isTaken: boolean;
   readonly writes: Map<Flag, Write[]>;
   /** Flags by mod-sequence. */
   readonly states: Map<number, { readonly flags: string; readonly said: string }>;
@@ -97,6 +99,7 @@ export class MailboxTruth {
         emailId: null,
         goneAt: 0,
         moves: 0,
+        isTaken: false,
         writes: new Map(),
         states: new Map(),
       };
@@ -133,7 +136,7 @@ export class MailboxTruth {
     const record = this.message(uid);
     if (record.goneAt > 0) return;
     record.goneAt = now();
-    must(this.mayBeGone(record), 'only what was \\Deleted and expunged, or moved, goes away', () => `uid ${uid} of ${this.key}`);
+    must(this.mayBeGone(record), 'only what was \\Deleted and expunged, or moved, goes away', () => `uid ${uid} of ${this.key}`, uid);
   }
 
   /** Could it be gone by what was asked for? */
@@ -150,6 +153,8 @@ export class MailboxTruth {
 
 export class Truth {
   readonly #mailboxes = new Map<string, MailboxTruth>();
+  /** Messages that have (the beginning of) the text of another one in them, by mark. */
+  readonly #joined = new Map<string, { readonly part: MessageRecord; readonly isWhole: boolean }>();
   #marks = 0;
   /** Checked responses and values, for the report. */
   readonly counts = { responses: 0, flags: 0, states: 0, contents: 0 };
@@ -205,6 +210,7 @@ export class Truth {
     throw new Violation(
       'flags told are flags that some command can have made',
       `${flag}=${value} (${told}) of uid ${record.uid} in ${record.mailbox.key}, read by a command since ${Math.round(reader.since)}; writes: ${history.join(', ')}`,
+      record.uid,
     );
   }
 
@@ -218,6 +224,7 @@ export class Truth {
         known.flags === flags,
         'a mod-sequence stands for one state of a message',
         () => `uid ${record.uid} in ${record.mailbox.key}, modseq ${modseq}: (${known.flags}) by ${known.said}, and (${flags}) by ${said.slice(0, 200)}`,
+        record.uid,
       );
   }
 
@@ -230,6 +237,28 @@ export class Truth {
   }
   markOf(record: MessageRecord): string | null {
     return rootOf(record).mark;
+  }
+
+  /** The message with this mark is put together with the text of `part` in it. */
+  join(mark: string, part: MessageRecord, isWhole: boolean): void {
+    this.#joined.set(mark, { part, isWhole });
+  }
+
+  /** Is the text of another message in it? */
+  isJoined(mark: string): boolean {
+    return this.#joined.has(mark);
+  }
+
+  /** The text of a message was read: what it was put together from is in it. */
+  text(mark: string, text: string): void {
+    const joined = this.#joined.get(mark);
+    const partMark = joined === undefined ? null : this.markOf(joined.part);
+    if (partMark === null) return;
+    must(
+      text.includes(`Begin ${mark}\r\nBegin ${partMark}\r\n`) && (!joined!.isWhole || text.endsWith(`End ${partMark}\r\n\r\nEnd ${mark}\r\n`)),
+      'what was put together has its parts',
+      () => `${mark} with ${partMark}: ${text.slice(0, 400)}`,
+    );
   }
 
   /** EMAILID stays, and a copy within one account has that of its source (RFC 8474 section 5.1). */
@@ -281,6 +310,7 @@ export class Truth {
     for (const [uid, mark] of present) {
       const record = mailbox.message(uid);
       this.content(record, mark);
+      must(!record.isTaken, 'what was moved or replaced is gone', () => `uid ${uid} (${mark}) in ${mailbox.key}`);
       must(record.goneAt === 0, 'what is gone does not come back', () => `uid ${uid} (${mark}) in ${mailbox.key}`);
     }
     let unseen = 0;

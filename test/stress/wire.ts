@@ -1,13 +1,23 @@
 /** One connection as the stress run uses it: whole responses come in, anything goes out, and it may be cut or stop reading at any time. */
 import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { constants, createDeflateRaw, createInflateRaw, type DeflateRaw, type InflateRaw } from 'node:zlib';
+import { Violation } from './violation.ts';
 
 const LINES_KEPT = 60;
 /** A response that is longer than any the run asks for. */
 const RESPONSE_BYTES_MAX = 64 * 1024 * 1024;
 
+export interface Endpoint {
+  readonly port: number;
+  readonly isTls: boolean;
+}
+
 export interface WireEvents {
   /** One response without its last CRLF; literals stand in it as they came. Bytes as latin1. */
   response(text: string): void;
+  /** What came cannot be read. */
+  broken(error: Violation): void;
   closed(): void;
 }
 
@@ -17,6 +27,8 @@ export class Wire {
   #text = '';
   /** Where the search for the end of the response goes on. */
   #from = 0;
+  #deflate: DeflateRaw | null = null;
+  #inflate: InflateRaw | null = null;
   isOpen = true;
   /** What was said last, both ways. */
   readonly lines: string[] = [];
@@ -25,8 +37,10 @@ export class Wire {
     this.#socket = socket;
     this.#events = events;
     socket.setNoDelay(true);
-    socket.setEncoding('latin1');
-    socket.on('data', (text: string) => this.#read(text));
+    socket.on('data', (bytes: Buffer) => {
+      if (this.#inflate === null) this.#read(bytes.toString('latin1'));
+      else this.#inflate.write(bytes);
+    });
     const gone = (): void => {
       if (!this.isOpen) return;
       this.isOpen = false;
@@ -37,11 +51,12 @@ export class Wire {
   }
 
   /** null: nobody listens there. */
-  static open(port: number, events: WireEvents): Promise<Wire | null> {
+  static open({ port, isTls }: Endpoint, events: WireEvents): Promise<Wire | null> {
     return new Promise((resolve) => {
-      const socket = connect({ host: '127.0.0.1', port });
+      const to = { host: '127.0.0.1', port };
+      const socket = isTls ? connectTls({ ...to, rejectUnauthorized: false, servername: 'mx.us.test' }) : connect(to);
       socket.once('error', () => resolve(null));
-      socket.once('connect', () => {
+      socket.once(isTls ? 'secureConnect' : 'connect', () => {
         socket.removeAllListeners('error');
         resolve(new Wire(socket, events));
       });
@@ -51,7 +66,28 @@ export class Wire {
   send(text: string): void {
     if (!this.isOpen) return;
     this.#note('C', text.includes('\nSubject: ') ? `${text.slice(0, text.indexOf('\r\n'))} … (${text.length} bytes)` : text);
-    this.#socket.write(text, 'latin1');
+    if (this.#deflate === null) this.#socket.write(text, 'latin1');
+    else {
+      this.#deflate.write(text, 'latin1');
+      this.#deflate.flush(constants.Z_SYNC_FLUSH);
+    }
+  }
+
+  /** COMPRESS was answered with OK: both ways are compressed from here on (RFC 4978). */
+  compress(): void {
+    this.#note('-', 'compressed from here on');
+    if (this.#text !== '') throw new Violation('nothing follows the OK of COMPRESS uncompressed', `${this.#text.length} bytes`);
+    const deflate = createDeflateRaw();
+    deflate.on('data', (bytes: Buffer) => {
+      if (this.isOpen) this.#socket.write(bytes);
+    });
+    const inflate = createInflateRaw();
+    inflate.on('data', (bytes: Buffer) => this.#read(bytes.toString('latin1')));
+    inflate.on('error', (error) => {
+      if (this.isOpen) this.#events.broken(new Violation('what is compressed can be read', error.message));
+    });
+    this.#deflate = deflate;
+    this.#inflate = inflate;
   }
 
   /** Stops reading: the server must not hold up others for this one. */
@@ -74,7 +110,7 @@ export class Wire {
   }
 
   #note(who: string, text: string): void {
-    for (const line of text.trimEnd().split('\r\n')) this.lines.push(`${who}: ${line.slice(0, 600)}`);
+    for (const line of text.trimEnd().split('\r\n')) this.lines.push(`[${Math.round(performance.now())}] ${who}: ${line.slice(0, 600)}`);
     if (this.lines.length > LINES_KEPT * 2) this.lines.splice(0, this.lines.length - LINES_KEPT);
   }
 
