@@ -81,7 +81,7 @@ async function whole(client: LineClient): Promise<string | null> {
 }
 
 /** Responses that say nothing here: how many are recent, and what each server thinks of mod-sequences. */
-const PASSED_OVER = /^\* (\d+ RECENT|OK \[(HIGHESTMODSEQ|UNSEEN|MAILBOXID|NOMODSEQ) ?[^\]]*\])/;
+const PASSED_OVER = /^\* (\d+ RECENT|OK \[(HIGHESTMODSEQ|UNSEEN|MAILBOXID|NOMODSEQ|URLMECH) ?[^\]]*\])/;
 
 /**
  * The lines of one answer, joined by " | ". LIST, LSUB, XLIST and STATUS responses are in alphabetical order, and messages that went stand
