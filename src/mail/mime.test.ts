@@ -35,6 +35,11 @@ describe('the tree of a message', () => {
     ['something after the last delimiter', mixed('--b\n\none\n--b--</BODY></HTML>\n--b\n\nlate\n'), 'multipart/mixed[text/plain"one"]'],
     ['words after a delimiter', mixed('--b and so on\n\none\n--b--\n'), 'multipart/mixed[text/plain"one"]'],
     ['words after a boundary with blanks', mixed('--a b; c\n\none\n--a, b\n--a b-- c\n', '"a b"'), 'multipart/mixed[text/plain"one\\r\\n--a, b"]'],
+    [
+      'words after a boundary that begins like the one around it',
+      mixed('--b\nContent-Type: multipart/mixed; boundary="b@c"\n\n--b@c and so on\n\none\n--b@c-- end\n--b-- end\n'),
+      'multipart/mixed[multipart/mixed[text/plain"one"]]',
+    ],
     ['text after the end is no part', mixed('--b\n\none\n--b--\n--b\n\ntwo\n'), 'multipart/mixed[text/plain"one"]'],
     ['a quoted boundary', mixed('--a b?\n\none\n--a b?--', '"a b?"'), 'multipart/mixed[text/plain"one"]'],
     ['no boundary parameter', crlf('Content-Type: multipart/mixed\n\n--b\n\none\n'), 'multipart/mixed[text/plain"--b\\r\\n\\r\\none\\r\\n"]'],

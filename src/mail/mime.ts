@@ -426,14 +426,21 @@ export class MimeParser {
     let end = to;
     while (end > from && (line[end - 1] === CR || line[end - 1] === 0x20 || line[end - 1] === 0x09)) end -= 1;
     if (end < from + 3 || line[from] !== HYPHEN || line[from + 1] !== HYPHEN) return false;
-    let name = line.toString('latin1', from + 2, end);
-    let owner = this.#named(name);
-    for (let at = from + 3, cuts = 0; owner === undefined; at += 1) {
-      while (at < end && BOUNDARY_CHARACTER[line[at]!] === 1) at += 1;
-      if (at >= end || cuts === DELIMITER_CUTS) return false;
-      cuts += 1;
-      name = line.toString('latin1', from + 2, at);
-      owner = this.#named(name);
+    const text = line.toString('latin1', from + 2, end);
+    let name = text;
+    let owner = this.#named(text);
+    if (owner === undefined) {
+      // The longest counts: one boundary may be another with something behind it.
+      for (let at = from + 3, cuts = 0; cuts < DELIMITER_CUTS; at += 1, cuts += 1) {
+        while (at < end && BOUNDARY_CHARACTER[line[at]!] === 1) at += 1;
+        if (at >= end) break;
+        const start = text.slice(0, at - from - 2);
+        const found = this.#named(start);
+        if (found === undefined) continue;
+        name = start;
+        owner = found;
+      }
+      if (owner === undefined) return false;
     }
     const isClosing = owner.boundary !== name;
     if (!isClosing && this.#parts >= this.#limits.parts) {
