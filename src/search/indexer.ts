@@ -33,6 +33,7 @@ export interface IndexerOptions {
 
 /** Emails whose identity is compared with the store's when the index is opened. */
 const COMPARED = 50;
+const KNOWN_SQL = 'SELECT id, account_id, saved_at FROM email WHERE id<=? ORDER BY id DESC LIMIT ?';
 /** Pages that one step of merging may write: some 10 ms. */
 const MERGE_PAGES = 64;
 const GRAMS = ['header_grams', 'body_grams', 'attachment_grams'] as const;
@@ -190,6 +191,9 @@ export class Indexer {
       const there = reader.rows('SELECT saved_at FROM email WHERE id=?', id)[0];
       if (there !== undefined && there[0] !== savedAt) return false;
     }
+    // And the other way round, for who lost the last of what the index knows: each email up to the cursor has been looked at.
+    for (const [id, account, savedAt] of reader.rows(KNOWN_SQL, cursor, COMPARED) as [EmailId, AccountId, number][])
+      if (isNumbered(account) && connection.get('SELECT saved_at FROM email WHERE id=?', id)?.[0] !== savedAt) return false;
     return true;
   }
 

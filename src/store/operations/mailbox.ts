@@ -223,15 +223,18 @@ function makeParents(tx: StoreTransaction, accountId: AccountId, name: string): 
 }
 
 function subscribe(tx: StoreTransaction, input: { accountId: AccountId; name: string; isSubscribed: boolean }): void {
-  const changed = tx.run('UPDATE mailbox SET is_subscribed=? WHERE account_id=? AND name=?', input.isSubscribed ? 1 : 0, input.accountId, input.name);
-  if (!input.isSubscribed) tx.run('DELETE FROM subscription WHERE account_id=? AND name=?', input.accountId, input.name);
-  else if (changed === 0) {
-    checkName(input.name);
-    if (Number(tx.get('SELECT count(*) FROM subscription WHERE account_id=?', input.accountId)![0]) >= MAILBOXES_MAX)
+  const { accountId, name } = input;
+  if (find(tx, accountId, name) !== null)
+    tx.run('UPDATE mailbox SET is_subscribed=? WHERE account_id=? AND name=?', input.isSubscribed ? 1 : 0, accountId, name);
+  else if (input.isSubscribed) {
+    // Refused before anything is written: else all that is in the same commit would have to be done again.
+    checkName(name);
+    if (Number(tx.get('SELECT count(*) FROM subscription WHERE account_id=?', accountId)![0]) >= MAILBOXES_MAX)
       throw new Failure('limit', 'too many subscriptions');
-    tx.run('INSERT OR IGNORE INTO subscription (account_id, name) VALUES (?, ?)', input.accountId, input.name);
+    tx.run('INSERT OR IGNORE INTO subscription (account_id, name) VALUES (?, ?)', accountId, name);
   }
-  tx.announce({ kind: 'mailboxes', accountId: input.accountId });
+  if (!input.isSubscribed) tx.run('DELETE FROM subscription WHERE account_id=? AND name=?', accountId, name);
+  tx.announce({ kind: 'mailboxes', accountId });
 }
 
 function claimRecent(tx: StoreTransaction, input: { accountId: AccountId; mailboxId: MailboxId; uid: number }): void {
