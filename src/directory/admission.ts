@@ -90,7 +90,7 @@ export class Admission {
     this.#parts.log.warn('auth.refused', { session: context.session, protocol: context.protocol, client: context.client.ip, login, method, reason });
   }
 
-  /** `credential` null: what was shown is kept elsewhere. `more` goes to the log. */
+  /** `name` "": nobody in particular. `credential` null: what was shown is kept elsewhere. `more` goes to the log. */
   admit(
     name: string,
     account: Account,
@@ -100,7 +100,7 @@ export class Admission {
     more: Readonly<Record<string, string>> = {},
   ): AuthOutcome {
     const { log, metrics, now, writer } = this.#parts;
-    this.#guard.succeeded(this.#guardKey(name), context.client.ip);
+    if (name !== '') this.#guard.succeeded(this.#guardKey(name), context.client.ip);
     metrics.count('auth.ok', 1, context.protocol);
     log.info('auth.ok', {
       session: context.session,

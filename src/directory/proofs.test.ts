@@ -213,6 +213,18 @@ test('who comes by ANONYMOUS is a visitor, with the rights that the administrato
   }
 });
 
+test('who comes by ANONYMOUS does not clear the failures of who guesses the password of that account', async () => {
+  const { login } = house({ 'auth.anonymousAccount': 'bert@example.org', 'auth.accountFailuresMax': 3, 'auth.networkFailuresMax': 0 });
+  for (let n = 0; n < 3; n += 1) {
+    assert.equal(await login('PLAIN', `\0bert@example.org\0wrong ${n}`), 'refused');
+    assert.equal(await login('ANONYMOUS', 'x'), 'bert@example.org');
+  }
+  assert.equal(await login('PLAIN', '\0bert@example.org\0wrong'), 'locked');
+  // Nor is the network one that the user is known to come from.
+  assert.equal(await login('ANONYMOUS', 'x'), 'bert@example.org');
+  assert.equal(await login('PLAIN', '\0bert@example.org\0wrong'), 'locked');
+});
+
 test('ANONYMOUS is there only with an account for it, to read mail and not to send or filter it', async () => {
   assert.equal(await house().login('ANONYMOUS', ''), 'not offered');
   const { login, events, store, offered } = house({ 'auth.anonymousAccount': 'bert@example.org' });

@@ -138,6 +138,7 @@ export class Proofs {
     if (locked !== null) return locked;
     if (account === null) return this.#admission.refuse('', '', 'there is no account for anybody', context, 'ANONYMOUS');
     const visitor: Account = { ...account, visitorRights: this.#parts.settings()['auth.anonymousRights'] };
-    return this.#admission.admit(account.login, visitor, null, context, 'ANONYMOUS', trace === '' ? {} : { trace });
+    // In nobody's name: it must not clear the failures of who guesses the account's password.
+    return this.#admission.admit('', visitor, null, context, 'ANONYMOUS', trace === '' ? {} : { trace });
   }
 }

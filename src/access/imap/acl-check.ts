@@ -57,11 +57,15 @@ export interface CreationPlace {
 
 const NO_CREATION = 'NO [NOPERM] You may not create a mailbox here';
 
+/** Controls, and the separators of lines and paragraphs: no new mailbox has them in its name (RFC 9051 section 5.1); old ones may. */
+const NO_NAME = /[\p{Cc}\u2028\u2029]/u;
+
 /**
  * For CREATE and the new name of RENAME: in another account "k" on the nearest parent that exists (RFC 4314 section 4). All refusals
  * there are alike, so that nobody learns which users and mailboxes there are.
  */
 export function creationPlace(session: ImapSession, name: string): CreationPlace | string {
+  if (NO_NAME.test(name)) return 'NO [CANNOT] A mailbox name has no control characters';
   const accountId = session.account!.id;
   const foreign = foreignName(session, name);
   // Where nothing is shared that way the prefix is a name like any other.

@@ -10,6 +10,7 @@ import { SP, scan, TAG_CHAR } from '../../wire/imap/chars.ts';
 import { Cursor, ImapSyntaxError } from '../../wire/imap/cursor.ts';
 import { IMAP_LIMITS } from '../../wire/imap/limits.ts';
 import type { LiteralMark } from '../../wire/imap/reader.ts';
+import { missing, NO_RIGHT, rightsNow } from './acl-check.ts';
 import { Append, handOver } from './append-job.ts';
 import { appendPlace } from './append-rights.ts';
 import { has } from './capability.ts';
@@ -44,7 +45,7 @@ function begin(session: ImapSession, bytes: Buffer, literal: LiteralMark): void 
   try {
     if (append === null) {
       const tagEnd = scan(TAG_CHAR, bytes, 0);
-      const cursor = new Cursor(bytes, tagEnd + 1);
+      const cursor = cursorOf(session, bytes, tagEnd + 1);
       append = new Append(bytes.toString('latin1', 0, Math.min(tagEnd, IMAP_LIMITS.tagBytes)) || '*', isReplace(bytes));
       session.beginAppendMode(append);
       if (tagEnd === 0 || tagEnd > IMAP_LIMITS.tagBytes || bytes[tagEnd] !== SP) append.refuse('BAD A command begins with a tag and a space');
@@ -52,7 +53,7 @@ function begin(session: ImapSession, bytes: Buffer, literal: LiteralMark): void 
         readHead(session, append, cursor);
         if (append.refusal === null) steps = append.grammar.steps(cursor, true);
       }
-    } else if (append.refusal === null) steps = append.grammar.steps(new Cursor(bytes), true);
+    } else if (append.refusal === null) steps = append.grammar.steps(cursorOf(session, bytes), true);
   } catch (error) {
     if (!(error instanceof ImapSyntaxError) || append === null) throw error;
     append.refuse(refusalOf(session, error));
@@ -110,7 +111,7 @@ export function endAppend(session: ImapSession, bytes: Buffer): void | Promise<v
   let done: void | Promise<void> | null = null;
   if (append.refusal === null) {
     try {
-      done = perform(session, append, append.grammar.steps(new Cursor(bytes), false), 0, 0);
+      done = perform(session, append, append.grammar.steps(cursorOf(session, bytes), false), 0, 0);
     } catch (error) {
       if (!(error instanceof ImapSyntaxError)) throw error;
       append.refuse(`BAD ${error.message}`);
@@ -123,6 +124,7 @@ export function endAppend(session: ImapSession, bytes: Buffer): void | Promise<v
 /** Answers, and stores what came without holding up the session; the promise is for when too much is being stored already. */
 function conclude(session: ImapSession, append: Append): void | Promise<void> {
   if (session.isClosed) return undefined;
+  recheckRights(session, append);
   if (append.refusal !== null) {
     finishAppend(session, append, append.refusal);
     return undefined;
@@ -148,7 +150,9 @@ export interface LiteralLess {
 
 /** The arguments are looked at when the command runs: how they are read depends on the session. */
 export function literalLess(cursor: Cursor): LiteralLess {
-  return { cursor: new Cursor(Buffer.from(cursor.bytes), cursor.at) };
+  const kept = new Cursor(Buffer.from(cursor.bytes), cursor.at);
+  kept.isUtf8 = cursor.isUtf8;
+  return { cursor: kept };
 }
 
 export function appendLine(session: ImapSession, verb: Verb, { cursor }: LiteralLess, tag: string): string | Promise<string> {
@@ -157,6 +161,7 @@ export function appendLine(session: ImapSession, verb: Verb, { cursor }: Literal
   if (append.refusal !== null) return append.refusal;
   const steps = append.grammar.steps(cursor, false);
   return Promise.resolve(perform(session, append, steps, 0, 0)).then(() => {
+    recheckRights(session, append);
     if (append.refusal === null && !session.isClosed) return append.replaces === null ? storeMessages(session, append) : storeReplacement(session, append);
     append.abandon();
     return append.refusal ?? '';
@@ -164,6 +169,12 @@ export function appendLine(session: ImapSession, verb: Verb, { cursor }: Literal
 }
 
 // ── What is to be done ──
+
+function cursorOf({ isUtf8, isRev2 }: ImapSession, bytes: Buffer, at = 0): Cursor {
+  const cursor = new Cursor(bytes, at);
+  cursor.isUtf8 = isUtf8 || isRev2;
+  return cursor;
+}
 
 function isReplace(bytes: Buffer): boolean {
   return /^[^ ]{0,64} (?:UID )?REPLACE /i.test(bytes.toString('latin1', 0, 100));
@@ -201,6 +212,20 @@ function readArguments(session: ImapSession, append: Append, verb: Verb, cursor:
   const target = appendPlace(session, name);
   if (typeof target === 'string') append.refuse(target);
   else append.target = target;
+}
+
+/** A message may take hours to come: rights on mailboxes of others may have been taken back since it was announced. */
+function recheckRights(session: ImapSession, append: Append): void {
+  if (append.refusal !== null || session.isClosed) return;
+  const { place } = append.target!;
+  if (!place.isOwn) {
+    const refusal = missing({ ...place, rights: rightsNow(session, place.owner, place.row.id) }, 'i');
+    if (refusal !== null) append.refuse(refusal);
+  }
+  if (append.replaces === null) return;
+  const { accountId, mailboxId } = append.replaces.view;
+  const rights = rightsNow(session, accountId, mailboxId);
+  if (!rights.includes('t') || !rights.includes('e')) append.refuse(NO_RIGHT);
 }
 
 /** Does the steps from the one at `from` on, until one is refused. Never rejects: failures are refusals. `literalBytes`: of the literal behind them. */

@@ -68,7 +68,7 @@ export function enable(session: ImapSession, names: readonly string[]): string {
     } else if (name === 'UTF8=ACCEPT' && !session.isUtf8) {
       session.isUtf8 = true;
       enabled.push('UTF8=ACCEPT');
-    } else if ((name === 'METADATA' || name === 'METADATA-SERVER') && actsAsOwner(session) && session.watchMetadata()) {
+    } else if ((name === 'METADATA' || name === 'METADATA-SERVER') && actsAsOwner(session) && session.unasked.watchMetadata()) {
       enabled.push(name);
     } else if (name === 'IMAP4REV2' && !session.isRev2) {
       session.isRev2 = true;

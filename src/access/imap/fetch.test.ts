@@ -83,3 +83,23 @@ test('NUL goes out in a literal8 only: elsewhere 0x80 stands in its place, and s
   const large = await client.exchange('c FETCH 2 BODY.PEEK[TEXT]\r\n');
   assert.ok(large.includes(`{100000}\r\n${'\x80x'.repeat(50_000)})`));
 });
+
+test('\\Seen of a message that was too damaged to be sent is told as any other change', async () => {
+  const server = new TestServer();
+  for (let i = 1; i <= 2; i += 1) server.store.deliver(server.inbox, `Subject: ${i}\r\n\r\n`);
+  const client = await server.client('INBOX');
+  const { open } = server.store;
+  const second = server.store.message(ALICE.id, server.inbox, 2)![6];
+  const damaged = (): never => {
+    throw new Failure('corruptBlob', 'test');
+  };
+  server.store.open = (row) => (row.id === second ? { ...open.call(server.store, row), slice: damaged } : open.call(server.store, row));
+  await talk(
+    client,
+    `C: a FETCH 1:2 BODY[HEADER]<0.3>
+    S: * 1 FETCH (BODY[HEADER]<0> {3}
+    S: Sub FLAGS (\\Recent \\Seen))
+    S: * 2 FETCH (FLAGS (\\Recent \\Seen))
+    S: a NO [SERVERBUG] Stored message is damaged; run "posthorn store check"`,
+  );
+});

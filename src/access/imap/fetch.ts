@@ -201,6 +201,7 @@ async function sendMessages(
         const outcome = sent instanceof Promise ? await sent : sent;
         if (outcome === 'gone') hasGone = true;
         else if (outcome === 'damaged') hasDamaged = true;
+        else if (newlySeen !== null) tellSeen(session, newlySeen, selected.uids[positions[i]!]!);
         if (clock.isOver()) await pause(clock);
       } else if (!fetchPlain(session, selected, plan, page, i, index)) hasGone = true;
       // Waiting for a fast client gives nobody else a turn: the clock runs on.
@@ -250,8 +251,17 @@ function readPage(session: ImapSession, selected: Selected, positions: number[],
   return page;
 }
 
-/** Sets \Seen on what is about to be read; answers the uids that did not have it, whose FLAGS the client must be told. */
-async function markSeen(session: ImapSession, selected: Selected, positions: readonly number[], plan: Plan): Promise<Set<number>> {
+/** Messages that were not \Seen before, by uid, with the mod-sequence of that change. */
+type NewlySeen = ReadonlyMap<number, number>;
+
+/** The client has been told of it with the message. Where it could not be sent, it is told as anybody's change is. */
+function tellSeen(session: ImapSession, newlySeen: NewlySeen, uid: number): void {
+  const modseq = newlySeen.get(uid);
+  if (modseq !== undefined) session.tellOwn(uid, modseq);
+}
+
+/** Sets \Seen on what is about to be read; answers those that did not have it, whose FLAGS the client must be told. */
+async function markSeen(session: ImapSession, selected: Selected, positions: readonly number[], plan: Plan): Promise<NewlySeen> {
   const { view } = selected;
   const uids: number[] = [];
   for (const position of positions) {
@@ -260,18 +270,17 @@ async function markSeen(session: ImapSession, selected: Selected, positions: rea
     if (index === -1 || view.isSeen(index) || (plan.changedSince !== null && view.modseqs[index]! <= plan.changedSince)) continue;
     uids.push(uid);
   }
-  if (uids.length === 0) return new Set();
+  if (uids.length === 0) return new Map();
   try {
     const event = flagsBefore(session, view, uids);
     const { changed } = await session.context.writer.flags(view.accountId, view.mailboxId, uids, 'add', FLAG.seen, []);
     view.applyFlags(changed);
     event?.tell(changed);
-    for (const change of changed) session.tellOwn(change.uid, change.modseq);
-    return new Set(changed.map((change) => change.uid));
+    return new Map(changed.map((change) => [change.uid, change.modseq]));
   } catch (cause) {
     // A full disk must not keep anybody from reading; the message stays unseen.
     session.context.log.warn('imap.seen.failed', { session: session.connection.id, mailbox: view.mailboxId, cause: String(cause) });
-    return new Set();
+    return new Map();
   }
 }
 
@@ -341,7 +350,7 @@ function plainItem(
 type Outcome = 'sent' | 'gone' | 'damaged';
 
 /** A message of which bytes were asked for. One that cannot be read is passed over: the others must not suffer for it. */
-function fetchBodies(session: ImapSession, selected: Selected, plan: Plan, page: Page, i: number, newlySeen: Set<number> | null): Outcome | Promise<Outcome> {
+function fetchBodies(session: ImapSession, selected: Selected, plan: Plan, page: Page, i: number, newlySeen: NewlySeen | null): Outcome | Promise<Outcome> {
   const body = page.bodies!.take(i);
   if (body === undefined || (plan.needsEnvelope && page.envelopes[i] === undefined)) return 'gone';
   page.rows[i] ??= body.message;
@@ -350,15 +359,7 @@ function fetchBodies(session: ImapSession, selected: Selected, plan: Plan, page:
 }
 
 /** A message as a whole, out of the database into the output, with all that goes with it. null: it must be sent piece by piece. */
-function sendWhole(
-  session: ImapSession,
-  selected: Selected,
-  plan: Plan,
-  page: Page,
-  i: number,
-  body: StoredBody,
-  newlySeen: Set<number> | null,
-): Outcome | null {
+function sendWhole(session: ImapSession, selected: Selected, plan: Plan, page: Page, i: number, body: StoredBody, newlySeen: NewlySeen | null): Outcome | null {
   const [uid, , , , , size] = body.message;
   if (size > WHOLE_BYTES || size === 0) return null;
   let reader: MessageReader | null = null;
@@ -410,7 +411,7 @@ async function sendParts(
   page: Page,
   i: number,
   body: StoredBody,
-  newlySeen: Set<number> | null,
+  newlySeen: NewlySeen | null,
 ): Promise<Outcome> {
   let message: OpenMessage | null = null;
   let isBegun = false;
@@ -442,7 +443,7 @@ async function sendItems(
   page: Page,
   i: number,
   message: OpenMessage,
-  newlySeen: Set<number> | null,
+  newlySeen: NewlySeen | null,
 ): Promise<void> {
   const { out } = session;
   const row = page.rows[i]!;

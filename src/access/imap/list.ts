@@ -3,13 +3,14 @@ import type { MailboxRow } from '../../ports.ts';
 import { formatMailbox } from '../../wire/imap/format.ts';
 import type { ListArguments } from '../../wire/imap/list.ts';
 import { myRightsLine } from './acl.ts';
+import { rightsNow } from './acl-check.ts';
 import { foreignPlacesOf } from './foreign-places.ts';
 import { inOrder, patternMatcher } from './list-match.ts';
 import { SPECIAL_USE } from './special-use.ts';
 import { annotationsWanted, mayAnnotate, writeAnnotations } from './metadata.ts';
 import { ownMailboxes, subscriptions } from './own-mailboxes.ts';
 import { inSlices, pause, SliceClock, type Steps } from './pace.ts';
-import { may, ownRights, type Place } from './places.ts';
+import { actsAsOwner, ownRights, type Place } from './places.ts';
 import type { ImapSession } from './session.ts';
 import { deletedBytes, statusLine } from './status.ts';
 
@@ -30,7 +31,9 @@ function* allNames(session: ImapSession): Steps<Map<string, Name>> {
   const { reader } = session.context;
   const accountId = session.account!.id;
   const names = new Map<string, Name>();
-  for (const row of yield* ownMailboxes(reader, accountId)) {
+  // Visitors may lack the right on all of them.
+  const own = ownRights(session).includes('l') ? yield* ownMailboxes(reader, accountId) : [];
+  for (const row of own) {
     names.set(row.name, { name: row.name, row, isSubscribed: row.isSubscribed, foreign: null });
     if (names.size % STEP === 0) yield;
   }
@@ -41,6 +44,8 @@ function* allNames(session: ImapSession): Steps<Map<string, Name>> {
     names.set(place.name, { name: place.name, row: place.row, isSubscribed: subscribed.has(place.name), foreign: place });
     if (names.size % STEP === 0) yield;
   }
+  // What else the user reads is not for visitors to know.
+  if (!actsAsOwner(session)) return names;
   for (const name of subscribed) {
     if (names.has(name)) continue;
     names.set(name, { name, row: null, isSubscribed: true, foreign: null });
@@ -158,10 +163,14 @@ export async function list(session: ImapSession, args: ListArguments): Promise<s
 /** What is returned of a mailbox behind its LIST response. A promise only where something must be waited for. */
 function tellMore(session: ImapSession, entry: Name, row: MailboxRow, args: ListArguments, wantedEntries: ReadonlySet<string>): Promise<unknown> | null {
   const { returns } = args;
-  const { foreign } = entry;
-  if (returns.has('MYRIGHTS')) session.out.write(myRightsLine(session, entry.name, foreign?.rights ?? ownRights(session)));
-  const withStatus = returns.has('STATUS') && (foreign === null || may(foreign, 'r'));
-  const withMetadata = returns.has('METADATA') && (foreign === null || mayAnnotate(foreign));
+  if (returns.size === 0) return null;
+  // The names before it took their time: rights on it may have been taken back since it was found.
+  const foreign = entry.foreign === null ? null : { ...entry.foreign, rights: rightsNow(session, entry.foreign.owner, row.id) };
+  if (foreign?.rights === '') return null;
+  const rights = foreign?.rights ?? ownRights(session);
+  if (returns.has('MYRIGHTS')) session.out.write(myRightsLine(session, entry.name, rights));
+  const withStatus = returns.has('STATUS') && rights.includes('r');
+  const withMetadata = returns.has('METADATA') && mayAnnotate({ isOwn: false, rights });
   const deleted = withStatus ? deletedBytes(session, row, args.status) : 0;
   if (!(deleted instanceof Promise)) {
     if (withStatus) session.out.write(statusLine(session, row, args.status, entry.name, deleted));

@@ -55,7 +55,7 @@ export class MetadataNews {
       announcements.on('metadata', (announcement: Announcement) => {
         if (announcement.kind !== 'metadata' || announcement.by === own || announcement.accountId === accountId || announcement.mailboxId === 0) return;
         // Private annotations on it are the owner's.
-        const shared = announcement.entries.filter((entry) => entry.startsWith('/shared/'));
+        const shared = sharedEntries(announcement.entries);
         if (shared.length === 0 || this.#foreign.length >= ENTRIES_MAX) return;
         this.#foreign.push({ owner: announcement.accountId, mailboxId: announcement.mailboxId, entries: shared });
         this.#schedule();
@@ -77,15 +77,15 @@ export class MetadataNews {
   }
 
   #lookAtForeign(): void {
-    const foreign = this.#foreign;
-    if (foreign.length === 0) return;
-    this.#foreign = [];
-    for (const { owner, mailboxId, entries } of foreign) {
+    if (this.#foreign.length === 0) return;
+    for (const { owner, mailboxId, entries } of this.#foreign) {
       // What nobody may see must not take the room of what is to be told.
       if (this.#foreignName?.(owner, mailboxId) == null) continue;
       this.#owners.set(mailboxId, owner);
       this.#note(mailboxId, entries);
     }
+    // Only now: what could not be read is looked at again.
+    this.#foreign = [];
   }
 
   #note(mailboxId: MailboxId, entries: readonly string[]): void {
@@ -124,7 +124,15 @@ export class MetadataNews {
 
   close(): void {
     for (const stop of this.#stops) stop();
+    // It may stand in the queue still.
+    this.#foreign = [];
+    this.#hasNews = false;
   }
+}
+
+/** Those of changed entries that others than the owner may hear of, visitors (ANONYMOUS) among them. */
+export function sharedEntries(entries: readonly string[]): readonly string[] {
+  return entries.filter((entry) => entry.startsWith('/shared/'));
 }
 
 /** entry = astring; names are ASCII. */

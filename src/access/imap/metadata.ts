@@ -29,7 +29,7 @@ export interface Annotated {
 const SERVER: Annotated = { mailbox: null, name: '' };
 
 /** RFC 5464 section 3.3: who may see a mailbox in lists and do something with its messages. */
-export function mayAnnotate(place: Place): boolean {
+export function mayAnnotate(place: Pick<Place, 'isOwn' | 'rights'>): boolean {
   return may(place, 'l') && ANNOTATING.some((right) => may(place, right));
 }
 const ANNOTATING: readonly Right[] = ['r', 's', 'w', 'i', 'p'];

@@ -2,10 +2,12 @@
  * ESEARCH (RFC 7377): one search through several mailboxes, one response for each that has results. Mailboxes are searched one
  * after another, as they are at that moment; none is selected by it.
  */
+import type { AccountId } from '../../ports.ts';
 import { formatMailbox } from '../../wire/imap/format.ts';
 import { hasKey } from '../../wire/imap/search.ts';
 import type { SearchReturn, SearchReturns } from '../../wire/imap/search-returns.ts';
 import type { EsearchArguments, MailboxSource } from '../../wire/imap/search-sources.ts';
+import { rightsNow } from './acl-check.ts';
 import { beginContext, type Context } from './context.ts';
 import { type ResolvedSearch, resolveSearch } from './filters.ts';
 import { foreignPlacesOf } from './foreign-places.ts';
@@ -41,7 +43,10 @@ export async function esearch(session: ImapSession, args: EsearchArguments, tag:
   if (typeof context === 'string') return context;
   const work = new MultiSearch(session, args.returns ?? ALL, resolved, tag, context);
   try {
-    await work.run(await inSlices(placesOf(session, args.sources)), wantsSelected);
+    const places = await inSlices(placesOf(session, args.sources));
+    // What was selected is gone with the connection.
+    if (session.isClosed) return '';
+    await work.run(places, wantsSelected);
   } catch (error) {
     if (saves) selected!.saved = new Uint32Array(0);
     context?.drop();
@@ -82,7 +87,7 @@ function* placesOf(session: ImapSession, sources: readonly MailboxSource[]): Ste
       isMeant = ({ row, name, owner }) => (owner === session.account!.id ? row.isSubscribed : subscribed.has(name));
       others = foreign ??= yield* foreignPlacesOf(session);
     } else if ('names' in source) {
-      isMeant = below(source.names, source.kind === 'subtree-one');
+      isMeant = below(source.names, source.kind === 'subtree-one', session.account!.id);
       others = foreign ??= yield* foreignPlacesOf(session);
     }
     let looked = 0;
@@ -105,12 +110,12 @@ function* ownPlaces(session: ImapSession): Steps<Place[]> {
 }
 
 /** Is a mailbox below one of the names? `isNear`: one level down only. An empty name is above all of one's own. */
-function below(names: readonly string[], isNear: boolean): (place: Place) => boolean {
+function below(names: readonly string[], isNear: boolean, accountId: AccountId): (place: Place) => boolean {
   const tops = new Set(names.map((name) => (name.endsWith('/') ? name.slice(0, -1) : name)));
   const hasRoot = tops.has('');
-  return ({ name, isOwn }) => {
+  return ({ name, owner }) => {
     let slash = name.lastIndexOf('/');
-    if (hasRoot && isOwn && (slash === -1 || !isNear)) return true;
+    if (hasRoot && owner === accountId && (slash === -1 || !isNear)) return true;
     for (; slash > 0; slash = name.lastIndexOf('/', slash - 1)) {
       if (tops.has(name.slice(0, slash))) return true;
       if (isNear) return false;
@@ -140,6 +145,8 @@ class MultiSearch {
 
   async run(places: readonly Place[], wantsSelected: boolean): Promise<void> {
     const session = this.#session;
+    // Gone while the mailboxes were looked up.
+    if (session.isClosed) return;
     const { selected, shared } = session;
     let total = places.reduce((sum, { row }) => sum + row.exists, 0);
     if (wantsSelected) total += selected!.count;
@@ -157,6 +164,8 @@ class MultiSearch {
       this.#progress.part(done, total);
       done += row.exists;
       if (row.exists === 0) continue;
+      // The mailboxes before it took their time.
+      if (owner !== session.account!.id && !rightsNow(session, owner, row.id).includes('r')) continue;
       const acquired = shared.views.acquire(owner, row.id);
       const view = acquired instanceof Promise ? await acquired : acquired;
       // Deleted just now.

@@ -18,10 +18,14 @@ export interface NameEntry {
 
 export type Names = ReadonlyMap<MailboxId, NameEntry>;
 
-/** `foreign`: the mailboxes of others that the session may see. That it may no longer is the same as their being gone (RFC 5465 section 5.4). */
-export function* readNames(reader: StoreReader, accountId: AccountId, foreign: readonly Place[]): Steps<Names> {
+/**
+ * `foreign`: the mailboxes of others that the session may see. That it may no longer is the same as their being gone (RFC 5465 section 5.4).
+ * `seesOwn`: a visitor may lack the right to see those of the account.
+ */
+export function* readNames(reader: StoreReader, accountId: AccountId, foreign: readonly Place[], seesOwn: boolean): Steps<Names> {
   const names = new Map<MailboxId, NameEntry>();
-  for (const { id, name, isSubscribed, isSelectable } of yield* ownMailboxes(reader, accountId)) {
+  const own = seesOwn ? yield* ownMailboxes(reader, accountId) : [];
+  for (const { id, name, isSubscribed, isSelectable } of own) {
     names.set(id, { name, isSubscribed, isSelectable, isOwn: true });
     if (names.size % STEP === 0) yield;
   }
@@ -40,6 +44,8 @@ export interface NameChange {
   readonly isOwn: boolean;
   /** What it was called before; null: it was not renamed. */
   readonly oldName: string | null;
+  /** A mailbox the client knows under another name, and is not told of the rename: its numbers must be told anew. */
+  readonly movedId: MailboxId | null;
 }
 
 /** What is different, in the order in which it is to be told. A renamed mailbox stands for all below it. */
@@ -49,18 +55,19 @@ export function* nameChanges(before: Names, after: Names): Steps<NameChange[]> {
     looked += 1;
     return looked % STEP === 0;
   };
-  const renamed = new Map<string, string>();
+  const all = new Map<string, string>();
   const ownRenamed = new Set<string>();
   for (const [id, entry] of after) {
     if (isStep()) yield;
     const old = before.get(id);
     if (old === undefined || old.name === entry.name) continue;
-    renamed.set(old.name, entry.name);
+    all.set(old.name, entry.name);
     if (entry.isOwn) ownRenamed.add(entry.name);
   }
+  const renamed = yield* whole(all, before, after);
   const changes = new Map<string, NameChange>();
-  const affected = (name: string, isOwn: boolean): void => {
-    if (!changes.has(name)) changes.set(name, { kind: 'name', name, isOwn, oldName: null });
+  const affected = (name: string, isOwn: boolean, movedId: MailboxId | null = null): void => {
+    if (!changes.has(name)) changes.set(name, { kind: 'name', name, isOwn, oldName: null, movedId });
   };
   const withParent = (name: string, isOwn: boolean): void => {
     affected(name, isOwn);
@@ -69,11 +76,16 @@ export function* nameChanges(before: Names, after: Names): Steps<NameChange[]> {
   };
   for (const [from, to] of renamed) {
     if (isStep()) yield;
-    if (!followsParent(renamed, from, to)) changes.set(to, { kind: 'name', name: to, isOwn: ownRenamed.has(to), oldName: from });
+    if (!followsParent(renamed, from, to)) changes.set(to, { kind: 'name', name: to, isOwn: ownRenamed.has(to), oldName: from, movedId: null });
   }
   for (const [id, { name, isOwn }] of before) {
     if (isStep()) yield;
-    if (!after.has(id)) withParent(name, isOwn);
+    const now = after.get(id);
+    if (now === undefined) withParent(name, isOwn);
+    else if (now.name !== name && !renamed.has(name) && !followsParent(renamed, name, now.name)) {
+      affected(name, isOwn);
+      affected(now.name, isOwn, id);
+    }
   }
   for (const [id, { name, isSelectable, isOwn }] of after) {
     if (isStep()) yield;
@@ -85,9 +97,46 @@ export function* nameChanges(before: Names, after: Names): Steps<NameChange[]> {
   for (const [id, { name, isSubscribed, isOwn }] of after) {
     if (isStep()) yield;
     const old = before.get(id);
-    if (old !== undefined && old.isSubscribed !== isSubscribed && !changes.has(name)) changes.set(name, { kind: 'subscription', name, isOwn, oldName: null });
+    if (old !== undefined && old.isSubscribed !== isSubscribed && !changes.has(name))
+      changes.set(name, { kind: 'subscription', name, isOwn, oldName: null, movedId: null });
   }
   return [...changes.values()];
+}
+
+/**
+ * Those renames that may be told as such: whoever hears of one moves the mailbox with all that it knows below it. Where something else
+ * happened there too since the last look, or something stands where it goes, each name is told by itself.
+ */
+function* whole(renamed: ReadonlyMap<string, string>, before: Names, after: Names): Steps<ReadonlyMap<string, string>> {
+  if (renamed.size === 0) return renamed;
+  const targets = new Set(renamed.values());
+  const taken = new Set<string>();
+  const torn = new Set<string>();
+  let looked = 0;
+  for (const [id, { name }] of before) {
+    looked += 1;
+    if (looked % STEP === 0) yield;
+    const now = after.get(id)?.name;
+    for (let end = name.length; end > 0; end = name.lastIndexOf('/', end - 1)) {
+      const top = name.slice(0, end);
+      if (targets.has(top)) taken.add(top);
+      const to = renamed.get(top);
+      if (to !== undefined && now !== to + name.slice(end)) torn.add(top);
+    }
+  }
+  const kept = new Map<string, string>();
+  for (const [from, to] of renamed) {
+    looked += 1;
+    if (looked % STEP === 0) yield;
+    if (!torn.has(from) && !taken.has(to) && !isBelowAny(renamed, to)) kept.set(from, to);
+  }
+  return kept;
+}
+
+/** Would the rename of one of these take the name along? */
+function isBelowAny(renamed: ReadonlyMap<string, string>, name: string): boolean {
+  for (let end = name.length; end > 0; end = name.lastIndexOf('/', end - 1)) if (renamed.has(name.slice(0, end))) return true;
+  return false;
 }
 
 function followsParent(renamed: ReadonlyMap<string, string>, from: string, to: string): boolean {

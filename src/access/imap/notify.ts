@@ -2,58 +2,30 @@
  * NOTIFY (RFC 5465): a client says once what it wants to hear of, and hears of it whenever it does not speak itself. Of the selected
  * mailbox it hears the usual updates, of others a STATUS; the session asks take() whenever something may be said.
  */
-import type { AccountId, Announcement, MailboxId } from '../../ports.ts';
+import type { Announcement, MailboxId } from '../../ports.ts';
 import { formatMailbox } from '../../wire/imap/format.ts';
-import { type EventGroup, NOTIFY_EVENTS, type NotifyArguments, type NotifyEvent } from '../../wire/imap/notify.ts';
+import { type EventGroup, NOTIFY_EVENTS, type NotifyArguments } from '../../wire/imap/notify.ts';
 import { has } from './capability.ts';
-import { formatEntry } from './metadata-news.ts';
-import { FreshMessages } from './notify-fresh.ts';
 import { foreignPlacesOf } from './foreign-places.ts';
-import { indexOf, listLine, type NameChange, type NameIndex, nameChanges, type Names, readNames, STEP } from './notify-names.ts';
+import { formatEntry, sharedEntries } from './metadata-news.ts';
+import { FreshMessages } from './notify-fresh.ts';
+import { BIT, COUNTS, maskOf, MESSAGES, NotifyGroups } from './notify-groups.ts';
+import { indexOf, listLine, type NameChange, type NameEntry, type NameIndex, nameChanges, type Names, readNames, STEP } from './notify-names.ts';
+import { type Wanted, Watches } from './notify-watches.ts';
 import { inSlices, pause, SliceClock, type Steps } from './pace.ts';
-import { foreignName, type Place } from './places.ts';
+import { actsAsOwner, ownRights, type Place } from './places.ts';
 import { refusalOf } from './refusal.ts';
 import type { Selected } from './selected.ts';
 import type { ImapSession } from './session.ts';
 
 /** Names of changed annotations that wait to be told. */
 const ENTRIES_MAX = 1000;
-/** Mailboxes whose numbers are told at once; of the others when it is this session's turn again. */
-const STATUS_AT_ONCE = 100;
 /** Names in own commands that are remembered while the names of a large account are looked through. */
 const OWN_NAMES_MAX = 1000;
-
-const BIT: Readonly<Record<NotifyEvent, number>> = {
-  MESSAGENEW: 1,
-  MESSAGEEXPUNGE: 2,
-  FLAGCHANGE: 4,
-  MAILBOXNAME: 8,
-  SUBSCRIPTIONCHANGE: 16,
-  MAILBOXMETADATACHANGE: 32,
-  SERVERMETADATACHANGE: 64,
-};
-const COUNTS = BIT.MESSAGENEW | BIT.MESSAGEEXPUNGE;
-const MESSAGES = COUNTS | BIT.FLAGCHANGE;
 
 /** Their outcome is the answer to what the client asked, whatever it wants to hear besides. */
 const REMOVING = new Set(['EXPUNGE', 'UID EXPUNGE', 'MOVE', 'UID MOVE', 'REPLACE', 'UID REPLACE']);
 const RENAMING = new Set(['CREATE', 'DELETE', 'RENAME', 'SUBSCRIBE', 'UNSUBSCRIBE']);
-
-interface Named {
-  readonly name: string;
-  readonly isOwn: boolean;
-  readonly isSubscribed: boolean;
-}
-
-interface Watched {
-  readonly mailboxId: MailboxId;
-  readonly accountId: AccountId;
-  readonly name: string;
-  readonly events: number;
-  /** Events that happened and were not told. */
-  dirty: number;
-  readonly stop: () => void;
-}
 
 export function notify(session: ImapSession, args: NotifyArguments): string | Promise<string> {
   if (!has(session, 'NOTIFY')) return 'BAD Unknown command';
@@ -64,6 +36,8 @@ export function notify(session: ImapSession, args: NotifyArguments): string | Pr
 }
 
 async function begin(session: ImapSession, next: Notify, args: NotifyArguments): Promise<string> {
+  // Their EXISTS has just been said: what the client wanted to know of each belongs to it.
+  await session.notify?.sendNewMessages();
   try {
     await next.start();
   } catch (error) {
@@ -74,38 +48,36 @@ async function begin(session: ImapSession, next: Notify, args: NotifyArguments):
     next.close();
     return 'NO [NOTIFICATIONOVERFLOW] Too many mailboxes';
   }
-  session.notify?.close();
+  if (session.notify !== null) {
+    next.inherit(session.notify);
+    session.notify.close();
+  }
   session.notify = next;
   session.listen();
   if (args.kind === 'set') await next.sayFirst(args.withStatus);
   return 'OK NOTIFY completed';
 }
 
-function maskOf(events: ReadonlySet<NotifyEvent>): number {
-  let mask = 0;
-  for (const event of events) mask |= BIT[event];
-  return mask;
-}
-
 export class Notify {
   readonly #session: ImapSession;
-  #groups: readonly { readonly group: EventGroup; readonly mask: number }[];
-  /** Names may be thousands, and are compared with thousands. */
-  readonly #named = new Map<EventGroup, ReadonlySet<string>>();
+  readonly #groups: NotifyGroups;
   /** Message events of the selected mailbox, 0 for none. */
   #selectedMask = 0;
   isDelayed = false;
-  readonly #watched = new Map<MailboxId, Watched>();
+  readonly #watches: Watches;
   #stopAccount: (() => void) | null = null;
   /** Of a system user: other programs' changes to the folders are taken in while somebody listens. */
   #unwatchFolders: (() => void) | null = null;
-  /** Those of `#watched` that have something to tell. */
-  readonly #dirty = new Set<MailboxId>();
+  /** As they were at the last look; what is different at the next has happened meanwhile. */
   #names: Names = new Map();
+  /** There was a first look. */
+  #isStarted = false;
   #areNamesDirty = false;
   /** The names are being looked through; they may be thousands. What was found waits in `#namesText`. */
   #isLooking = false;
   #namesText = '';
+  /** A look that took several slices has come to its end. */
+  #hasLooked = false;
   #isClosed = false;
   readonly #metadata = new Map<MailboxId, Set<string>>();
   #entries = 0;
@@ -113,6 +85,7 @@ export class Notify {
   #fresh: FreshMessages | null = null;
   /** What the running command itself brings about, and those before it as long as the names are not looked through. */
   readonly #ownNames = new Set<string>();
+  #isRenaming = false;
   #isRemoving = false;
   #isWaiting = false;
   #isOverflow = false;
@@ -120,29 +93,45 @@ export class Notify {
 
   constructor(session: ImapSession, groups: readonly EventGroup[]) {
     this.#session = session;
-    const others: { group: EventGroup; mask: number }[] = [];
-    for (const group of groups) {
-      const mask = maskOf(group.events);
-      if (group.mailboxes.kind === 'selected' || group.mailboxes.kind === 'selected-delayed') {
-        this.#selectedMask = mask;
-        this.isDelayed = group.mailboxes.kind === 'selected-delayed';
-        this.#fresh = group.items.length === 0 ? null : new FreshMessages(group.items);
-      } else if (mask !== 0) {
-        others.push({ group, mask });
-        if ('names' in group.mailboxes) this.#named.set(group, new Set(group.mailboxes.names));
-      }
+    this.#watches = new Watches(session, () => this.#schedule());
+    this.#groups = new NotifyGroups(groups);
+    for (const { mailboxes, events, items } of groups) {
+      if (mailboxes.kind !== 'selected' && mailboxes.kind !== 'selected-delayed') continue;
+      this.#selectedMask = maskOf(events);
+      this.isDelayed = mailboxes.kind === 'selected-delayed';
+      this.#fresh = items.length === 0 ? null : new FreshMessages(items);
     }
-    this.#groups = others;
   }
 
   /** Begins to watch; done when `isTooMuch` says whether that can be. */
   async start(): Promise<void> {
-    if (this.#groups.length === 0) return;
+    if (this.#groups.isEmpty) return;
     const { account, context } = this.#session;
     // Watching begins before the first look, so that nothing falls between the two.
     this.#stopAccount = context.announcements.watchAccount(account!.id, (announcement) => this.#accountChanged(announcement));
     this.#unwatchFolders = context.mirror?.watch(account!.id, null) ?? null;
     await inSlices(this.#look());
+  }
+
+  /** What the client was not told by the time it asked for something else: told here, as far as it is wanted still. */
+  inherit(before: Notify): void {
+    // It gave up: as if the client had asked for nothing.
+    if (before.#isClosed) return;
+    this.#watches.inherit(before.#watches);
+    this.#namesText = before.#namesText;
+    if (before.#isUnsure) {
+      // The client knows its mailboxes as they were when `before` looked at them; those of others it may not have heard of.
+      const names = new Map<MailboxId, NameEntry>();
+      for (const [id, entry] of this.#names) {
+        if (!entry.isOwn) names.set(id, entry);
+        else if (!before.#names.has(id)) this.#watches.meet(id);
+      }
+      for (const [id, entry] of before.#names) if (entry.isOwn) names.set(id, entry);
+      this.#names = names;
+      this.#areNamesDirty = !this.#groups.isEmpty;
+      for (const name of before.#ownNames) this.#ownNames.add(name);
+    }
+    for (const [mailboxId, entries] of before.#metadata) this.#noteEntries(mailboxId, [...entries]);
   }
 
   // ── What the session asks ──
@@ -168,12 +157,14 @@ export class Notify {
   /** RFC 5465 section 5: a client is not told of what it does itself. */
   commandBegins(verb: string, args: unknown): void {
     this.#isRemoving = REMOVING.has(verb);
-    if (!this.#areNamesDirty && !this.#isLooking) this.#ownNames.clear();
-    if (RENAMING.has(verb) && this.#ownNames.size < OWN_NAMES_MAX) for (const name of namesIn(args)) this.#ownNames.add(name);
+    if (!this.#isUnsure) this.#ownNames.clear();
+    this.#isRenaming = RENAMING.has(verb);
+    if (this.#isRenaming && this.#ownNames.size < OWN_NAMES_MAX) for (const name of namesIn(args)) this.#ownNames.add(name);
     this.#fresh?.commandBegins();
   }
 
   commandEnds(text: string): void {
+    this.#isRenaming = false;
     const { selected } = this.#session;
     if (selected !== null) this.#fresh?.commandEnds(text, selected.view.uidValidity);
   }
@@ -193,15 +184,11 @@ export class Notify {
     const { out } = this.#session;
     const clock = new SliceClock();
     for (const { name, rights } of await inSlices(this.#foreign(), clock)) {
-      if (!rights.includes('r') && this.#isNamed(name)) out.write(`* LIST (\\NoAccess) "/" ${formatMailbox(name, this.#isUtf8)}\r\n`);
+      if (!rights.includes('r') && this.#groups.names(name)) out.write(`* LIST (\\NoAccess) "/" ${formatMailbox(name, this.#isUtf8)}\r\n`);
     }
     if (!withStatus) return;
-    for (const [mailboxId, watched] of this.#watched) {
-      if ((watched.events & MESSAGES) === 0 || mailboxId === this.#selectedId) continue;
-      // What has happened since the watch began is in these numbers.
-      this.#dirty.delete(mailboxId);
-      watched.dirty = 0;
-      out.write(this.#status(mailboxId, watched, watched.events & MESSAGES, true));
+    for (const status of this.#watches.first(() => this.#selectedId)) {
+      out.write(status);
       if (out.isFull) await out.drain();
       if (clock.isOver()) await pause(clock);
       if (this.#isClosed) return;
@@ -210,27 +197,34 @@ export class Notify {
 
   /** What there is to tell, once. Of a large account the rest comes when it has been looked through (newsCame). */
   take(): string {
-    if (this.#isOverflow) return this.#giveUp();
-    if (this.#areNamesDirty && !this.#isLooking) this.#lookAgain();
-    let text = this.#namesText;
-    this.#namesText = '';
-    let told = 0;
-    for (const mailboxId of this.#dirty) {
-      if (told >= STATUS_AT_ONCE) {
-        this.#schedule();
-        break;
-      }
-      told += 1;
-      this.#dirty.delete(mailboxId);
-      const watched = this.#watched.get(mailboxId);
-      if (watched === undefined) continue;
-      const { dirty } = watched;
-      watched.dirty = 0;
-      // RFC 5465 section 3.1: of the selected mailbox only what SELECTED asks for.
-      if (mailboxId !== this.#selectedId) text += this.#status(mailboxId, watched, dirty, false);
+    try {
+      return this.#take();
+    } catch (error) {
+      // What happened cannot be read: the client learns that it is not told everything any more, and its command is answered.
+      refusalOf(this.#session, error);
+      return this.#giveUp();
     }
+  }
+
+  #take(): string {
+    if (this.#isOverflow) return this.#giveUp();
+    // Under the names that the client knows: a look that takes long tells of others at its end, and the next may begin at once.
+    let text = '';
+    if (this.#hasLooked) text += this.#takeNames();
+    if (this.#areNamesDirty && !this.#isLooking) this.#lookAgain();
+    // What the client does itself is known now; what others do with the same names from here on is news.
+    if (!this.#isUnsure && !this.#isRenaming) this.#ownNames.clear();
+    if (!this.#isLooking) text += this.#takeNames();
     if (this.#entries > 0) text += this.#takeMetadata();
     return this.#isOverflow ? text + this.#giveUp() : text;
+  }
+
+  #takeNames(): string {
+    this.#hasLooked = false;
+    const text = this.#namesText + this.#watches.take(this.#selectedId);
+    this.#namesText = '';
+    if (this.#watches.hasNews) this.#schedule();
+    return text;
   }
 
   /** The client reads slowly: it is told when it has taken what was sent. */
@@ -239,7 +233,7 @@ export class Notify {
     this.#isWaiting = true;
     void this.#session.out.drain().then(() => {
       this.#isWaiting = false;
-      this.#session.newsCame();
+      this.#schedule();
     });
   }
 
@@ -248,14 +242,16 @@ export class Notify {
     this.#stopAccount = null;
     this.#unwatchFolders?.();
     this.#unwatchFolders = null;
-    for (const { stop } of this.#watched.values()) stop();
-    this.#watched.clear();
-    this.#dirty.clear();
-    this.#groups = [];
+    this.#watches.close();
     this.#isClosed = true;
   }
 
   // ── What happens ──
+
+  /** Are the names another than at the last look, or may they be? */
+  get #isUnsure(): boolean {
+    return this.#areNamesDirty || this.#isLooking;
+  }
 
   get #isUtf8(): boolean {
     return this.#session.isUtf8 || this.#session.isRev2;
@@ -285,51 +281,25 @@ export class Notify {
 
   /** Its turn among all sessions that have something to tell. */
   tell(): void {
-    if (this.#session.notify !== this) return;
-    try {
-      this.#session.newsCame();
-    } catch (error) {
-      this.#failed(error);
-    }
-  }
-
-  /** What happened cannot be read: the client learns that it is not told everything any more. */
-  #failed(error: unknown): void {
-    refusalOf(this.#session, error);
-    this.#isOverflow = true;
     if (this.#session.notify === this) this.#session.newsCame();
   }
 
   #accountChanged(announcement: Announcement): void {
     if (announcement.kind === 'mailboxes' || announcement.kind === 'mailboxGone') this.#areNamesDirty = true;
     else if (announcement.kind === 'metadata') {
-      if (announcement.by === this.#session.connection.id || this.#session.hearsMetadata) return;
-      this.#noteEntries(announcement.mailboxId, announcement.entries);
+      if (announcement.by === this.#session.connection.id || this.#session.unasked.hearsMetadata) return;
+      const { mailboxId, entries } = announcement;
+      this.#noteEntries(mailboxId, actsAsOwner(this.#session) ? entries : sharedEntries(entries));
     } else return;
-    this.#schedule();
-  }
-
-  #mailboxChanged(watched: Watched, announcement: Announcement): void {
-    if (announcement.kind !== 'messages') return;
-    let happened = 0;
-    if (announcement.isResync) happened = MESSAGES;
-    else {
-      if (announcement.added.length > 0) happened |= BIT.MESSAGENEW;
-      if (announcement.expunged.length > 0) happened |= BIT.MESSAGEEXPUNGE;
-      if (announcement.flags.length > 0 || announcement.sweep !== undefined) happened |= BIT.FLAGCHANGE;
-    }
-    happened &= watched.events;
-    if (happened === 0) return;
-    watched.dirty |= happened;
-    this.#dirty.add(watched.mailboxId);
     this.#schedule();
   }
 
   #noteEntries(mailboxId: MailboxId, entries: readonly string[]): void {
     const wanted = mailboxId === 0 ? BIT.SERVERMETADATACHANGE : BIT.MAILBOXMETADATACHANGE;
     const entry = this.#names.get(mailboxId);
-    const concerns = (group: EventGroup): boolean => mailboxId === 0 || (entry !== undefined && this.#matches(group, entry));
-    if (!this.#groups.some(({ group, mask }) => (mask & wanted) !== 0 && concerns(group))) return;
+    // A mailbox that has just come to be is known with the next look.
+    const mayConcern = mailboxId === 0 || entry === undefined ? this.#groups.wants(wanted) : this.#groups.of(entry, wanted) !== 0;
+    if (!mayConcern || (mailboxId !== 0 && entry === undefined && !this.#isUnsure)) return;
     const known = this.#metadata.get(mailboxId) ?? new Set();
     for (const entry of entries) {
       if (this.#entries >= ENTRIES_MAX) this.#isOverflow = true;
@@ -344,30 +314,7 @@ export class Notify {
   // ── Which mailboxes ──
 
   *#foreign(): Steps<readonly Place[]> {
-    const needs = ({ group: { mailboxes } }: { group: EventGroup }): boolean =>
-      mailboxes.kind === 'subscribed' || ('names' in mailboxes && mailboxes.names.some((name) => foreignName(this.#session, name) !== null));
-    return this.#groups.some(needs) ? yield* foreignPlacesOf(this.#session) : [];
-  }
-
-  #isNamed(name: string): boolean {
-    return this.#groups.some(
-      ({ group, group: { mailboxes }, mask }) => (mask & MESSAGES) !== 0 && mailboxes.kind === 'mailboxes' && this.#named.get(group)!.has(name),
-    );
-  }
-
-  /** Is this one of the mailboxes that the group means? */
-  #matches(group: EventGroup, { name, isOwn, isSubscribed }: Named): boolean {
-    switch (group.mailboxes.kind) {
-      case 'mailboxes':
-        return this.#named.get(group)!.has(name);
-      case 'subtree':
-        return isAtOrBelow(this.#named.get(group)!, name);
-      case 'subscribed':
-        return isSubscribed;
-      default:
-        // RFC 5465 section 6.3: mail may be filed into any mailbox here, so "inboxes" are all of them.
-        return isOwn;
-    }
+    return this.#groups.meansForeign(this.#session) ? yield* foreignPlacesOf(this.#session) : [];
   }
 
   /** Reads which mailboxes there are, and brings the watches in line with them. */
@@ -376,15 +323,15 @@ export class Notify {
     const accountId = this.#session.account!.id;
     const foreign = yield* this.#foreign();
     const readable = new Map(foreign.filter(({ rights }) => rights.includes('r')).map((place) => [place.row.id, place]));
-    const names = yield* readNames(context.reader, accountId, foreign);
-    const wanted = new Map<MailboxId, { accountId: AccountId; name: string; events: number }>();
+    const rights = ownRights(this.#session);
+    const names = yield* readNames(context.reader, accountId, foreign, rights.includes('l'));
+    const wanted = new Map<MailboxId, Wanted>();
     let looked = 0;
     for (const [id, entry] of names) {
       looked += 1;
       if (looked % STEP === 0) yield;
-      if (!entry.isSelectable || (!entry.isOwn && !readable.has(id))) continue;
-      let events = 0;
-      for (const { group, mask } of this.#groups) if ((mask & MESSAGES) !== 0 && this.#matches(group, entry)) events |= mask & MESSAGES;
+      if (!entry.isSelectable || !(entry.isOwn ? rights.includes('r') : readable.has(id))) continue;
+      const events = this.#groups.of(entry, MESSAGES);
       if (events !== 0) wanted.set(id, { accountId: readable.get(id)?.owner ?? accountId, name: entry.name, events });
     }
     // The client may have asked for something else meanwhile, or be gone.
@@ -394,38 +341,13 @@ export class Notify {
       this.#isOverflow = true;
       return;
     }
+    const known = this.#isStarted ? this.#names : names;
+    this.#isStarted = true;
     this.#names = names;
-    for (const [id, watched] of this.#watched) {
-      if (wanted.get(id)?.name === watched.name && wanted.get(id)?.events === watched.events) wanted.delete(id);
-      else {
-        watched.stop();
-        this.#watched.delete(id);
-      }
-    }
-    for (const [id, { accountId: owner, name, events }] of wanted) {
-      const stop = context.announcements.watchMailbox(owner, id, (announcement) => this.#mailboxChanged(watched, announcement));
-      const watched: Watched = { mailboxId: id, accountId: owner, name, events, dirty: 0, stop };
-      this.#watched.set(id, watched);
-      if (this.#watched.size % STEP !== 0) continue;
-      yield;
-      if (this.#isClosed) return;
-    }
+    yield* this.#watches.follow(wanted, (id) => !known.has(id));
   }
 
   // ── What is said ──
-
-  /** RFC 5465 sections 5.1 to 5.3; `isFirst`: what NOTIFY SET STATUS must say (section 3.1). */
-  #status(mailboxId: MailboxId, { accountId, name, events: wanted }: Watched, events: number, isFirst: boolean): string {
-    const row = this.#session.context.reader.mailboxById(accountId, mailboxId);
-    if (row === null) return '';
-    const items: string[] = [];
-    if ((events & COUNTS) !== 0) items.push(`MESSAGES ${row.exists}`, `UIDNEXT ${row.uidNext}`);
-    if (isFirst || (events & BIT.FLAGCHANGE) !== 0) items.push(`UIDVALIDITY ${row.uidValidity}`);
-    // Who hears of flags is after the number of unseen messages, which new ones change too.
-    if ((wanted & BIT.FLAGCHANGE) !== 0) items.push(`UNSEEN ${row.unseen}`);
-    if (this.#session.isCondstore || (isFirst && (events & BIT.FLAGCHANGE) !== 0)) items.push(`HIGHESTMODSEQ ${Math.max(1, row.highestModseq)}`);
-    return `* STATUS ${formatMailbox(name, this.#isUtf8)} (${items.join(' ')})\r\n`;
-  }
 
   #lookAgain(): void {
     this.#areNamesDirty = false;
@@ -439,12 +361,16 @@ export class Notify {
     found.then(
       (text) => {
         this.#isLooking = false;
+        this.#hasLooked = true;
         this.#namesText += text;
         this.#schedule();
       },
       (error: unknown) => {
         this.#isLooking = false;
-        if (!this.#isClosed) this.#failed(error);
+        if (this.#isClosed) return;
+        refusalOf(this.#session, error);
+        this.#isOverflow = true;
+        this.#schedule();
       },
     );
   }
@@ -460,9 +386,16 @@ export class Notify {
     const now = yield* indexOf(after);
     let text = '';
     let looked = 0;
+    for (const [id, { name }] of after) {
+      looked += 1;
+      if (looked % STEP === 0) yield;
+      // Another mailbox of a name that the client knows: the numbers it knows are those of the one that is gone.
+      if (!before.has(id) && then.entries.has(name)) this.#watches.mark(id, MESSAGES);
+    }
     for (const change of changes) {
       looked += 1;
       if (looked % STEP === 0) yield;
+      if (change.movedId !== null) this.#watches.mark(change.movedId, MESSAGES);
       if (!this.#isOwnChange(change) && this.#isWanted(change, then, now)) text += listLine(now, change, this.#isUtf8);
     }
     return this.#isClosed ? '' : text;
@@ -482,26 +415,23 @@ export class Notify {
     const isSubscribed = change.kind === 'subscription' || isSubscribedIn(then) || isSubscribedIn(now);
     const named = { name: change.name, isOwn: change.isOwn, isSubscribed };
     const formerly = change.oldName === null ? named : { ...named, name: change.oldName };
-    return this.#groups.some(({ group, mask }) => (mask & wanted) !== 0 && (this.#matches(group, named) || this.#matches(group, formerly)));
+    return this.#groups.of(named, wanted) !== 0 || this.#groups.of(formerly, wanted) !== 0;
   }
 
   #takeMetadata(): string {
     let text = '';
     for (const [mailboxId, entries] of this.#metadata) {
-      const name = mailboxId === 0 ? '' : this.#names.get(mailboxId)?.name;
-      if (name === undefined || entries.size === 0) continue;
-      text += `* METADATA ${mailboxId === 0 ? '""' : formatMailbox(name, this.#isUtf8)} ${[...entries].map(formatEntry).join(' ')}\r\n`;
+      const entry = this.#names.get(mailboxId);
+      if (mailboxId !== 0 && entry === undefined && this.#isUnsure) continue;
+      this.#metadata.delete(mailboxId);
+      this.#entries -= entries.size;
+      // Gone, or never one of those that are meant.
+      if (mailboxId !== 0 && (entry === undefined || this.#groups.of(entry, BIT.MAILBOXMETADATACHANGE) === 0)) continue;
+      const name = entry === undefined ? '""' : formatMailbox(entry.name, this.#isUtf8);
+      if (entries.size > 0) text += `* METADATA ${name} ${[...entries].map(formatEntry).join(' ')}\r\n`;
     }
-    this.#metadata.clear();
-    this.#entries = 0;
     return text;
   }
-}
-
-function isAtOrBelow(tops: ReadonlySet<string>, name: string): boolean {
-  if (tops.has(name)) return true;
-  for (let slash = name.lastIndexOf('/'); slash > 0; slash = name.lastIndexOf('/', slash - 1)) if (tops.has(name.slice(0, slash))) return true;
-  return false;
 }
 
 /** Mailbox names among the arguments of a command that changes names. */

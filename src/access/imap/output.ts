@@ -164,7 +164,7 @@ export class Output {
       if (this.#isTls && this.#isWriting) {
         this.#waiters ??= [];
         this.#waiters.push(resolve);
-      } else if (this.#socket.destroyed || this.#socket.writableLength === 0) resolve();
+      } else if (this.#ends || this.#socket.destroyed || this.#socket.writableLength === 0) resolve();
       // The callback of an empty write comes after all writes before it, also when they fail.
       else this.#socket.write('', () => resolve());
     });

@@ -79,9 +79,10 @@ export function inSlices<T>(steps: Steps<T>, clock: SliceClock = new SliceClock(
 async function goOn<T>(steps: Steps<T>, clock: SliceClock): Promise<T> {
   for (;;) {
     await pause(clock);
-    while (!clock.isOver()) {
+    // One step at least, however long the machine has stood still meanwhile.
+    do {
       const step = steps.next();
       if (step.done === true) return step.value;
-    }
+    } while (!clock.isOver());
   }
 }

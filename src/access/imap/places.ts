@@ -39,7 +39,7 @@ function ownPlace(session: Viewer, row: MailboxRow, name: string): Place {
   return { row, name, owner: row.accountId, isOwn: session.account!.visitorRights === undefined, rights: ownRights(session) };
 }
 
-export function may(place: Place, right: Right): boolean {
+export function may(place: Pick<Place, 'isOwn' | 'rights'>, right: Right): boolean {
   return place.isOwn || place.rights.includes(right);
 }
 
@@ -92,7 +92,8 @@ export function maySee(session: Viewer, owner: Account): boolean {
 
 /**
  * What the rows of a mailbox's list give to an account: those of its names together, less what rows with "-" take away (RFC 4314 section 2).
- * Visitors are "anyone", but not "authenticated", and have nowhere more than at home.
+ * Visitors are "anyone", but neither "authenticated" nor the user whose account is open to them: who shares a mailbox with that user does
+ * not share it with everybody. They have nowhere more than at home.
  */
 export function rightsFor(account: Pick<Account, 'login' | 'visitorRights'>, rows: Iterable<readonly [identifier: string, rights: string]>): string {
   const { login, visitorRights } = account;
@@ -101,8 +102,9 @@ export function rightsFor(account: Pick<Account, 'login' | 'visitorRights'>, row
   for (const [identifier, rights] of rows) {
     const isNegative = identifier.startsWith('-');
     const name = isNegative ? identifier.slice(1) : identifier;
-    if (name !== login && name !== 'anyone' && (name !== 'authenticated' || visitorRights !== undefined)) continue;
+    if (name !== 'anyone' && name !== 'authenticated' && name !== login) continue;
     if (isNegative) taken += rights;
+    else if (visitorRights !== undefined && name !== 'anyone') continue;
     else given += rights;
   }
   if (given === '') return '';

@@ -5,11 +5,11 @@
 import type { Account } from '../../ports.ts';
 import { MAILBOXES_MAX } from '../../store/operations/mailbox.ts';
 import { formatMailbox, imapString } from '../../wire/imap/format.ts';
-import { NO_MAILBOX } from './acl-check.ts';
+import { NO_MAILBOX, NO_RIGHT } from './acl-check.ts';
 import { foreignPlacesOf } from './foreign-places.ts';
 import { countMailboxes } from './own-mailboxes.ts';
 import { inSlices } from './pace.ts';
-import { findPlace, isSharedAccount, may, maySee } from './places.ts';
+import { findPlace, isSharedAccount, may, maySee, ownRights } from './places.ts';
 import type { ImapSession } from './session.ts';
 
 const OWN_ROOT = 'User quota';
@@ -18,6 +18,8 @@ const UNIT = 1024;
 
 export function getQuota(session: ImapSession, root: string): string | Promise<string> {
   if (root !== OWN_ROOT) return getSharedQuota(session, root);
+  // Usage tells of messages: it takes the right to read them (section 6), which visitors may lack.
+  if (!ownRights(session).includes('r')) return NO_RIGHT;
   session.out.write(quotaLine(session, session.account!, OWN_ROOT));
   return 'OK GETQUOTA completed';
 }
@@ -31,9 +33,10 @@ async function getSharedQuota(session: ImapSession, root: string): Promise<strin
 
 export function getQuotaRoot(session: ImapSession, name: string): string {
   const place = findPlace(session, name);
-  // Usage tells of messages: it takes the right to read them (section 6). A name that is not there may be made in the own account.
+  // A name that is not there may be made in the own account.
   const isOwn = place === null || place.owner === session.account!.id;
-  const owner = isOwn ? session.account! : may(place, 'r') ? session.context.directory.account(place.owner) : null;
+  const mayRead = place === null ? ownRights(session).includes('r') : may(place, 'r');
+  const owner = !mayRead ? null : isOwn ? session.account! : session.context.directory.account(place.owner);
   const shown = formatMailbox(place?.name ?? name, session.isUtf8 || session.isRev2);
   if (place === null ? sharedName(session, name) : !may(place, 'l') && !may(place, 'r')) return NO_MAILBOX;
   if (owner === null || (!isOwn && !isSharedAccount(session, owner.login))) {

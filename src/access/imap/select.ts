@@ -60,8 +60,8 @@ function opened(
     return '';
   }
   // What the store had when the name was looked up must be told: the client may have heard of it already, by STATUS or elsewhere.
-  if (!isAwaited && view.loading === null && view.highestModseq < place.row.highestModseq)
-    return view.reach(place.row.highestModseq).then(() => opened(session, view, place, { name: given, qresync }, isExamine, true));
+  if (!isAwaited && view.highestModseq < place.row.highestModseq)
+    return (view.loading ?? view.reach(place.row.highestModseq)).then(() => opened(session, view, place, { name: given, qresync }, isExamine, true));
   const isReadOnly = isExamine || mayChangeNothing(place);
   const selected = new Selected(view, place.name, isReadOnly, place);
   session.enterSelected(selected);

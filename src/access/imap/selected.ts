@@ -47,8 +47,12 @@ export class Selected {
   #recentTold = 0;
   /** Up to here the client was told everything, when it was last told everything. */
   #levelModseq: number;
+  /** Flags have changed that the client did not want to hear of (NOTIFY): it stays where it was before them until it opens the mailbox again. */
+  #isKeptFromFlags = false;
   /** The last updates() told removals. */
   hasToldRemovals = false;
+  /** The last updates() told anything. */
+  hasTold = false;
 
   constructor(view: MailboxView, name: string, isReadOnly: boolean, place: Place | null = null) {
     this.view = view;
@@ -124,6 +128,8 @@ export class Selected {
     this.#phantoms = Math.max(0, this.count - view.count);
     this.count = view.count;
     this.#markTold();
+    // How many are recent is told with the next updates.
+    if (!this.isReadOnly && view.recentUid < view.uidNext) this.#version -= 1;
     if (this.#phantoms === 0) return;
     this.#isHoldingBack = true;
     this.#removals = view.removals - 1;
@@ -139,12 +145,12 @@ export class Selected {
    * What HIGHESTMODSEQ may be said to a client now: it knows of every change up to there (RFC 7162 section 6). Never 0.
    */
   get levelModseq(): number {
-    return this.isCurrent ? this.view.highestModseq : this.#levelModseq;
+    return this.isCurrent && !this.#isKeptFromFlags ? this.view.highestModseq : this.#levelModseq;
   }
 
   /** Has the client seen a modseq that is above something it has not been told of? It must hear levelModseq then (RFC 7162 section 3.2). */
   get isAheadOfLevel(): boolean {
-    return !this.isCurrent || this.view.newestModseq > this.view.highestModseq;
+    return !this.isCurrent || this.#isKeptFromFlags || this.view.newestModseq > this.view.highestModseq;
   }
 
   /** Tells of a uid whether its flags changed without the client having been told. `isOwn`: changes that it made and knows. */
@@ -192,22 +198,26 @@ export class Selected {
    */
   updates(flavour: number, own: OwnChanges | null): string | Buffer {
     this.hasToldRemovals = false;
+    this.hasTold = false;
     if (this.isCurrent) return '';
     const { view } = this;
     if ((flavour & FLAVOUR.expunge) !== 0) this.hasToldRemovals = this.#removals !== view.removals;
     const key = this.isReadOnly ? flavour | READ_ONLY : flavour;
-    const isPlain = own === null && this.recents === null && this.place === null && !this.#isHoldingBack;
+    const hearsAll = (flavour & FLAVOUR.noFlags) === 0 && !this.#isHoldingBack;
+    const isPlain = own === null && this.recents === null && this.place === null && hearsAll;
     if (isPlain) {
       const known = view.lastUpdate;
       if (known !== null && this.#matches(known, key)) {
         this.#follow();
         if (known.text === '') return '';
+        this.hasTold = true;
         known.bytes ??= Buffer.from(known.text, 'latin1');
         return known.bytes;
       }
     }
     const from = { fromVersion: this.#version, fromChange: this.#cursor, fromUids: this.uids, fromCount: this.count, keywordsTold: this.#keywordsTold };
     const text = this.#format(flavour, own);
+    this.hasTold = text !== '';
     if (isPlain && !this.#isHoldingBack) view.lastUpdate = { ...from, toVersion: view.version, flavour: key, text, bytes: null };
     return text;
   }
@@ -239,7 +249,7 @@ export class Selected {
     this.#version = view.version;
     this.#cursor = view.changesFrom + view.changes.length;
     this.#toldModseq = view.highestModseq;
-    if (!this.#isHoldingBack) this.#levelModseq = view.highestModseq;
+    if (!this.#isHoldingBack && !this.#isKeptFromFlags) this.#levelModseq = view.highestModseq;
   }
 
   #format(flavour: number, own: OwnChanges | null): string {
@@ -266,7 +276,10 @@ export class Selected {
       if (this.tellRecent() !== before) text += `* ${this.#recentTold} RECENT\r\n`;
     }
     if (this.hasNewKeywords) text += this.flagLines();
-    if ((flavour & FLAVOUR.noFlags) === 0) text += this.#flagChanges(flavour, lastTold, own);
+    const hearsFlags = (flavour & FLAVOUR.noFlags) === 0;
+    const changes = hearsFlags || !this.#isKeptFromFlags ? this.#flagChanges(flavour, lastTold, own) : '';
+    if (hearsFlags) text += changes;
+    else if (changes !== '') this.#isKeptFromFlags = true;
     this.#markTold();
     return text;
   }

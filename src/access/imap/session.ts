@@ -21,8 +21,6 @@ import { lookAtFolders } from './folders.ts';
 import { hiddenFor } from './hidden.ts';
 import { idleLine } from './idle.ts';
 import { Input } from './input.ts';
-import { annotatedForeign } from './metadata.ts';
-import { MetadataNews } from './metadata-news.ts';
 import type { Notify } from './notify.ts';
 import { Output } from './output.ts';
 import { isTurnOver } from './pace.ts';
@@ -31,7 +29,8 @@ import { OwnChanges } from './own-changes.ts';
 import type { Selected } from './selected.ts';
 import type { ImapSettings } from './settings.ts';
 import { Shared } from './shared.ts';
-import { tellLevel, tellUpdates, withLevel } from './tell-updates.ts';
+import { claimRecent, tellUpdates, withLevel } from './tell-updates.ts';
+import { Unasked } from './unasked.ts';
 import type { Idler } from './view.ts';
 
 export type State = 'notAuthenticated' | 'authenticated' | 'selected';
@@ -100,7 +99,7 @@ export class ImapSession implements Session, Idler {
   idleTag = '';
   loginFailures = 0;
   readonly input: Input;
-  #metadata: MetadataNews | null = null;
+  readonly unasked: Unasked;
   #unwatchLogin: (() => void) | null = null;
   #mode: Mode = 'commands';
   #isBusy = false;
@@ -125,6 +124,7 @@ export class ImapSession implements Session, Idler {
     this.context = shared.context;
     this.out = new Output(connection.socket, connection.tls !== null);
     this.input = new Input(this);
+    this.unasked = new Unasked(this);
     this.#startedAt = idle.now;
     this.#lastInput = idle.now;
     this.deadline = idle.now + this.context.settings()['imap.loginTimeout'];
@@ -177,7 +177,7 @@ export class ImapSession implements Session, Idler {
         this.bye('Server is shutting down');
         return;
       }
-      if (this.notify?.hasNewMessages === true && this.#maySpeak) {
+      if (this.notify?.hasNewMessages === true && this.maySpeak) {
         const { notify } = this;
         this.#step(() => notify.sendNewMessages());
         continue;
@@ -194,7 +194,7 @@ export class ImapSession implements Session, Idler {
       }
       const event = reader.next();
       if (event === null) {
-        if (this.notify !== null && this.#push()) continue;
+        if (this.notify !== null && this.unasked.push()) continue;
         break;
       }
       this.#event(event);
@@ -319,6 +319,7 @@ export class ImapSession implements Session, Idler {
 
   runCommand(tag: string, cursor: Cursor): void {
     let updates: Updates = 'none';
+    cursor.isUtf8 = this.isUtf8 || this.isRev2;
     try {
       let verb = HTTP_METHODS.has(tag) ? '' : cursor.word();
       if (verb === 'UID') {
@@ -342,8 +343,9 @@ export class ImapSession implements Session, Idler {
         return;
       }
       const loading = this.selected?.view.loading ?? null;
-      if (loading !== null && command.from === SELECTED) {
-        this.#holdUntil(loading, cursor);
+      // ENABLE changes how is told what went away while the mailbox was read.
+      if (loading !== null && (command.from === SELECTED || verb === 'ENABLE')) {
+        this.#holdUntil(loading, verb, cursor);
         return;
       }
       updates = command.updates;
@@ -380,12 +382,15 @@ export class ImapSession implements Session, Idler {
   }
 
   /** A command that needs the messages of a large mailbox waits until it has been read. */
-  #holdUntil(loading: Promise<void>, cursor: Cursor): void {
+  #holdUntil(loading: Promise<void>, verb: string, cursor: Cursor): void {
     const held = Buffer.from(cursor.bytes);
     const next = (): void => {
       this.#isBusy = false;
       if (this.isClosed) return;
-      this.#command(held);
+      // Messages that nobody saw yet are shown as \Recent by the command already.
+      if (!this.isRev2 && this.selected?.view.isGone === false) claimRecent(this);
+      if (verb === 'ENABLE') this.tellUpdates(true);
+      if (!this.isClosed) this.#command(held);
       if (this.#isBusy) this.#flush();
       else this.pump();
     };
@@ -504,7 +509,7 @@ export class ImapSession implements Session, Idler {
       if (updates !== 'none') {
         this.notify?.commandEnds(text);
         this.tellUpdates(updates === 'all');
-        this.#tellMetadata();
+        this.unasked.tellMetadata();
         if (this.notify !== null) this.out.write(this.notify.take());
       }
       said = withLevel(this, text);
@@ -517,36 +522,6 @@ export class ImapSession implements Session, Idler {
 
   tellUpdates(withExpunge: boolean): void {
     tellUpdates(this, withExpunge, this.#own);
-  }
-
-  /** Is the client told of annotations, whatever NOTIFY says? */
-  get hearsMetadata(): boolean {
-    return this.#metadata !== null;
-  }
-
-  #tellMetadata(): void {
-    const text = this.#metadata?.take(this.isUtf8 || this.isRev2) ?? '';
-    if (text !== '' && !this.isClosed) this.out.write(text);
-  }
-
-  /** ENABLE METADATA: the client hears of what others change. False: it did before. */
-  watchMetadata(): boolean {
-    if (this.#metadata !== null || this.account === null) return false;
-    const { announcements, reader } = this.context;
-    this.#metadata = new MetadataNews(
-      announcements,
-      reader,
-      this.account.id,
-      this.connection.id,
-      () => {
-        if (this.isClosed || this.#mode !== 'idle' || this.out.isFull) return;
-        this.#tellMetadata();
-        this.out.flush();
-      },
-      (owner, id) => annotatedForeign(this, owner, id),
-      this.shared.news,
-    );
-    return true;
   }
 
   /** The client has been told of this flag change of its own. */
@@ -636,7 +611,7 @@ export class ImapSession implements Session, Idler {
     this.#lastNotice = idle.now;
     this.deadline = Math.min(this.deadline, idle.now + this.context.settings()['imap.idleNotice']);
     this.listen();
-    this.#tellMetadata();
+    this.unasked.tellMetadata();
   }
 
   endIdle(): void {
@@ -684,50 +659,29 @@ export class ImapSession implements Session, Idler {
   }
 
   #forgetLogin(): void {
-    this.#metadata?.close();
-    this.#metadata = null;
+    this.unasked.close();
     this.notify?.close();
     this.notify = null;
     this.#unwatchLogin?.();
     this.#unwatchLogin = null;
   }
 
+  get isInIdle(): boolean {
+    return this.#mode === 'idle';
+  }
+
   /** Between commands, or in IDLE: what is said now stands in no command's way. */
-  get #maySpeak(): boolean {
+  get maySpeak(): boolean {
     return !this.isClosed && !this.#isBusy && this.#flight.isEmpty && (this.#mode === 'idle' || this.#mode === 'commands');
   }
 
   viewChanged(): void {
-    if (this.notify !== null) this.newsCame();
-    // A client that does not read gets everything at once when it does.
-    else if (this.#maySpeak && !this.out.isFull) {
-      this.tellUpdates(true);
-      tellLevel(this);
-      this.out.flush();
-    }
+    this.unasked.viewChanged();
   }
 
   /** There is something to be told without having been asked (NOTIFY). */
   newsCame(): void {
-    if (!this.#maySpeak) return;
-    if (this.out.isFull) this.notify?.waitForClient();
-    else this.pump();
-  }
-
-  /** Tells what NOTIFY asked for. True: new messages are to be fetched now. */
-  #push(): boolean {
-    const { notify } = this;
-    if (notify === null || !this.#maySpeak) return false;
-    if (this.out.isFull) {
-      notify.waitForClient();
-      return false;
-    }
-    if (this.#mode === 'idle' || notify.pushesSelected) {
-      this.tellUpdates(this.#mode === 'idle' || !notify.isDelayed);
-      tellLevel(this);
-    }
-    this.out.write(notify.take());
-    return notify.hasNewMessages;
+    this.unasked.newsCame();
   }
 
   // ── The end ──
@@ -752,8 +706,7 @@ export class ImapSession implements Session, Idler {
     if (now - this.#lastNotice >= settings['imap.idleNotice']) {
       this.#lastNotice = now;
       if (!this.out.isFull) {
-        this.tellUpdates(true);
-        this.#tellMetadata();
+        this.unasked.tellAll();
         this.out.write('* OK Still here\r\n');
         this.out.flush();
       }

@@ -61,6 +61,46 @@ test('a change by another session in between is told in spite of .SILENT', async
   assert.match(text, /a OK STORE completed\r\n$/);
 });
 
+test('a change of nothing tells no mod-sequence with .SILENT', async () => {
+  const made = server();
+  const client = await made.client('INBOX');
+  await client.exchange('a ENABLE CONDSTORE\r\n');
+  await client.exchange('b STORE 1:* +FLAGS.SILENT (\\Seen)\r\n');
+  await talk(client, 'C: c STORE 1:* +FLAGS.SILENT (\\Seen)\nS: c OK STORE completed');
+});
+
+test('a change by another session is told in spite of .SILENT when the mailbox is being read again', async () => {
+  const made = server();
+  const client = await made.client('INBOX');
+  const { sweep } = made.store;
+  made.store.sweep = async (...args) => {
+    made.store.announceResync(made.inbox);
+    await made.store.flags(1, made.inbox, [3], 'add', FLAG.draft, []);
+    return sweep.apply(made.store, args);
+  };
+  const text = await client.exchange('a STORE 1:* +FLAGS.SILENT (\\Flagged)\r\n');
+  assert.match(text + (await client.exchange('b NOOP\r\n')), /\* 3 FETCH \(FLAGS \(\\Flagged \\Draft\)\)\r\n/);
+});
+
+test('a change by another session between two pages of a STORE is told in spite of .SILENT', async () => {
+  const made = new TestServer();
+  const last = 10_040;
+  for (let i = 0; i < last; i += 1) made.store.deliver(made.inbox, 'Subject: x\r\n\r\n');
+  made.store.claimRecent(1, made.inbox, last + 1);
+  const client = await made.client('INBOX');
+  const { sweep } = made.store;
+  let pages = 0;
+  made.store.sweep = async (...args) => {
+    pages += 1;
+    const result = await sweep.apply(made.store, args);
+    if (pages === 1) await made.store.flags(1, made.inbox, [last], 'add', FLAG.draft, []);
+    return result;
+  };
+  const text = await client.exchange('a STORE 1:* +FLAGS.SILENT (\\Flagged)\r\n');
+  assert.equal(pages, 2);
+  assert.match(text, new RegExp(`\\* ${last} FETCH \\(FLAGS \\(\\\\Flagged \\\\Draft\\)\\)\r\n`));
+});
+
 test('messages that are gone by the time are a NO for sequence numbers, and passed over by UID', async () => {
   for (const [command, end] of [
     ['STORE', 'NO [EXPUNGEISSUED] Some of the messages no longer exist'],

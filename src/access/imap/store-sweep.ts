@@ -32,30 +32,39 @@ export function isSweep(session: ImapSession, selected: Selected, ranges: Ranges
 /** Positions in the client's numbering, in `ranges`. Answers whether some of the messages no longer exist. */
 export async function sweep(session: ImapSession, selected: Selected, ranges: Ranges, args: SweepArguments): Promise<boolean> {
   const total = countOfRanges(ranges);
+  const count: Changes = { before: selected.view.changesSoFar, own: 0 };
   let hasGone = false;
   for (let done = 0; done < total && !session.isClosed; done += PAGE_MESSAGES) {
     const page = sliceOfRanges(ranges, done, done + PAGE_MESSAGES - 1);
-    if (await sweepPage(session, selected, page, args)) hasGone = true;
+    if (await sweepPage(session, selected, page, args, count)) hasGone = true;
   }
   return hasGone;
 }
 
-async function sweepPage(session: ImapSession, selected: Selected, page: Ranges, args: SweepArguments): Promise<boolean> {
+/** Flag changes of the view before the first page, and how many this STORE has made since. */
+interface Changes {
+  readonly before: number;
+  own: number;
+}
+
+async function sweepPage(session: ImapSession, selected: Selected, page: Ranges, args: SweepArguments, count: Changes): Promise<boolean> {
   const { view } = selected;
   const uids = page.map((position) => selected.uids[position]!);
-  const changesBefore = view.changesSoFar;
   const { changed, modseq } = await session.context.writer.sweep(view.accountId, view.mailboxId, uids, args.mode, args.bits);
   if (changed > 0) {
     const [and, or] = args.mode === 'add' ? [-1, args.bits] : [~args.bits, 0];
+    // Else the messages are read as they are now, and what others changed before it cannot be told from it.
+    const isAnnounced = view.highestModseq >= modseq;
     view.catchUpWith({ ranges: uids, and, or, modseq });
-    // With .SILENT the client can tell what the flags are now only if nobody else changed any meanwhile (RFC 9051 section 6.4.6).
-    if (!args.isSilent || view.changesSoFar - changesBefore === changed) session.tellOwnSweep(modseq);
+    count.own += changed;
+    // With .SILENT the client can tell what the flags are now only if nobody else changed any since the first page (RFC 9051 section 6.4.6).
+    if (!args.isSilent || (isAnnounced && view.changesSoFar - count.before === count.own)) session.tellOwnSweep(modseq);
   }
   if (selected.hasNewKeywords && !args.isSilent) session.out.write(selected.flagLines());
-  return answer(session, selected, page, args, modseq);
+  return answer(session, selected, page, args, changed === 0 ? Number.POSITIVE_INFINITY : modseq);
 }
 
-/** One line for each message, or with .SILENT for each whose modseq must be told (RFC 7162 section 3.1.3). */
+/** One line for each message, or with .SILENT for each whose modseq must be told (RFC 7162 section 3.1.3): those from `modseq` on. */
 async function answer(session: ImapSession, selected: Selected, page: Ranges, args: SweepArguments, modseq: number): Promise<boolean> {
   const { view, uids } = selected;
   const { out, isCondstore, isUidOnly } = session;

@@ -1,6 +1,7 @@
 /** What a session says of its selected mailbox without having been asked: changes, and up to where they have been told. */
 import { contextsOf } from './context.ts';
 import type { OwnChanges } from './own-changes.ts';
+import { refusalOf } from './refusal.ts';
 import { mayNow } from './rights-now.ts';
 import { FLAVOUR, type Selected } from './selected.ts';
 import type { ImapSession } from './session.ts';
@@ -11,10 +12,21 @@ export function mayReadSelected(session: ImapSession): boolean {
   return selected === null || selected.place === null || mayNow(session, selected, 'r');
 }
 
-/** `own`: flag changes of the running command, which it has answered itself. Says BYE when the mailbox is gone. */
+/**
+ * `own`: flag changes of the running command, which it has answered itself. Says BYE when the mailbox is gone. What cannot be read now is told
+ * the next time: a command is answered whatever else there is to say, and who is in IDLE stays there.
+ */
 export function tellUpdates(session: ImapSession, withExpunge: boolean, own: OwnChanges | null): void {
-  const { selected, notify } = session;
+  const { selected } = session;
   if (selected === null) return;
+  try {
+    tellOf(session, selected, withExpunge, own);
+  } catch (error) {
+    refusalOf(session, error);
+  }
+}
+
+function tellOf(session: ImapSession, selected: Selected, withExpunge: boolean, own: OwnChanges | null): void {
   if (selected.view.isGone) {
     session.bye('The selected mailbox was deleted or renamed');
     return;
@@ -22,7 +34,7 @@ export function tellUpdates(session: ImapSession, withExpunge: boolean, own: Own
   if (!mayReadSelected(session)) return;
   const contexts = contextsOf(selected);
   contexts?.beforeUpdates();
-  if (!selected.isCurrent && notify?.isSilent !== true) bringLevel(session, selected, withExpunge, own);
+  if (!selected.isCurrent && session.notify?.isSilent !== true) bringLevel(session, selected, withExpunge, own);
   contexts?.afterUpdates();
 }
 
@@ -55,6 +67,16 @@ export function claimRecent(session: ImapSession): void {
   });
 }
 
+/** The same as mayReadSelected() where nothing can be refused: what cannot be found out is not permitted. */
+function mayTell(session: ImapSession): boolean {
+  try {
+    return mayReadSelected(session);
+  } catch (error) {
+    refusalOf(session, error);
+    return false;
+  }
+}
+
 /**
  * A client that resynchronises takes the highest modseq it was shown for the one up to which it knows everything: where that is
  * not so, because something must not be told yet, it is told better (RFC 7162 section 3.2). And removals have no modseq of their
@@ -62,8 +84,9 @@ export function claimRecent(session: ImapSession): void {
  */
 function level(session: ImapSession): string {
   const { selected } = session;
-  if (!session.isQresync || selected === null || !(selected.hasToldRemovals || selected.isAheadOfLevel) || !mayReadSelected(session)) return '';
+  if (!session.isQresync || selected === null || !(selected.hasToldRemovals || selected.isAheadOfLevel) || !mayTell(session)) return '';
   selected.hasToldRemovals = false;
+  selected.hasTold = false;
   return `[HIGHESTMODSEQ ${selected.levelModseq}]`;
 }
 
@@ -71,7 +94,9 @@ function writeLevel(session: ImapSession, code: string): void {
   session.out.write(`* OK ${code} Changes up to there have been told\r\n`);
 }
 
+/** Behind what was told without having been asked. What else the client is shown, it looks at with the next tagged response (RFC 7162 section 6). */
 export function tellLevel(session: ImapSession): void {
+  if (session.selected?.hasTold !== true) return;
   const code = level(session);
   if (code !== '') writeLevel(session, code);
 }

@@ -13,6 +13,7 @@ import { linksOf } from './thread-links.ts';
 import { type Threaded, threadReferences, threadRefs, type ThreadSubjects } from './thread-references.ts';
 import { threadOrderedSubject } from './thread-subjects.ts';
 import { type ThreadTree, writeThreads } from './thread-tree.ts';
+import type { MailboxView } from './view.ts';
 
 export async function thread(session: ImapSession, args: ThreadArguments, isUid: boolean, tag: string): Promise<string> {
   const selected = session.selected!;
@@ -27,12 +28,13 @@ export async function thread(session: ImapSession, args: ThreadArguments, isUid:
   const uids = Uint32Array.from(found, (position) => selected.uids[position]!);
   const choose = (keys: MailboxKeys): TextColumn[] => (args.algorithm === 'REFS' ? [] : [keys.column('subject', comparatorOf(session))]);
   const keys = await keysFor(session.context.reader, selected.view, uids, choose, clock);
+  if (session.isClosed) return '';
   // Messages that are gone from the store are left out.
   const known = keys.indexes(uids);
   const places: number[] = [];
   for (let i = 0; i < known.length; i += 1) if (known[i] !== -1) places.push(i);
   const indexes = Int32Array.from(places, (place) => known[place]!);
-  const tree = await treeBy(session, args, keys, indexes, clock);
+  const tree = await treeBy(session, selected.view, args, keys, indexes, clock);
   if (session.isClosed) return '';
   if (clock.isOver()) await pause(clock);
   session.out.write(tree.roots.length === 0 ? '* THREAD' : '* THREAD ');
@@ -42,7 +44,14 @@ export async function thread(session: ImapSession, args: ThreadArguments, isUid:
   return 'OK THREAD completed';
 }
 
-async function treeBy(session: ImapSession, { algorithm }: ThreadArguments, keys: MailboxKeys, indexes: Int32Array, clock: SliceClock): Promise<ThreadTree> {
+async function treeBy(
+  session: ImapSession,
+  view: MailboxView,
+  { algorithm }: ThreadArguments,
+  keys: MailboxKeys,
+  indexes: Int32Array,
+  clock: SliceClock,
+): Promise<ThreadTree> {
   const count = indexes.length;
   const { values } = keys.numbers.date;
   const dates = Float64Array.from(indexes, (index) => values[index]!);
@@ -52,7 +61,7 @@ async function treeBy(session: ImapSession, { algorithm }: ThreadArguments, keys
     isReply: (message) => column.replies[indexes[message]!] === 1,
   };
   if (algorithm === 'ORDEREDSUBJECT') return threadOrderedSubject(count, dates, subjects, clock);
-  const links = await linksOf(session.context, session.selected!.view, keys, clock);
+  const links = await linksOf(session.context, view, keys, clock);
   const threaded: Threaded = { count, indexes, dates, links };
   return algorithm === 'REFS' ? threadRefs(threaded, clock) : threadReferences(threaded, subjects, clock);
 }

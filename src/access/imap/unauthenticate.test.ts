@@ -18,7 +18,7 @@ test('UNAUTHENTICATE goes back to where the connection began: nothing of the log
   assert.doesNotMatch(answer, /\* LIST/);
   const { session } = client;
   assert.deepEqual(
-    [session.isCondstore, session.isQresync, session.isUtf8, session.isUidOnly, session.isRev2, session.hearsMetadata, session.notify],
+    [session.isCondstore, session.isQresync, session.isUtf8, session.isUidOnly, session.isRev2, session.unasked.hearsMetadata, session.notify],
     [false, false, false, false, false, false, null],
   );
 });

@@ -101,7 +101,8 @@ function authorized(session: ImapSession, url: ImapUrl): OpenUrl | null {
   if (expiresAt !== null && expiresAt <= session.context.now()) return null;
   if (url.partial !== null && !has(session, 'URL-PARTIAL')) return null;
   const { login, visitorRights } = session.account!;
-  if (!mayUse(auth.access, login, settings['imap.urlauthSubmitters'], visitorRights === undefined ? '' : login)) return null;
+  const isVisitor = visitorRights !== undefined;
+  if (!mayUse(auth.access, login, isVisitor ? [] : settings['imap.urlauthSubmitters'], isVisitor ? login : '')) return null;
   const owner = directory.accountByLogin(server.user);
   if (owner === null || owner.isDisabled) return null;
   const place = urlPlace(session, owner, url, '');

@@ -110,3 +110,66 @@ test('after it, or with IMAP4rev2, local parts of addresses are UTF-8, so that a
     assert.match(said, /\(\(NIL NIL "用户" "example\.org"\)\(NIL NIL "anna" "example\.org"\)\)/);
   }
 });
+
+test('strings that are not UTF-8 are refused with BAD once a client has said that its are (RFC 6855 section 3)', async () => {
+  for (const name of ['UTF8=ACCEPT', 'IMAP4rev2']) {
+    const client = await reader();
+    await client.exchange(`a ENABLE ${name}\r\n`);
+    for (const command of [
+      'SEARCH SUBJECT "\xc3"',
+      'SEARCH SUBJECT "a\\"\xe9"',
+      'SEARCH SUBJECT {1+}\r\n\xc3',
+      'SEARCH CHARSET UTF-8 OR SEEN SUBJECT {1+}\r\n\xc3',
+      'SEARCH CHARSET ISO-8859-1 SUBJECT "Gr\xfc\xdfe"',
+      'SORT (SUBJECT) UTF-8 SUBJECT "\xed\xa0\x80"',
+      'THREAD REFS US-ASCII TEXT "\xf4\x90\x80\x80"',
+      'ESEARCH IN (mailboxes "\xc3") ALL',
+      'CREATE "a\xc3"',
+      'LIST "" "\xc0\xaf"',
+      'LIST "\xff" *',
+      'STATUS {2+}\r\na\xc3 (MESSAGES)',
+      'SETMETADATA INBOX (/private/comment "\xc3")',
+      'SETACL INBOX "\xc3" lr',
+      'ID ("name" "\xc3")',
+      'APPEND "a\xc3" {2+}\r\nhi',
+      'APPEND "a\xc3" CATENATE (URL "/INBOX/;UID=1")',
+      'NOTIFY SET (mailboxes "\xc3" (MessageNew MessageExpunge))',
+    ])
+      assert.match(await client.exchange(Buffer.from(`b ${command}\r\n`, 'latin1')), /^b BAD/m, command);
+    // The line that ends IDLE is a command like any other.
+    await client.exchange('c IDLE\r\n');
+    assert.match(await client.exchange(Buffer.from('d SEARCH SUBJECT "\xc3"\r\n', 'latin1')), /^c OK .*\r\nd BAD/m);
+  }
+});
+
+test('what is no text, and what is in another charset, need not be UTF-8', async () => {
+  const client = await reader();
+  await client.exchange('a ENABLE UTF8=ACCEPT\r\n');
+  for (const [command, answer] of [
+    ['b SEARCH CHARSET ISO-8859-1 SUBJECT {5+}\r\nGr\xfc\xdfe', /^\* SEARCH 1\r\nb OK/m],
+    ['c SORT (SUBJECT) ISO-8859-1 SUBJECT {5+}\r\nGr\xfc\xdfe', /^\* SORT 1\r\nc OK/m],
+    // The charset was that command's.
+    ['d SEARCH SUBJECT {5+}\r\nGr\xfc\xdfe', /^d BAD/m],
+    ['e SETMETADATA INBOX (/private/comment {2+}\r\n\xc3\xff)', /^e OK/m],
+    ['f GETMETADATA INBOX /private/comment', /\{2\}\r\n\xc3\xff\)\r\nf OK/],
+    ['g APPEND INBOX {2+}\r\n\xc3\xff', /^g OK/m],
+    ['h APPEND INBOX UTF8 (~{2+}\r\n\xc3\xff)', /^h OK/m],
+    ['i APPEND INBOX CATENATE (TEXT {1+}\r\n\xff URL "/INBOX/;UID=2")', /^i OK/m],
+  ] as const)
+    assert.match(await client.exchange(Buffer.from(`${command}\r\n`, 'latin1')), answer, command);
+});
+
+test('before ENABLE any bytes are taken, as clients of old send them', async () => {
+  const client = await reader();
+  assert.match(await client.exchange(Buffer.from('a SEARCH SUBJECT "\xc3"\r\n', 'latin1')), /^\* SEARCH\r\na OK/m);
+});
+
+test('no new mailbox has control characters or separators of lines in its name (RFC 6855 section 3)', async () => {
+  const client = await reader();
+  await client.exchange('a ENABLE UTF8=ACCEPT\r\n');
+  for (const char of ['\u0080', '\u0085', '\u009f', '\u2028', '\u2029', '\u007f']) {
+    assert.match(await client.exchange(`b CREATE "a${char}b"\r\n`), /^b NO \[CANNOT\]/m);
+    assert.match(await client.exchange(`c RENAME INBOX "a${char}b"\r\n`), /^c NO \[CANNOT\]/m);
+  }
+  assert.match(await client.exchange('d CREATE "a\u00a0b"\r\n'), /^d OK/m);
+});

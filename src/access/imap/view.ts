@@ -77,6 +77,7 @@ export class MailboxView {
   /** Those who selected the mailbox before it was read. Told when it has been, before anything that happened meanwhile is applied. */
   readonly early = new Set<{ settle(): void }>();
   readonly #uidNextAtStart: number;
+  #isAbandoned = false;
   /** Each different list of keywords that messages have; '' first. Another array when they are numbered anew. */
   keywordTexts: string[] = [''];
   readonly #keywordIds = new Map<string, number>([['', 0]]);
@@ -120,10 +121,29 @@ export class MailboxView {
 
   async #loadRest(clock: SliceClock): Promise<void> {
     await pause(clock);
-    while (!this.#readPage()) if (clock.isOver()) await pause(clock);
+    try {
+      while (!this.#isAbandoned && !this.#readPage()) if (clock.isOver()) await pause(clock);
+    } catch (error) {
+      // Who waits for it hears of the failure; who does not is told that the mailbox is gone and selects it again.
+      this.isGone = true;
+      this.#changed();
+      throw error;
+    }
     for (const selected of this.early) selected.settle();
     this.early.clear();
     this.#applyWaiting();
+  }
+
+  /** Everybody has left before the mailbox was read. The next who comes begins anew: whoever comes and goes must not fill the memory. */
+  abandon(): void {
+    this.#isAbandoned = true;
+    this.early.clear();
+    this.#waiting = null;
+    this.count = 0;
+    this.uids = new Uint32Array(0);
+    this.flags = new Uint8Array(0);
+    this.keywords = new Uint32Array(0);
+    this.modseqs = new Float64Array(0);
   }
 
   /** The rows behind those that have been read. True: these were the last. */

@@ -83,8 +83,6 @@ export class Views {
     for (const announcement of early) opened.apply(announcement);
     if (loading instanceof Promise) {
       loading.catch(() => {
-        // Who waits for it hears of the failure; who does not is told that the mailbox is gone and selects it again.
-        opened.isGone = true;
         stop();
         if (this.#open.get(mailboxId) === entry) this.#open.delete(mailboxId);
       });
@@ -100,6 +98,7 @@ export class Views {
     if (entry?.view !== view || view.isGone || view.loading !== null || view.count < KEPT_MESSAGES_LEAST) {
       if (entry?.view === view) this.#open.delete(view.mailboxId);
       view.stopWatching();
+      if (view.loading !== null) view.abandon();
       return;
     }
     entry.leftAt = performance.now();

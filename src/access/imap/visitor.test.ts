@@ -131,6 +131,49 @@ test('in mailboxes of others a visitor is anyone, not authenticated, and has no 
   assert.match(await (await made.client(ANNA)).exchange(`a MYRIGHTS ${place}\r\n`), / lrswi\r\n/);
 });
 
+test('who shares a mailbox with a user does not share it with the visitors of that user; what is taken from the user is taken from them', async (t) => {
+  const { made, visitor } = await open(t, 'lr');
+  const place = '"Other Users/bert@example.org/INBOX"';
+  await made.put(BERT, 'INBOX', 'for Anna');
+  await made.share(BERT, 'INBOX', ANNA, 'lrswi');
+  for (const command of ['SELECT', 'EXAMINE', 'MYRIGHTS']) assert.match(await visitor.exchange(`a ${command} ${place}\r\n`), /^a NO \[NONEXISTENT\]/m, command);
+  assert.match(await visitor.exchange(`a STATUS ${place} (MESSAGES)\r\n`), /^a NO \[NONEXISTENT\]/m);
+  assert.doesNotMatch(await visitor.exchange('a LIST "" *\r\n'), /Other Users/);
+  assert.doesNotMatch(await visitor.exchange('a ESEARCH IN (subtree "Other Users") ALL\r\n'), /ESEARCH \(/);
+  assert.match(await (await made.client(ANNA)).exchange(`a EXAMINE ${place}\r\n`), /^\* 1 EXISTS/m);
+  await made.share(BERT, 'INBOX', 'anyone', 'lrs');
+  assert.match(await visitor.exchange(`b MYRIGHTS ${place}\r\n`), / lr\r\n/);
+  await made.share(BERT, 'INBOX', `-${ANNA}`, 'r');
+  assert.match(await visitor.exchange(`b MYRIGHTS ${place}\r\n`), / l\r\n/);
+});
+
+test('who may not read is not told how much there is', async (t) => {
+  const { visitor } = await open(t, 'l');
+  await talk(
+    visitor,
+    `C: a GETQUOTA "User quota"
+    S: a NO [NOPERM] You have no right to do this
+    C: b GETQUOTAROOT INBOX
+    S: * QUOTAROOT INBOX
+    S: b OK GETQUOTAROOT completed
+    C: c GETQUOTAROOT Nowhere
+    S: * QUOTAROOT Nowhere
+    S: c OK GETQUOTAROOT completed`,
+  );
+});
+
+test('a visitor of the account that submits mail does not submit mail (RFC 4467 section 3)', async (t) => {
+  const made = await SharingServer.start(t, { 'imap.urlauthSubmitters': [BERT] });
+  await made.put(ANNA, 'INBOX', 'one');
+  const anna = await made.client(ANNA);
+  const said = await anna.exchange(
+    'a GENURLAUTH "imap://anna%40example.org@example.org/INBOX/;UID=1/;SECTION=TEXT;URLAUTH=submit+anna%40example.org" INTERNAL\r\n',
+  );
+  const url = /GENURLAUTH "(.*)"/.exec(said)![1]!;
+  assert.match(await (await made.client(BERT)).exchange(`a URLFETCH "${url}"\r\n`), /\{7\}\r\nhello/);
+  assert.match(await (await made.client(BERT, undefined, `${VISITOR}lr`)).exchange(`a URLFETCH "${url}"\r\n`), /NIL\r\na OK/);
+});
+
 test('URLs for authenticated users are not for visitors (RFC 4467 section 3)', async (t) => {
   const { made, visitor } = await open(t, 'lr');
   const anna = await made.client(ANNA);
@@ -141,4 +184,48 @@ test('URLs for authenticated users are not for visitors (RFC 4467 section 3)', a
   }
   assert.match(await visitor.exchange(`a URLFETCH "${urls[0]}"\r\n`), /NIL\r\na OK/);
   assert.match(await visitor.exchange(`a URLFETCH "${urls[1]}"\r\n`), /\{7\}\r\nhello\r\n/);
+});
+
+test('LIST, LSUB and XLIST tell a visitor nothing of what else the user subscribed to, nor without "l" and "r" what there is', async (t) => {
+  const { made, visitor } = await open(t, 'lr');
+  const anna = await made.client(ANNA);
+  await anna.exchange('a SUBSCRIBE "Other Users/bert@example.org/Secret"\r\n');
+  await anna.exchange('b SUBSCRIBE Gone\r\n');
+  for (const command of ['LIST (SUBSCRIBED) "" *', 'LIST (SUBSCRIBED RECURSIVEMATCH) "" %', 'LSUB "" *', 'LSUB "" %', 'XLIST "" *'])
+    assert.doesNotMatch(await visitor.exchange(`a ${command}\r\n`), /Other Users|Gone/, command);
+  assert.match(await anna.exchange('c LSUB "" *\r\n'), /Secret"\r\n/);
+  const seeing = await made.client(ANNA, undefined, `${VISITOR}l`);
+  assert.doesNotMatch(await seeing.exchange('a LIST "" * RETURN (STATUS (MESSAGES) METADATA (/shared/comment))\r\n'), /STATUS|METADATA \S/);
+  const reading = await made.client(ANNA, undefined, `${VISITOR}r`);
+  for (const command of ['LIST "" *', 'LSUB "" *', 'XLIST "" *']) assert.doesNotMatch(await reading.exchange(`a ${command}\r\n`), /INBOX|Private/i, command);
+});
+
+test('NOTIFY tells a visitor of shared annotations only, and of messages where it may read', async (t) => {
+  const made = await SharingServer.start(t);
+  const anna = await made.client(ANNA);
+  const events = 'personal (MessageNew MessageExpunge MailboxName MailboxMetadataChange ServerMetadataChange)';
+  const change = async (name: string): Promise<void> => {
+    await anna.exchange(`a SETMETADATA "" (/private/${name} "x" /shared/${name} "x")\r\n`);
+    await anna.exchange(`b SETMETADATA INBOX (/private/${name} "x" /shared/${name} "x")\r\n`);
+    await made.put(ANNA, 'Private', name);
+  };
+  const visitor = await made.client(ANNA, undefined, `${VISITOR}lr`);
+  await visitor.exchange(`a NOTIFY SET (${events})\r\n`);
+  await change('one');
+  const told = await visitor.exchange('b NOOP\r\n');
+  assert.match(told, /^\* METADATA "" \/shared\/one\r\n/m);
+  assert.match(told, /^\* METADATA INBOX \/shared\/one\r\n/m);
+  assert.match(told, /^\* STATUS Private /m);
+  assert.doesNotMatch(told, /\/private/);
+  for (const rights of ['', 'l']) {
+    const other = await made.client(ANNA, undefined, `${VISITOR}${rights}`);
+    assert.doesNotMatch(await other.exchange(`a NOTIFY SET STATUS (${events})\r\n`), /STATUS \S+ \(/);
+    await change(`two${rights}`);
+    assert.doesNotMatch(await other.exchange('b NOOP\r\n'), /\* STATUS|\/private/);
+  }
+});
+
+test('ESEARCH below "" goes through the account of a visitor', async (t) => {
+  const { visitor } = await open(t, 'lr');
+  assert.match(await visitor.exchange('a ESEARCH IN (subtree "") RETURN (COUNT) ALL\r\n'), /MAILBOX INBOX .* COUNT 2\r\n/);
 });

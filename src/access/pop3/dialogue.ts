@@ -315,6 +315,7 @@ export class Pop3Session implements Session, IdleWatched {
     const { open, context, idle } = this.#thread;
     const choice = choiceOf(context.reader, account.id, this.settings);
     if (choice.shows === 'none') return this.err('[SYS/PERM] POP3 is switched off for this account');
+    if (account.visitorRights?.includes('r') === false) return this.err('[SYS/PERM] Messages cannot be read with this login');
     this.deletes = choice.deletes;
     const lock = new MaildropLock(context, open, account.id, this.connection.id);
     this.#lock = lock; // from here on a lost connection releases it

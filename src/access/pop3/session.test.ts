@@ -476,6 +476,16 @@ test('visitors (ANONYMOUS) delete nothing, mark nothing as read, and keep nobody
   );
 });
 
+test('visitors who may not read are shown nothing', async () => {
+  const house = pop3House({ messages: THREE });
+  for (const rights of ['', 'l', 'lst']) {
+    const visitor = house.connect();
+    visitor.receive(`USER visitor:${rights}\r\nPASS x\r\nSTAT\r\n`);
+    assert.match(await visitor.sent(), /-ERR \[SYS\/PERM\] Messages cannot be read with this login\r\n-ERR/);
+  }
+  assert.deepEqual(house.calls, []);
+});
+
 test('visitors who may delete take the maildrop like its owner', async () => {
   const house = pop3House({ messages: THREE });
   const visitor = house.connect();

@@ -2,6 +2,7 @@
  * The tokens of IMAP (RFC 9051 section 9), read from one complete command whose literals are inline.
  * A wrong byte throws ImapSyntaxError with a text for the client; nothing else is thrown.
  */
+import { isUtf8 } from 'node:buffer';
 import { ASTRING_CHAR, ATOM_CHAR, BACKSLASH, BRACE, CLOSE, CR, DQUOTE, isDigit, LF, LIST_CHAR, OPEN, SP, scan, TILDE } from './chars.ts';
 import { IMAP_LIMITS } from './limits.ts';
 import { decodeMailboxName } from './utf7.ts';
@@ -20,6 +21,10 @@ const UINT32 = 0xffffffff;
 export class Cursor {
   readonly bytes: Buffer;
   at: number;
+  /** The client has said that its strings are UTF-8 (ENABLE UTF8=ACCEPT or IMAP4rev2): others are refused (RFC 6855 section 3, RFC 9051 section 4.3). */
+  isUtf8 = false;
+  /** With `isUtf8`: are literals text too? Not where they are in a charset of their own. */
+  areLiteralsUtf8 = true;
 
   constructor(bytes: Buffer, at = 0) {
     this.bytes = bytes;
@@ -134,14 +139,26 @@ export class Cursor {
     return this.takeWord('NIL') ? null : this.string();
   }
 
+  /** A value that need not be text: nstring or literal8; a literal holds any bytes, a quoted string text. */
+  value(): Buffer | null {
+    if (this.peek() === BRACE) return this.#literal('octets');
+    return this.isLiteral8Ahead() ? this.literal8() : this.nstring();
+  }
+
+  #checkUtf8(value: Buffer): void {
+    if (this.isUtf8 && !isUtf8(value)) throw new ImapSyntaxError('Strings must be UTF-8');
+  }
+
   #quoted(): Buffer {
     const { bytes } = this;
     const start = this.at + 1;
     let escapes = 0;
+    let bits = 0;
     for (let i = start; i < bytes.length; i += 1) {
       const byte = bytes[i]!;
       if (byte === DQUOTE) {
         this.at = i + 1;
+        if (bits >= 0x80) this.#checkUtf8(bytes.subarray(start, i));
         return escapes === 0 ? bytes.subarray(start, i) : unescaped(bytes, start, i, escapes);
       }
       if (byte === BACKSLASH) {
@@ -152,6 +169,7 @@ export class Cursor {
         }
         escapes += 1;
       } else if (byte === CR || byte === LF || byte === 0) break;
+      bits |= byte;
     }
     return this.fail('a closing quote');
   }
@@ -160,10 +178,11 @@ export class Cursor {
   literal8(): Buffer {
     this.expect(TILDE);
     if (this.peek() !== BRACE) this.fail('a literal');
-    return this.#literal(true);
+    return this.#literal('binary');
   }
 
-  #literal(isBinary = false): Buffer {
+  /** 'octets': anything but NUL; 'binary': NUL too. */
+  #literal(what: 'text' | 'octets' | 'binary' = 'text'): Buffer {
     this.at += 1;
     const size = this.number(Number.MAX_SAFE_INTEGER);
     this.take(0x2b);
@@ -171,7 +190,8 @@ export class Cursor {
     if (!this.take(CR) || !this.take(LF) || this.at + size > this.bytes.length) this.fail('a literal');
     const value = this.bytes.subarray(this.at, this.at + size);
     // CHAR8 has no NUL; a string with one could never be given back as it was.
-    if (!isBinary && value.includes(0)) this.fail('a literal without NUL');
+    if (what !== 'binary' && value.includes(0)) this.fail('a literal without NUL');
+    if (what === 'text' && this.areLiteralsUtf8) this.#checkUtf8(value);
     this.at += size;
     return value;
   }

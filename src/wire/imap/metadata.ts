@@ -81,7 +81,7 @@ export function setMetadataArguments(cursor: Cursor): SetMetadataArguments {
     if (cursor.peek() !== SP) cursor.fail('a value');
     cursor.sp();
     // The command's bytes are used again for the next one.
-    const value = cursor.isLiteral8Ahead() ? cursor.literal8() : cursor.nstring();
+    const value = cursor.value();
     values.push({ entry, value: value === null ? null : Buffer.from(value) });
   });
   cursor.end();

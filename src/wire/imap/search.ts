@@ -258,10 +258,17 @@ export function searchProgram(cursor: Cursor): SearchProgram {
   let charset: string | null = null;
   if (cursor.takeWord('CHARSET')) {
     cursor.sp();
-    charset = cursor.astring().toString('latin1').toUpperCase();
+    charset = searchCharset(cursor);
     cursor.sp();
   }
   return { charset, key: searchCriteria(cursor) };
+}
+
+/** charset, upper case. Literals behind it are in that charset. */
+export function searchCharset(cursor: Cursor): string {
+  const charset = cursor.astring().toString('latin1').toUpperCase();
+  cursor.areLiteralsUtf8 = charset === 'UTF-8' || charset === 'US-ASCII';
+  return charset;
 }
 
 /** search-key *(SP search-key) up to the end: what follows the charset of SORT and THREAD, and what a filter holds (RFC 5466). */

@@ -2,7 +2,7 @@
 import { SP } from './chars.ts';
 import { type Cursor, ImapSyntaxError } from './cursor.ts';
 import { IMAP_LIMITS } from './limits.ts';
-import { hasKey, type SearchArguments, type SearchKey, searchCriteria } from './search.ts';
+import { hasKey, type SearchArguments, type SearchKey, searchCharset, searchCriteria } from './search.ts';
 import { searchReturnOpts } from './search-returns.ts';
 
 export type SortKey = 'ARRIVAL' | 'CC' | 'DATE' | 'DISPLAYFROM' | 'DISPLAYTO' | 'FROM' | 'RELEVANCY' | 'SIZE' | 'SUBJECT' | 'TO';
@@ -35,7 +35,7 @@ function sortCriteria(cursor: Cursor): SortCriterion[] {
 
 /** charset SP search-key *(SP search-key): the search-criteria of SORT and THREAD, whose charset must be there. */
 export function charsetAndCriteria(cursor: Cursor): { readonly charset: string; readonly key: SearchKey } {
-  const charset = cursor.astring().toString('latin1').toUpperCase();
+  const charset = searchCharset(cursor);
   cursor.sp();
   return { charset, key: searchCriteria(cursor) };
 }
