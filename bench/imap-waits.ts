@@ -63,7 +63,7 @@ async function waits(label: string, busy: RawImap, other: RawImap, { name, comma
     await done;
     took.push(performance.now() - begin);
   }
-  return [name, label, median(took), waited.length, median(waited), Math.max(...waited)];
+  return [name, label, median(took), waited.length, median(waited), waited.reduce((most, each) => Math.max(most, each), 0)];
 }
 
 /** Mailboxes: 90 with 100 below each, and one line of 40 levels; 1,000 are subscribed. With INBOX and room for some that come and go, about 10,000. */

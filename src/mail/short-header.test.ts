@@ -27,7 +27,8 @@ test('the short header answers for every field it keeps what the whole header an
       const bytes = Buffer.from(text, 'latin1');
       const names = asked.map((name) => name.toLowerCase()).filter(isInShortHeader);
       const short = shortHeader(bytes);
-      assert.ok(short !== null);
+      assert.equal(short === null, bytes.includes(0));
+      if (short === null) return;
       assert.equal(pickFields(short, new Set(names)), headerFields(bytes, names, false).toString('latin1'));
     }),
     { seed: 5, numRuns: 3000 },
@@ -37,6 +38,7 @@ test('the short header answers for every field it keeps what the whole header an
 test('traces and signatures are left out, long headers are not shortened', () => {
   assert.equal(shortHeader(Buffer.from('Received: a\r\n b\r\nFrom: x\r\nARC-Seal: y\r\nno field\r\nX-A: 1\r\n\r\n'))!.toString(), 'From: x\r\nX-A: 1\r\n\r\n');
   assert.equal(shortHeader(Buffer.from(`Subject: ${'x'.repeat(9000)}\r\n\r\n`)), null);
+  assert.equal(shortHeader(Buffer.from('Subject: a\0b\r\n\r\n')), null);
   assert.equal(isInShortHeader('received'), false);
   assert.equal(isInShortHeader('arc-anything'), false);
   assert.equal(isInShortHeader('list-id'), true);

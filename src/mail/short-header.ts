@@ -43,11 +43,11 @@ export function isInShortHeader(name: string): boolean {
   return !LEFT_OUT.has(name) && !LEFT_OUT_STARTS.some((start) => name.startsWith(start));
 }
 
-/** One character a byte. null: too long, or not a header that could be taken apart completely. */
+/** One character a byte. null: too long, with a NUL in it (which no answer may have), or not a header that could be taken apart completely. */
 export function shortHeader(header: Uint8Array): string | null {
   const bytes = asBuffer(header);
   const section = scanHeaders(bytes);
-  if (section.isTruncated) return null;
+  if (section.isTruncated || bytes.includes(0)) return null;
   let short = '';
   for (const field of section.fields) {
     // A line that is no field is never asked for by name.

@@ -1,6 +1,6 @@
 /** Rows that belong to a page of messages, and their envelopes: out of the store, where they lie between the bodies, or side by side out of the search index. */
 import type { LoopContext, MessageTuple } from '../../ports.ts';
-import { DiskReads } from '../../system/disk-reads.ts';
+import { COLD_READS_OF_COMMAND, DiskReads } from '../../system/disk-reads.ts';
 import type { Selected } from './selected.ts';
 
 /** A row of the store, or what the index has of an email. */
@@ -8,11 +8,14 @@ export type Envelope = readonly [uidOrEmail: number, envelope: string, bodyStruc
 
 /** Fewer envelopes than these are read in the store. */
 const LISTED_LEAST = 32;
+/** With so many it is found out whether rows come from the disk. */
+const TRIED = 64;
 const EMAIL_IDS_SQL = 'SELECT uid, email_id FROM message WHERE account_id=? AND mailbox_id=? AND uid BETWEEN ? AND ? ORDER BY uid LIMIT ?';
 
 /** The envelopes of one command's messages, page by page. */
 export class Envelopes {
-  readonly #reads = new DiskReads();
+  readonly #reads = new DiskReads(COLD_READS_OF_COMMAND);
+  #isTried = false;
 
   /** Of each position, undefined where the message is gone. `rows` of the same positions, as far as they were read; else empty. */
   read(
@@ -21,6 +24,11 @@ export class Envelopes {
     positions: readonly number[],
     rows: readonly (MessageTuple | undefined)[],
   ): (Envelope | undefined)[] {
+    if (!this.#isTried && positions.length > TRIED) {
+      this.#isTried = true;
+      const parts = [[0, TRIED], [TRIED]].map(([from, to]) => this.read({ reader, search }, selected, positions.slice(from, to), rows.slice(from, to)));
+      return parts.flat();
+    }
     const { accountId, mailboxId } = selected.view;
     const stored = (some: readonly number[]): (Envelope | undefined)[] =>
       alongside(selected, some, (from, to, limit) => reader.envelopes(accountId, mailboxId, from, to, limit));

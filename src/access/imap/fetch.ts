@@ -304,7 +304,6 @@ function fetchPlain(session: ImapSession, selected: Selected, plan: Plan, page: 
 function shortItem(item: Extract<FetchItem, { kind: 'section' }>, short: string, wanted: ReadonlySet<string>): string {
   let fields = pickFields(short, wanted);
   if (item.partial !== null) fields = fields.slice(item.partial.start, item.partial.start + item.partial.count);
-  if (fields.includes('\0')) fields = fields.replaceAll('\0', '\x80'); // as hideNul() does
   return fields === '' ? `${item.label} ""` : `${item.label} {${fields.length}}\r\n${fields}`;
 }
 

@@ -1,7 +1,7 @@
 /** Reads for a probe what its test still lacks: envelopes in pages, headers and texts message by message. */
 import { searchableText } from '../../mail/searchable-text.ts';
 import { Failure } from '../../system/failure.ts';
-import { DiskReads } from '../../system/disk-reads.ts';
+import { COLD_READS_OF_COMMAND, DiskReads } from '../../system/disk-reads.ts';
 import { isRemoved, OpenMessage } from './open-message.ts';
 import { type Fold, LEVEL, type Probe, type Searched, setHeader } from './search-match.ts';
 import { rowsOf } from './search-rows.ts';
@@ -27,7 +27,7 @@ export class Reading {
   readonly #run: (probe: Probe) => boolean | undefined;
   #envelopes: readonly Envelope[] = [];
   #at = 0;
-  readonly #reads = new DiskReads();
+  readonly #reads = new DiskReads(COLD_READS_OF_COMMAND);
 
   constructor(session: ImapSession, mailbox: Searched, left: readonly number[], fold: Fold, run: (probe: Probe) => boolean | undefined) {
     this.#session = session;
